@@ -1,0 +1,116 @@
+/** The shapes of the JSON columns. What goes in was checked with a schema by whoever took it from outside. */
+
+/** RFC 7591 client metadata as registered: wire names, substituted values included. */
+export type ClientMetadata = {
+  redirect_uris: string[]
+  token_endpoint_auth_method: 'none' | 'client_secret_basic' | 'client_secret_post'
+  grant_types: string[]
+  response_types: string[]
+  client_name?: string
+  client_uri?: string
+  logo_uri?: string
+  tos_uri?: string
+  policy_uri?: string
+  contacts?: string[]
+  scope?: string
+  software_id?: string
+  software_version?: string
+  application_type?: string
+}
+
+/** What an administrator said of a provider; the descriptor it names or holds is checked where it is read. */
+export type ProviderDocument = {
+  /** The id of a built-in descriptor, or an inline one (which may say `extends`). */
+  descriptor: string | Record<string, unknown>
+  variables: Record<string, string>
+  /** The provider scopes an administrator lets this gateway ask for; absent: what resources list. */
+  scopes?: string[]
+  admit: Admit
+}
+
+/** Who may sign in through a provider: anyone, or whoever matches one of the rules. */
+export type Admit =
+  | 'anyone'
+  | {
+      hosted_domains?: string[]
+      tenants?: string[]
+      email_domains?: string[]
+      subjects?: string[]
+    }
+
+/** What an administrator said of a resource, wire names. */
+export type ResourceDocument = {
+  name: string
+  /** Our scopes at this resource, each with the sentence a person reads. */
+  scopes: Record<string, string>
+  default_scopes: string[]
+  providers: ResourceProvider[]
+  sign_in?: string[]
+  require_user_token?: boolean
+  /** Seconds after the last access token's end in which retrieval without the person's token goes on. */
+  offline_retrieval?: number
+  default?: boolean
+}
+
+export type ResourceProvider = {
+  provider: string
+  scopes: string[]
+  required: boolean
+  /** Our scopes that ask for it; absent: always. */
+  for?: string[]
+}
+
+/** What began an interaction. */
+export type InteractionRequest = AuthorizationRequest | ConnectRequest
+
+/** One `/oauth/authorize` that passed every check. */
+export type AuthorizationRequest = {
+  kind: 'authorization'
+  redirectUri: string
+  state?: string
+  scopes: string[]
+  codeChallenge: string
+  prompt: string[]
+  maxAge?: number
+  loginHint?: string
+}
+
+/** One opened connect link. */
+export type ConnectRequest = {
+  kind: 'connect'
+  ticketHash: string
+  grantId: string
+  provider: string
+  scopes: string[]
+  accountId?: string
+}
+
+/** What the person said yes to, before anything went upstream. */
+export type ConsentDecision = {
+  at: number
+  scopes: string[]
+  providers: Record<string, string[]>
+  /** Optional providers the person left out, or that failed. */
+  skipped: string[]
+}
+
+/** One trip to a provider. */
+export type Leg = {
+  provider: string
+  purpose: 'sign_in' | 'connect'
+  scopes: string[]
+  /** The provider was asked to show its own consent again, to get a refresh token. Once. */
+  reconsent: boolean
+}
+
+export type PublicJwk = {
+  kty: string
+  crv: string
+  x: string
+  y: string
+  kid: string
+  alg: string
+  use: string
+}
+
+export type AuditDetail = Record<string, unknown>

@@ -1,0 +1,395 @@
+import type { Dialect } from './dialect.ts'
+import type {
+  AuditDetail,
+  ClientMetadata,
+  ConsentDecision,
+  InteractionRequest,
+  Leg,
+  ProviderDocument,
+  PublicJwk,
+  ResourceDocument,
+} from './documents.ts'
+
+/**
+ * Every table, once, for both databases. A column is plain unless its name says otherwise: `...Hash` is one
+ * way (SHA-256 of 256 random bits), `sealed...` opens only with a master key. `docs/storage.md` says why each
+ * row is there and when it goes.
+ */
+export function defineTables({
+  table,
+  text,
+  integer,
+  boolean,
+  json,
+  primaryKey,
+  index,
+  uniqueIndex,
+}: Dialect) {
+  const subjects = table('subjects', {
+    id: text('id').primaryKey(),
+    enabled: boolean('enabled').notNull(),
+    createdAt: integer('created_at').notNull(),
+    lastSeenAt: integer('last_seen_at').notNull(),
+  })
+
+  const clients = table(
+    'clients',
+    {
+      id: text('id').primaryKey(),
+      /** `dynamic` registered itself (RFC 7591); `admin` was pre-registered; `config` stands in the file. */
+      origin: text('origin').$type<'dynamic' | 'admin' | 'config'>().notNull(),
+      metadata: json<ClientMetadata>('metadata').notNull(),
+      secretHash: text('secret_hash'),
+      trusted: boolean('trusted').notNull(),
+      enabled: boolean('enabled').notNull(),
+      createdAt: integer('created_at').notNull(),
+      lastUsedAt: integer('last_used_at'),
+      /** Read as: gone after this, unless used before. Absent for clients that do not expire. */
+      expiresAt: integer('expires_at'),
+    },
+    (t) => [index('clients_expires_at').on(t.expiresAt)],
+  )
+
+  const providers = table('providers', {
+    id: text('id').primaryKey(),
+    document: json<ProviderDocument>('document').notNull(),
+    clientId: text('client_id').notNull(),
+    sealedClientSecret: text('sealed_client_secret'),
+    enabled: boolean('enabled').notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+    /** Counts changes, so that whoever resolved this provider knows whether it is still the same. */
+    version: integer('version').notNull(),
+  })
+
+  const resources = table(
+    'resources',
+    {
+      id: text('id').primaryKey(),
+      /** Canonical (RFC 8707), the `aud` of its tokens. */
+      uri: text('uri').notNull(),
+      document: json<ResourceDocument>('document').notNull(),
+      enabled: boolean('enabled').notNull(),
+      createdAt: integer('created_at').notNull(),
+      updatedAt: integer('updated_at').notNull(),
+    },
+    (t) => [uniqueIndex('resources_uri').on(t.uri)],
+  )
+
+  const resourceCredentials = table(
+    'resource_credentials',
+    {
+      id: text('id').primaryKey(),
+      resourceId: text('resource_id')
+        .notNull()
+        .references(() => resources.id, { onDelete: 'cascade' }),
+      secretHash: text('secret_hash').notNull(),
+      createdAt: integer('created_at').notNull(),
+    },
+    (t) => [index('resource_credentials_resource').on(t.resourceId)],
+  )
+
+  const identities = table(
+    'identities',
+    {
+      provider: text('provider').notNull(),
+      issuer: text('issuer').notNull(),
+      upstreamSubject: text('upstream_subject').notNull(),
+      subjectId: text('subject_id')
+        .notNull()
+        .references(() => subjects.id, { onDelete: 'cascade' }),
+      label: text('label').notNull(),
+      email: text('email'),
+      emailVerified: boolean('email_verified').notNull(),
+      createdAt: integer('created_at').notNull(),
+      lastSignInAt: integer('last_sign_in_at').notNull(),
+    },
+    (t) => [
+      primaryKey({ columns: [t.provider, t.issuer, t.upstreamSubject] }),
+      index('identities_subject').on(t.subjectId),
+    ],
+  )
+
+  const browserSessions = table(
+    'browser_sessions',
+    {
+      secretHash: text('secret_hash').primaryKey(),
+      subjectId: text('subject_id')
+        .notNull()
+        .references(() => subjects.id, { onDelete: 'cascade' }),
+      /** The providers this session was signed in through, with when. */
+      signIns: json<Record<string, number>>('sign_ins').notNull(),
+      createdAt: integer('created_at').notNull(),
+      lastSeenAt: integer('last_seen_at').notNull(),
+      expiresAt: integer('expires_at').notNull(),
+    },
+    (t) => [
+      index('browser_sessions_subject').on(t.subjectId),
+      index('browser_sessions_expires_at').on(t.expiresAt),
+    ],
+  )
+
+  const connections = table(
+    'connections',
+    {
+      /** Derived from its key (subject, provider, issuer, upstream subject, scope set), see `connectionId`. */
+      id: text('id').primaryKey(),
+      subjectId: text('subject_id')
+        .notNull()
+        .references(() => subjects.id, { onDelete: 'cascade' }),
+      provider: text('provider').notNull(),
+      issuer: text('issuer').notNull(),
+      upstreamSubject: text('upstream_subject').notNull(),
+      /** Our opaque id of the upstream account; connections that differ in scopes alone share it. */
+      accountId: text('account_id').notNull(),
+      accountLabel: text('account_label').notNull(),
+      /** What the provider granted, as this gateway's scope vocabulary spells it, sorted. */
+      scopes: json<string[]>('scopes').notNull(),
+      /** The token host and client these tokens came from; they are never sent to any other. */
+      tokenEndpoint: text('token_endpoint').notNull(),
+      upstreamClientId: text('upstream_client_id').notNull(),
+      sealedAccessToken: text('sealed_access_token').notNull(),
+      sealedRefreshToken: text('sealed_refresh_token'),
+      tokenType: text('token_type').notNull(),
+      accessExpiresAt: integer('access_expires_at'),
+      /** Seconds the access token was given when it was issued; absent where the provider told none. */
+      accessLifetime: integer('access_lifetime'),
+      refreshExpiresAt: integer('refresh_expires_at'),
+      status: text('status').$type<'live' | 'needs_reauthorization'>().notNull(),
+      statusReason: text('status_reason'),
+      statusSince: integer('status_since').notNull(),
+      createdAt: integer('created_at').notNull(),
+      refreshedAt: integer('refreshed_at').notNull(),
+      lastUsedAt: integer('last_used_at'),
+      /** Counts every change of the tokens: whoever writes says which version it read. */
+      version: integer('version').notNull(),
+    },
+    (t) => [
+      index('connections_subject').on(t.subjectId, t.provider),
+      index('connections_provider').on(t.provider),
+    ],
+  )
+
+  const consents = table(
+    'consents',
+    {
+      subjectId: text('subject_id')
+        .notNull()
+        .references(() => subjects.id, { onDelete: 'cascade' }),
+      clientId: text('client_id')
+        .notNull()
+        .references(() => clients.id, { onDelete: 'cascade' }),
+      redirectUri: text('redirect_uri').notNull(),
+      /** A resource's id, or empty for the gateway's own audience. */
+      resourceId: text('resource_id').notNull(),
+      scopes: json<string[]>('scopes').notNull(),
+      providerScopes: json<Record<string, string[]>>('provider_scopes').notNull(),
+      /** SHA-256 of what the page showed of the client and the resource; a change voids the consent. */
+      shownHash: text('shown_hash').notNull(),
+      grantedAt: integer('granted_at').notNull(),
+    },
+    (t) => [primaryKey({ columns: [t.subjectId, t.clientId, t.redirectUri, t.resourceId] })],
+  )
+
+  const interactions = table(
+    'interactions',
+    {
+      id: text('id').primaryKey(),
+      /** Of the cookie of the one browser this may go on in. */
+      browserHash: text('browser_hash').notNull(),
+      clientId: text('client_id')
+        .notNull()
+        .references(() => clients.id, { onDelete: 'cascade' }),
+      resourceId: text('resource_id').references(() => resources.id, { onDelete: 'cascade' }),
+      request: json<InteractionRequest>('request').notNull(),
+      /** The provider the person chose to sign in with, where there was a choice. */
+      signInProvider: text('sign_in_provider'),
+      subjectId: text('subject_id').references(() => subjects.id, { onDelete: 'cascade' }),
+      authTime: integer('auth_time'),
+      consent: json<ConsentDecision>('consent'),
+      /** What this flow connected: provider id to connection id. */
+      connected: json<Record<string, string>>('connected').notNull(),
+      /** The one trip upstream that is under way. */
+      leg: json<Leg>('leg'),
+      legStateHash: text('leg_state_hash'),
+      sealedLegSecrets: text('sealed_leg_secrets'),
+      createdAt: integer('created_at').notNull(),
+      expiresAt: integer('expires_at').notNull(),
+      completedAt: integer('completed_at'),
+      /** Counts steps: a step says which state of the row it decided on. */
+      version: integer('version').notNull(),
+    },
+    (t) => [
+      uniqueIndex('interactions_leg_state').on(t.legStateHash),
+      index('interactions_expires_at').on(t.expiresAt),
+    ],
+  )
+
+  const grants = table(
+    'grants',
+    {
+      id: text('id').primaryKey(),
+      tsid: text('tsid').notNull(),
+      subjectId: text('subject_id')
+        .notNull()
+        .references(() => subjects.id, { onDelete: 'cascade' }),
+      clientId: text('client_id')
+        .notNull()
+        .references(() => clients.id, { onDelete: 'cascade' }),
+      /** Absent: the audience is the gateway itself, and there is no token session. */
+      resourceId: text('resource_id').references(() => resources.id, { onDelete: 'cascade' }),
+      audience: text('audience').notNull(),
+      scopes: json<string[]>('scopes').notNull(),
+      authTime: integer('auth_time').notNull(),
+      createdAt: integer('created_at').notNull(),
+      lastUsedAt: integer('last_used_at').notNull(),
+      /** When the last access token issued for it ends; absent until its code is redeemed. */
+      accessEndsAt: integer('access_ends_at'),
+      /** When it ends by itself: the code's end, then the refresh token's, or the access token's without one. */
+      expiresAt: integer('expires_at').notNull(),
+      /** The end that no refresh can move. */
+      absoluteEndsAt: integer('absolute_ends_at').notNull(),
+      revokedAt: integer('revoked_at'),
+      revokedReason: text('revoked_reason'),
+    },
+    (t) => [
+      uniqueIndex('grants_tsid').on(t.tsid),
+      index('grants_subject').on(t.subjectId, t.clientId, t.resourceId),
+      index('grants_client').on(t.clientId),
+      index('grants_resource').on(t.resourceId),
+      index('grants_expires_at').on(t.expiresAt),
+    ],
+  )
+
+  const grantConnections = table(
+    'grant_connections',
+    {
+      grantId: text('grant_id')
+        .notNull()
+        .references(() => grants.id, { onDelete: 'cascade' }),
+      connectionId: text('connection_id')
+        .notNull()
+        .references(() => connections.id, { onDelete: 'cascade' }),
+      provider: text('provider').notNull(),
+    },
+    (t) => [
+      primaryKey({ columns: [t.grantId, t.connectionId] }),
+      index('grant_connections_connection').on(t.connectionId),
+    ],
+  )
+
+  const codes = table(
+    'codes',
+    {
+      codeHash: text('code_hash').primaryKey(),
+      grantId: text('grant_id')
+        .notNull()
+        .references(() => grants.id, { onDelete: 'cascade' }),
+      redirectUri: text('redirect_uri').notNull(),
+      codeChallenge: text('code_challenge').notNull(),
+      createdAt: integer('created_at').notNull(),
+      expiresAt: integer('expires_at').notNull(),
+      usedAt: integer('used_at'),
+    },
+    (t) => [index('codes_expires_at').on(t.expiresAt), index('codes_grant').on(t.grantId)],
+  )
+
+  const refreshTokens = table(
+    'refresh_tokens',
+    {
+      tokenHash: text('token_hash').primaryKey(),
+      grantId: text('grant_id')
+        .notNull()
+        .references(() => grants.id, { onDelete: 'cascade' }),
+      createdAt: integer('created_at').notNull(),
+      expiresAt: integer('expires_at').notNull(),
+      usedAt: integer('used_at'),
+      /** Of the token that took its place. */
+      successorHash: text('successor_hash'),
+      /** The successor under a key derived from this token, until the grace window ends. */
+      sealedSuccessor: text('sealed_successor'),
+    },
+    (t) => [index('refresh_tokens_expires_at').on(t.expiresAt), index('refresh_tokens_grant').on(t.grantId)],
+  )
+
+  const connectLinks = table(
+    'connect_links',
+    {
+      ticketHash: text('ticket_hash').primaryKey(),
+      grantId: text('grant_id')
+        .notNull()
+        .references(() => grants.id, { onDelete: 'cascade' }),
+      provider: text('provider').notNull(),
+      scopes: json<string[]>('scopes').notNull(),
+      /** The account to repair or widen; `new`: another one on purpose; absent: the person's choice. */
+      accountId: text('account_id'),
+      status: text('status').$type<'pending' | 'opened' | 'completed' | 'failed'>().notNull(),
+      reason: text('reason'),
+      createdAt: integer('created_at').notNull(),
+      expiresAt: integer('expires_at').notNull(),
+    },
+    (t) => [index('connect_links_expires_at').on(t.expiresAt), index('connect_links_grant').on(t.grantId)],
+  )
+
+  const signingKeys = table('signing_keys', {
+    kid: text('kid').primaryKey(),
+    publicJwk: json<PublicJwk>('public_jwk').notNull(),
+    sealedPrivateJwk: text('sealed_private_jwk').notNull(),
+    createdAt: integer('created_at').notNull(),
+    /** From here on it signs, until a younger key does. */
+    activeAt: integer('active_at').notNull(),
+    /** When it leaves the JWKS; absent while no younger key took over. */
+    retiresAt: integer('retires_at'),
+  })
+
+  const keyChecks = table('key_checks', {
+    masterKeyId: text('master_key_id').primaryKey(),
+    sealedCheck: text('sealed_check').notNull(),
+    createdAt: integer('created_at').notNull(),
+  })
+
+  const auditEvents = table(
+    'audit_events',
+    {
+      /** Grows with time, so that a page of the log is a range of ids. */
+      id: text('id').primaryKey(),
+      at: integer('at').notNull(),
+      event: text('event').notNull(),
+      actor: text('actor').notNull(),
+      outcome: text('outcome').notNull(),
+      subjectId: text('subject_id'),
+      clientId: text('client_id'),
+      resourceId: text('resource_id'),
+      provider: text('provider'),
+      tsidHash: text('tsid_hash'),
+      detail: json<AuditDetail>('detail').notNull(),
+    },
+    (t) => [
+      index('audit_events_event').on(t.event, t.id),
+      index('audit_events_subject').on(t.subjectId, t.id),
+    ],
+  )
+
+  return {
+    subjects,
+    clients,
+    providers,
+    resources,
+    resourceCredentials,
+    identities,
+    browserSessions,
+    connections,
+    consents,
+    interactions,
+    grants,
+    grantConnections,
+    codes,
+    refreshTokens,
+    connectLinks,
+    signingKeys,
+    keyChecks,
+    auditEvents,
+  }
+}
+
+export type Tables = ReturnType<typeof defineTables>
