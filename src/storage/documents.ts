@@ -1,5 +1,11 @@
 /** The shapes of the JSON columns. What goes in was checked with a schema by whoever took it from outside. */
 
+/**
+ * Who wrote a row: an administrator through the admin API, or the configuration file, which the API may not
+ * change. A client may also be `dynamic`: it registered itself (RFC 7591).
+ */
+export type Origin = 'admin' | 'config'
+
 /** RFC 7591 client metadata as registered: wire names, substituted values included. */
 export type ClientMetadata = {
   redirect_uris: string[]

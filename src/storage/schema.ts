@@ -5,6 +5,7 @@ import type {
   ConsentDecision,
   InteractionRequest,
   Leg,
+  Origin,
   ProviderDocument,
   PublicJwk,
   ResourceDocument,
@@ -36,8 +37,7 @@ export function defineTables({
     'clients',
     {
       id: text('id').primaryKey(),
-      /** `dynamic` registered itself (RFC 7591); `admin` was pre-registered; `config` stands in the file. */
-      origin: text('origin').$type<'dynamic' | 'admin' | 'config'>().notNull(),
+      origin: text('origin').$type<Origin | 'dynamic'>().notNull(),
       metadata: json<ClientMetadata>('metadata').notNull(),
       secretHash: text('secret_hash'),
       trusted: boolean('trusted').notNull(),
@@ -55,6 +55,7 @@ export function defineTables({
     document: json<ProviderDocument>('document').notNull(),
     clientId: text('client_id').notNull(),
     sealedClientSecret: text('sealed_client_secret'),
+    origin: text('origin').$type<Origin>().notNull(),
     enabled: boolean('enabled').notNull(),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
@@ -69,6 +70,7 @@ export function defineTables({
       /** Canonical (RFC 8707), the `aud` of its tokens. */
       uri: text('uri').notNull(),
       document: json<ResourceDocument>('document').notNull(),
+      origin: text('origin').$type<Origin>().notNull(),
       enabled: boolean('enabled').notNull(),
       createdAt: integer('created_at').notNull(),
       updatedAt: integer('updated_at').notNull(),

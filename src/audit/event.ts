@@ -1,0 +1,61 @@
+import { newOrderedId } from '../lib/ordered-id.ts'
+import { sha256 } from '../lib/secret.ts'
+import type { NewAuditEvent } from '../storage/audit-events.ts'
+
+/** What can happen here, as the audit log names it. */
+export type EventName =
+  | 'client.registered'
+  | 'client.changed'
+  | 'client.deleted'
+  | 'provider.saved'
+  | 'provider.deleted'
+  | 'resource.saved'
+  | 'resource.deleted'
+  | 'resource_credential.created'
+  | 'resource_credential.deleted'
+  | 'signing_key.rotated'
+  | 'subject.created'
+  | 'subject.signed_in'
+  | 'subject.changed'
+  | 'subject.deleted'
+  | 'connection.saved'
+  | 'connection.refreshed'
+  | 'connection.died'
+  | 'connection.deleted'
+  | 'connect_link.created'
+  | 'connect_link.completed'
+  | 'connect_link.failed'
+  | 'grant.created'
+  | 'grant.revoked'
+  | 'token.issued'
+  | 'token.refreshed'
+  | 'token.reused'
+  | 'upstream_token.released'
+  | 'upstream_token.refused'
+
+/** What an event says, beside when it happened. Nothing secret: a `tsid` is recorded as its hash. */
+export type EventFacts = {
+  event: EventName
+  /** Who did it: `client:<id>`, `resource:<credential id>`, `subject:<id>`, `admin:<name>`, `gateway`. */
+  actor: string
+  outcome?: string
+  subjectId?: string | undefined
+  clientId?: string | undefined
+  resourceId?: string | null | undefined
+  provider?: string | undefined
+  tsid?: string | undefined
+  detail?: Record<string, unknown>
+}
+
+/** The audit row of an event, to be written with the change it records, or before the release it records. */
+export function auditEvent(now: number, facts: EventFacts): NewAuditEvent {
+  const { tsid, outcome = 'ok', detail = {}, ...rest } = facts
+  return {
+    id: newOrderedId(now),
+    at: now,
+    outcome,
+    detail,
+    ...rest,
+    ...(tsid === undefined ? {} : { tsidHash: sha256(tsid) }),
+  }
+}

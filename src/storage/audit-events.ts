@@ -1,0 +1,40 @@
+import { and, desc, eq, lt } from 'drizzle-orm'
+import type { Queries } from './dialect.ts'
+import { type Page, type PageRequest, toPage } from './page.ts'
+import type { Tables } from './schema.ts'
+
+export type AuditEvent = Tables['auditEvents']['$inferSelect']
+export type NewAuditEvent = Tables['auditEvents']['$inferInsert']
+export type AuditFilter = Partial<
+  Pick<
+    AuditEvent,
+    'event' | 'actor' | 'outcome' | 'subjectId' | 'clientId' | 'resourceId' | 'provider' | 'tsidHash'
+  >
+>
+
+/** The record of what happened. Rows are only ever added. */
+export function auditEvents(db: Queries, { auditEvents: table }: Tables) {
+  return {
+    /** The row as a statement, to be written together with the change it records. */
+    statement: (event: NewAuditEvent, queries: Queries = db) =>
+      queries.insert(table).values(event).returning({ id: table.id }),
+
+    async create(event: NewAuditEvent): Promise<void> {
+      await db.insert(table).values(event).returning({ id: table.id })
+    },
+
+    async list(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEvent>> {
+      const wanted = Object.entries(filter).flatMap(([column, value]) =>
+        value === undefined || value === null ? [] : [eq(table[column as keyof AuditFilter], value)],
+      )
+      const after = page.cursor === undefined ? [] : [lt(table.id, page.cursor)]
+      const rows = await db
+        .select()
+        .from(table)
+        .where(and(...wanted, ...after))
+        .orderBy(desc(table.id))
+        .limit(page.limit + 1)
+      return toPage(rows, page.limit, (row) => row.id)
+    },
+  }
+}

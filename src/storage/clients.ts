@@ -1,0 +1,85 @@
+import { and, desc, eq, isNull, lt, or } from 'drizzle-orm'
+import type { NewAuditEvent } from './audit-events.ts'
+import type { Batch, Queries } from './dialect.ts'
+import { type Page, type PageRequest, toPage } from './page.ts'
+import { recordedIn } from './recorded.ts'
+import type { Tables } from './schema.ts'
+
+export type Client = Tables['clients']['$inferSelect']
+
+/** How long a use stays unwritten, so that a busy client does not cost a write per request. */
+const useGranularity = 3600
+
+/** OAuth clients, however they came to be known. */
+export function clients(db: Queries, tables: Tables, batch: Batch) {
+  const { clients: table } = tables
+  const recorded = recordedIn(batch, tables)
+  return {
+    /** Expired registrations are not found, swept or not. */
+    async find(id: string, now: number): Promise<Client | undefined> {
+      const [client] = await db.select().from(table).where(eq(table.id, id))
+      return client && (client.expiresAt === null || client.expiresAt > now) ? client : undefined
+    },
+
+    async create(client: Client, event: NewAuditEvent): Promise<void> {
+      await recorded(event, (queries) => queries.insert(table).values(client).returning({ id: table.id }))
+    },
+
+    /** Writes a client of the configuration file as it stands there now. */
+    async save(client: Client, event: NewAuditEvent): Promise<void> {
+      const { id: _, createdAt: __, lastUsedAt: ___, ...current } = client
+      await recorded(event, (queries) =>
+        queries
+          .insert(table)
+          .values(client)
+          .onConflictDoUpdate({ target: table.id, set: current })
+          .returning({ id: table.id }),
+      )
+    },
+
+    /** Records a use, at most once an hour; a registration in use lives on until `expiresAt`. */
+    async touch(id: string, now: number, expiresAt: number | null): Promise<void> {
+      await db
+        .update(table)
+        .set({ lastUsedAt: now, expiresAt })
+        .where(
+          and(eq(table.id, id), or(isNull(table.lastUsedAt), lt(table.lastUsedAt, now - useGranularity))),
+        )
+        .returning({ id: table.id })
+    },
+
+    async update(
+      id: string,
+      change: Partial<Pick<Client, 'enabled' | 'trusted'>>,
+      event: NewAuditEvent,
+    ): Promise<Client | undefined> {
+      const [changed] = await recorded(event, (queries) =>
+        queries.update(table).set(change).where(eq(table.id, id)).returning(),
+      )
+      return changed
+    },
+
+    /** With its interactions, consents and grants. */
+    async delete(id: string, event: NewAuditEvent): Promise<Client | undefined> {
+      const [deleted] = await recorded(event, (queries) =>
+        queries.delete(table).where(eq(table.id, id)).returning(),
+      )
+      return deleted
+    },
+
+    async list(filter: Partial<Pick<Client, 'origin'>>, page: PageRequest): Promise<Page<Client>> {
+      const rows = await db
+        .select()
+        .from(table)
+        .where(
+          and(
+            filter.origin === undefined ? undefined : eq(table.origin, filter.origin),
+            page.cursor === undefined ? undefined : lt(table.id, page.cursor),
+          ),
+        )
+        .orderBy(desc(table.id))
+        .limit(page.limit + 1)
+      return toPage(rows, page.limit, (row) => row.id)
+    },
+  }
+}

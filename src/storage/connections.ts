@@ -1,0 +1,162 @@
+import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import type { NewAuditEvent } from './audit-events.ts'
+import type { Batch, Queries } from './dialect.ts'
+import { type Page, type PageRequest, toPage } from './page.ts'
+import { recordedIn } from './recorded.ts'
+import type { Tables } from './schema.ts'
+
+export type Connection = Tables['connections']['$inferSelect']
+
+/** The tokens of a connection and what is known of their life. */
+export type StoredTokens = Pick<
+  Connection,
+  | 'sealedAccessToken'
+  | 'sealedRefreshToken'
+  | 'tokenType'
+  | 'accessExpiresAt'
+  | 'accessLifetime'
+  | 'refreshExpiresAt'
+  | 'refreshedAt'
+>
+
+/** Subjects' sealed tokens at upstream accounts. */
+export function connections(db: Queries, tables: Tables, batch: Batch) {
+  const { connections: table, grantConnections } = tables
+  const recorded = recordedIn(batch, tables)
+  const asRead = (connection: Connection) =>
+    and(eq(table.id, connection.id), eq(table.version, connection.version))
+  return {
+    async find(id: string): Promise<Connection | undefined> {
+      const [connection] = await db.select().from(table).where(eq(table.id, id))
+      return connection
+    },
+
+    /** A subject's connections, the most recently refreshed first. */
+    async listOf(subjectId: string): Promise<Connection[]> {
+      return await db
+        .select()
+        .from(table)
+        .where(eq(table.subjectId, subjectId))
+        .orderBy(desc(table.refreshedAt), desc(table.id))
+    },
+
+    /** What a grant may draw on. */
+    async listForGrant(grantId: string): Promise<Connection[]> {
+      const rows = await db
+        .select({ connection: table })
+        .from(grantConnections)
+        .innerJoin(table, eq(table.id, grantConnections.connectionId))
+        .where(eq(grantConnections.grantId, grantId))
+      return rows.map((row) => row.connection)
+    },
+
+    /**
+     * Writes what a provider just handed out. Where the row exists its tokens are replaced; a refresh token
+     * the provider did not repeat is kept, unless it came from another host or client.
+     */
+    async save(connection: Omit<Connection, 'version'>, event: NewAuditEvent): Promise<Connection> {
+      const { id: _, createdAt: __, lastUsedAt: ___, ...current } = connection
+      const sameOrigin = sql`${table.tokenEndpoint} = excluded.token_endpoint and ${table.upstreamClientId} = excluded.upstream_client_id`
+      const [saved] = await recorded(event, (queries) =>
+        queries
+          .insert(table)
+          .values({ ...connection, version: 1 })
+          .onConflictDoUpdate({
+            target: table.id,
+            set: {
+              ...current,
+              sealedRefreshToken: sql`coalesce(excluded.sealed_refresh_token, case when ${sameOrigin} then ${table.sealedRefreshToken} end)`,
+              version: sql`${table.version} + 1`,
+            },
+          })
+          .returning(),
+      )
+      if (!saved) throw new Error('an upsert returned no row')
+      return saved
+    },
+
+    /** Replaces the tokens of exactly the version that was read; `undefined` where somebody else was faster. */
+    async replaceTokens(
+      read: Connection,
+      tokens: StoredTokens,
+      event: NewAuditEvent,
+    ): Promise<Connection | undefined> {
+      const [replaced] = await recorded(event, (queries) =>
+        queries
+          .update(table)
+          .set({ ...tokens, version: sql`${table.version} + 1` })
+          .where(asRead(read))
+          .returning(),
+      )
+      return replaced
+    },
+
+    /** The provider said that this grant is dead; only if nobody brought new tokens in the meantime. */
+    async markDead(
+      read: Connection,
+      death: { reason: string; at: number },
+      event: NewAuditEvent,
+    ): Promise<Connection | undefined> {
+      const [dead] = await recorded(event, (queries) =>
+        queries
+          .update(table)
+          .set({
+            status: 'needs_reauthorization',
+            statusReason: death.reason,
+            statusSince: death.at,
+            version: sql`${table.version} + 1`,
+          })
+          .where(asRead(read))
+          .returning(),
+      )
+      return dead
+    },
+
+    /** After a change of a provider's host or client: what came from the old one must not go to the new one. */
+    async markAllDead(provider: string, death: { reason: string; at: number }): Promise<number> {
+      const dead = await db
+        .update(table)
+        .set({
+          status: 'needs_reauthorization',
+          statusReason: death.reason,
+          statusSince: death.at,
+          version: sql`${table.version} + 1`,
+        })
+        .where(and(eq(table.provider, provider), eq(table.status, 'live')))
+        .returning({ id: table.id })
+      return dead.length
+    },
+
+    async delete(id: string, event: NewAuditEvent): Promise<Connection | undefined> {
+      const [deleted] = await recorded(event, (queries) =>
+        queries.delete(table).where(eq(table.id, id)).returning(),
+      )
+      return deleted
+    },
+
+    async deleteOfProvider(provider: string): Promise<number> {
+      const deleted = await db.delete(table).where(eq(table.provider, provider)).returning({ id: table.id })
+      return deleted.length
+    },
+
+    async list(
+      filter: Partial<Pick<Connection, 'subjectId' | 'provider' | 'status'>>,
+      page: PageRequest,
+    ): Promise<Page<Connection>> {
+      const rows = await db
+        .select()
+        .from(table)
+        .where(
+          and(
+            filter.subjectId === undefined ? undefined : eq(table.subjectId, filter.subjectId),
+            filter.provider === undefined ? undefined : eq(table.provider, filter.provider),
+            filter.status === undefined ? undefined : eq(table.status, filter.status),
+            page.cursor === undefined ? undefined : lt(table.id, page.cursor),
+          ),
+        )
+        .orderBy(desc(table.id))
+        .limit(page.limit + 1)
+      return toPage(rows, page.limit, (row) => row.id)
+    },
+  }
+}

@@ -1,0 +1,26 @@
+import { and, eq } from 'drizzle-orm'
+import type { Queries } from './dialect.ts'
+import type { Tables } from './schema.ts'
+
+export type Consent = Tables['consents']['$inferSelect']
+export type ConsentKey = Pick<Consent, 'subjectId' | 'clientId' | 'redirectUri' | 'resourceId'>
+
+/** Recorded yeses. They are written by the completion of an interaction, see `grants.complete`. */
+export function consents(db: Queries, { consents: table }: Tables) {
+  return {
+    async find(key: ConsentKey): Promise<Consent | undefined> {
+      const [consent] = await db
+        .select()
+        .from(table)
+        .where(
+          and(
+            eq(table.subjectId, key.subjectId),
+            eq(table.clientId, key.clientId),
+            eq(table.redirectUri, key.redirectUri),
+            eq(table.resourceId, key.resourceId),
+          ),
+        )
+      return consent
+    },
+  }
+}

@@ -1,0 +1,87 @@
+import { and, asc, eq } from 'drizzle-orm'
+import type { NewAuditEvent } from './audit-events.ts'
+import type { Batch, Queries } from './dialect.ts'
+import { recordedIn } from './recorded.ts'
+import type { Tables } from './schema.ts'
+
+export type Resource = Tables['resources']['$inferSelect']
+export type ResourceCredential = Tables['resourceCredentials']['$inferSelect']
+
+/** MCP servers, and what they authenticate with when they call us. */
+export function resources(db: Queries, tables: Tables, batch: Batch) {
+  const { resources: table, resourceCredentials: credentials } = tables
+  const recorded = recordedIn(batch, tables)
+  return {
+    async find(id: string): Promise<Resource | undefined> {
+      const [resource] = await db.select().from(table).where(eq(table.id, id))
+      return resource
+    },
+
+    async findByUri(uri: string): Promise<Resource | undefined> {
+      const [resource] = await db.select().from(table).where(eq(table.uri, uri))
+      return resource
+    },
+
+    list: async (): Promise<Resource[]> => await db.select().from(table).orderBy(asc(table.id)),
+
+    async save(resource: Resource, event: NewAuditEvent): Promise<Resource> {
+      const { id: _, createdAt: __, ...current } = resource
+      const [saved] = await recorded(event, (queries) =>
+        queries
+          .insert(table)
+          .values(resource)
+          .onConflictDoUpdate({ target: table.id, set: current })
+          .returning(),
+      )
+      if (!saved) throw new Error('an upsert returned no row')
+      return saved
+    },
+
+    /** With its credentials and grants. */
+    async delete(id: string, event: NewAuditEvent): Promise<Resource | undefined> {
+      const [deleted] = await recorded(event, (queries) =>
+        queries.delete(table).where(eq(table.id, id)).returning(),
+      )
+      return deleted
+    },
+
+    /** A credential together with the resource it belongs to. */
+    async findCredential(
+      id: string,
+    ): Promise<{ credential: ResourceCredential; resource: Resource } | undefined> {
+      const [found] = await db
+        .select({ credential: credentials, resource: table })
+        .from(credentials)
+        .innerJoin(table, eq(table.id, credentials.resourceId))
+        .where(eq(credentials.id, id))
+      return found
+    },
+
+    async listCredentials(resourceId: string): Promise<ResourceCredential[]> {
+      return await db
+        .select()
+        .from(credentials)
+        .where(eq(credentials.resourceId, resourceId))
+        .orderBy(asc(credentials.createdAt), asc(credentials.id))
+    },
+
+    async createCredential(credential: ResourceCredential, event: NewAuditEvent): Promise<void> {
+      await recorded(event, (queries) =>
+        queries.insert(credentials).values(credential).returning({ id: credentials.id }),
+      )
+    },
+
+    async deleteCredential(
+      key: Pick<ResourceCredential, 'id' | 'resourceId'>,
+      event: NewAuditEvent,
+    ): Promise<ResourceCredential | undefined> {
+      const [deleted] = await recorded(event, (queries) =>
+        queries
+          .delete(credentials)
+          .where(and(eq(credentials.id, key.id), eq(credentials.resourceId, key.resourceId)))
+          .returning(),
+      )
+      return deleted
+    },
+  }
+}

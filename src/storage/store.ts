@@ -1,0 +1,39 @@
+import { auditEvents } from './audit-events.ts'
+import { browserSessions } from './browser-sessions.ts'
+import { clients } from './clients.ts'
+import { connectLinks } from './connect-links.ts'
+import { connections } from './connections.ts'
+import { consents } from './consents.ts'
+import type { Batch, Queries } from './dialect.ts'
+import { grants } from './grants.ts'
+import { interactions } from './interactions.ts'
+import { keyChecks } from './key-checks.ts'
+import { providers } from './providers.ts'
+import { resources } from './resources.ts'
+import type { Tables } from './schema.ts'
+import { signingKeys } from './signing-keys.ts'
+import { subjects } from './subjects.ts'
+
+/**
+ * Every repository over one database. Repositories take the time as an argument, return plain records,
+ * `undefined` for what is absent, and never throw OAuth errors.
+ */
+export function createStore(db: Queries, tables: Tables, batch: Batch) {
+  return {
+    auditEvents: auditEvents(db, tables),
+    browserSessions: browserSessions(db, tables),
+    clients: clients(db, tables, batch),
+    connectLinks: connectLinks(db, tables, batch),
+    connections: connections(db, tables, batch),
+    consents: consents(db, tables),
+    grants: grants(db, tables, batch),
+    interactions: interactions(db, tables),
+    keyChecks: keyChecks(db, tables),
+    providers: providers(db, tables, batch),
+    resources: resources(db, tables, batch),
+    signingKeys: signingKeys(db, tables, batch),
+    subjects: subjects(db, tables, batch),
+  }
+}
+
+export type Store = ReturnType<typeof createStore>

@@ -1,0 +1,103 @@
+import { and, desc, eq, lt } from 'drizzle-orm'
+import type { NewAuditEvent } from './audit-events.ts'
+import type { Batch, Queries } from './dialect.ts'
+import { type Page, type PageRequest, toPage } from './page.ts'
+import { recordedIn } from './recorded.ts'
+import type { Tables } from './schema.ts'
+
+export type Subject = Tables['subjects']['$inferSelect']
+export type Identity = Tables['identities']['$inferSelect']
+export type IdentityKey = Pick<Identity, 'provider' | 'issuer' | 'upstreamSubject'>
+
+/** People, and the upstream identities that sign them in. */
+export function subjects(db: Queries, tables: Tables, batch: Batch) {
+  const { subjects: table, identities, auditEvents } = tables
+  const recorded = recordedIn(batch, tables)
+  const isIdentity = (key: IdentityKey) =>
+    and(
+      eq(identities.provider, key.provider),
+      eq(identities.issuer, key.issuer),
+      eq(identities.upstreamSubject, key.upstreamSubject),
+    )
+
+  return {
+    async find(id: string): Promise<Subject | undefined> {
+      const [subject] = await db.select().from(table).where(eq(table.id, id))
+      return subject
+    },
+
+    async findIdentity(key: IdentityKey): Promise<Identity | undefined> {
+      const [identity] = await db.select().from(identities).where(isIdentity(key))
+      return identity
+    },
+
+    async listIdentities(subjectId: string): Promise<Identity[]> {
+      return await db.select().from(identities).where(eq(identities.subjectId, subjectId))
+    },
+
+    /** A new subject with its first identity; `undefined` where that identity already signs somebody in. */
+    async create(subject: Subject, identity: Identity, event: NewAuditEvent): Promise<Subject | undefined> {
+      const created = await batch((queries) => ({
+        guard: queries.insert(table).values(subject).returning(),
+        writes: [
+          queries.insert(identities).values(identity).onConflictDoNothing().returning(),
+          queries.insert(auditEvents).values(event).returning({ id: auditEvents.id }),
+        ],
+      }))
+      if (created?.rows[0].length === 1) return subject
+      await db.delete(table).where(eq(table.id, subject.id)).returning()
+      return undefined
+    },
+
+    /** Records a sign-in of a known identity and what the provider calls the person now. */
+    async recordSignIn(
+      key: IdentityKey,
+      seen: Pick<Identity, 'label' | 'email' | 'emailVerified'>,
+      now: number,
+      event: NewAuditEvent,
+    ): Promise<void> {
+      await batch((queries) => ({
+        guard: queries
+          .update(identities)
+          .set({ ...seen, lastSignInAt: now })
+          .where(isIdentity(key))
+          .returning(),
+        writes: [
+          queries
+            .update(table)
+            .set({ lastSeenAt: now })
+            .where(
+              eq(table.id, db.select({ id: identities.subjectId }).from(identities).where(isIdentity(key))),
+            )
+            .returning({ id: table.id }),
+          queries.insert(auditEvents).values(event).returning({ id: auditEvents.id }),
+        ],
+      }))
+    },
+
+    async setEnabled(id: string, state: Pick<Subject, 'enabled'>, event: NewAuditEvent) {
+      const [changed] = await recorded(event, (queries) =>
+        queries.update(table).set(state).where(eq(table.id, id)).returning(),
+      )
+      return changed
+    },
+
+    /** With everything that hangs on it: identities, sessions, connections, consents, grants. */
+    async delete(id: string, event: NewAuditEvent): Promise<Subject | undefined> {
+      const [deleted] = await recorded(event, (queries) =>
+        queries.delete(table).where(eq(table.id, id)).returning(),
+      )
+      return deleted
+    },
+
+    async list(page: PageRequest): Promise<Page<Subject>> {
+      const rows = await db
+        .select()
+        .from(table)
+        .where(page.cursor === undefined ? undefined : lt(table.id, page.cursor))
+        .orderBy(desc(table.id))
+        .limit(page.limit + 1)
+      return toPage(rows, page.limit, (row) => row.id)
+    },
+  }
+}
