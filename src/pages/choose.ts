@@ -1,0 +1,36 @@
+import { displayText } from '../lib/display-text.ts'
+import { type Html, html } from '../lib/html.ts'
+import { type ClientShown, clientName } from './client-shown.ts'
+import { type FormProps, form } from './form.ts'
+import { layout } from './layout.ts'
+import { type McpServerShown, mcpServerName } from './mcp-server-shown.ts'
+
+export type ChooseProps = FormProps & {
+  client: ClientShown
+  mcpServer?: McpServerShown
+  /** The ways to sign in, in the order to show them. */
+  providers: readonly { id: string; name: string }[]
+  issuerHost: string
+}
+
+/** "Sign in to continue": each provider is a button of the form, `provider=<id>`. */
+export function choosePage(props: ChooseProps): Html {
+  const purpose =
+    props.mcpServer === undefined
+      ? undefined
+      : html` to use <strong>${mcpServerName(props.mcpServer)}</strong>`
+  return layout(
+    { title: 'Sign in', issuerHost: props.issuerHost },
+    html`<h1>Sign in to continue</h1>
+<p class="lead">${clientName(props.client)} sent you here${purpose}.</p>
+${props.providers.length === 0 ? noProvider : form(props, html`<div class="choices">${props.providers.map(choice)}</div>`)}
+<p class="small">Nothing is shared yet. You will see what is asked of you, and you decide.</p>`,
+  )
+}
+
+function choice(provider: { id: string; name: string }): Html {
+  return html`<button class="choice" name="provider" value="${provider.id}">Sign in with ${displayText(provider.name, 60)}</button>
+`
+}
+
+const noProvider = html`<p class="warning">There is no way to sign in here yet. Please tell the administrator.</p>`

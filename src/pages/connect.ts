@@ -1,0 +1,76 @@
+import { displayExact, displayText } from '../lib/display-text.ts'
+import { type Html, html } from '../lib/html.ts'
+import { type FormProps, form } from './form.ts'
+import { layout } from './layout.ts'
+import { type McpServerShown, mcpServerName } from './mcp-server-shown.ts'
+import { type RightsShown, rightsList } from './rights.ts'
+
+export type ConnectReason = 'not connected' | 'needs signing in again' | 'more rights' | 'another account'
+
+export type ConnectProps = FormProps &
+  RightsShown & {
+    mcpServer: McpServerShown
+    provider: { id: string; name: string }
+    reason: ConnectReason
+    /** Whose session the link was made for, if it is known. */
+    person?: { label: string }
+    /** The label of the account to sign in to again or to widen. */
+    account?: string
+    issuerHost: string
+  }
+
+/** What a connect link opens. Answers `decision=continue|not-now`. */
+export function connectPage(props: ConnectProps): Html {
+  const provider = displayText(props.provider.name, 60)
+  const server = mcpServerName(props.mcpServer)
+  return layout(
+    { title: `Connect ${provider}`, issuerHost: props.issuerHost },
+    html`<h1>${heading(props.reason, provider)}</h1>
+<p class="lead">${why(props, provider)}</p>
+<dl class="facts">
+<div><dt>Which MCP server asks</dt><dd><strong>${server}</strong> <span class="exact">${displayExact(props.mcpServer.uri)}</span></dd></div>
+${props.person === undefined ? undefined : html`<div><dt>For</dt><dd><bdi>${displayText(props.person.label)}</bdi></dd></div>`}
+${props.account === undefined ? undefined : html`<div><dt>${provider} account</dt><dd><bdi>${displayText(props.account)}</bdi></dd></div>`}
+</dl>
+<p class="warning"><strong>Did your own MCP client show you this link?</strong> If somebody sent it to you, choose Not now: they would get to use your account.</p>
+${form(
+  props,
+  html`<section>
+<h2>At ${provider}, ${server} could</h2>
+${rightsList(props)}
+</section>
+<p class="promise">Coatcheck keeps the key that ${provider} hands out. Your MCP client never sees it.</p>
+<div class="answers">
+<button class="quiet" name="decision" value="not-now">Not now</button>
+<button class="main" name="decision" value="continue">Continue to ${provider}</button>
+</div>`,
+)}`,
+  )
+}
+
+function heading(reason: ConnectReason, provider: string): string {
+  switch (reason) {
+    case 'not connected':
+      return `Connect ${provider}?`
+    case 'needs signing in again':
+      return `Sign in to ${provider} again?`
+    case 'more rights':
+      return `Allow more at ${provider}?`
+    case 'another account':
+      return `Connect another ${provider} account?`
+  }
+}
+
+function why(props: ConnectProps, provider: string): Html {
+  const server = mcpServerName(props.mcpServer)
+  switch (props.reason) {
+    case 'not connected':
+      return html`For what you asked, ${server} needs your ${provider} account.`
+    case 'needs signing in again':
+      return html`Your connection to ${provider} has ended. ${server} can go on once you sign in there again.`
+    case 'more rights':
+      return html`You are connected to ${provider}, but what you asked of ${server} needs more than you allowed so far.`
+    case 'another account':
+      return html`What you asked of ${server} needs another ${provider} account than the one you connected.`
+  }
+}

@@ -1,0 +1,106 @@
+import { displayExact, displayText } from '../lib/display-text.ts'
+import { type Html, html } from '../lib/html.ts'
+import { type ClientShown, clientFacts, clientName } from './client-shown.ts'
+import { type FormProps, form } from './form.ts'
+import { layout } from './layout.ts'
+import { type McpServerShown, mcpServerName } from './mcp-server-shown.ts'
+import { entry, type RightsShown, rightsList } from './rights.ts'
+
+export type ProviderAsked = RightsShown & {
+  id: string
+  name: string
+  need: 'required' | 'optional'
+  /** The label of the account that is already connected. */
+  account?: string
+}
+
+export type ConsentProps = FormProps & {
+  client: ClientShown
+  mcpServer?: McpServerShown
+  /** The MCP server's own scopes that were asked for. */
+  scopes: readonly { id: string; sentence: string }[]
+  providers: readonly ProviderAsked[]
+  person: PersonShown
+  issuerHost: string
+  /** The page where people take things back, if there is one. */
+  accountUrl?: string
+}
+
+export type PersonShown =
+  | { state: 'signed in'; label: string }
+  /** Nobody yet: after the yes the person goes to this provider to sign in. */
+  | { state: 'signs in at'; providerName: string }
+
+/**
+ * The question before anything is shared. Answers `decision=allow|deny`, and `provider=<id>` once for each optional
+ * provider that stays included; a form of its own answers `decision=switch`.
+ */
+export function consentPage(props: ConsentProps): Html {
+  return layout(
+    { title: 'Allow access?', issuerHost: props.issuerHost },
+    html`<h1>${question(props)}</h1>
+${person(props)}
+${clientFacts(props.client)}
+${form(
+  props,
+  html`${serverPart(props)}
+${props.providers.map((provider) => providerPart(provider, props.mcpServer))}
+${promise(props)}
+<div class="answers">
+<button class="quiet" name="decision" value="deny">Deny</button>
+<button class="main" name="decision" value="allow">Allow</button>
+</div>`,
+)}`,
+  )
+}
+
+function question(props: ConsentProps): Html {
+  const asker = clientName(props.client)
+  return props.mcpServer === undefined
+    ? html`${asker} asks you to sign in`
+    : html`${asker} asks to use ${mcpServerName(props.mcpServer)} for you`
+}
+
+function person(props: ConsentProps): Html {
+  if (props.person.state === 'signs in at') {
+    return html`<p class="person">You will be sent to ${displayText(props.person.providerName, 60)} to sign in.</p>`
+  }
+  return html`<div class="person"><p>Signed in as <strong><bdi>${displayText(props.person.label)}</bdi></strong>.</p>
+${form(props, html`<button class="link" name="decision" value="switch">Not you? Switch account</button>`)}</div>`
+}
+
+function serverPart(props: ConsentProps): Html | undefined {
+  if (props.mcpServer === undefined) return undefined
+  const scopes = props.scopes.map((scope) => entry(scope.sentence, [scope.id]))
+  return html`<section>
+<h2>At ${mcpServerName(props.mcpServer)} it could</h2>
+<p class="exact small">${displayExact(props.mcpServer.uri)}</p>
+<ul class="rights">${scopes.length === 0 ? entry('Use this MCP server', []) : scopes}</ul>
+</section>`
+}
+
+function providerPart(provider: ProviderAsked, mcpServer: McpServerShown | undefined): Html {
+  const name = displayText(provider.name, 60)
+  const user = mcpServer === undefined ? 'Coatcheck' : mcpServerName(mcpServer)
+  return html`<section>
+<h2>At ${name}, ${user} could</h2>
+${rightsList(provider)}
+${provider.account === undefined ? undefined : html`<p class="small">Already connected as <bdi>${displayText(provider.account)}</bdi>.</p>`}
+${provider.need === 'optional' ? leaveOut(provider.id, name) : undefined}
+</section>`
+}
+
+function leaveOut(id: string, name: string): Html {
+  return html`<label class="include"><input type="checkbox" name="provider" value="${id}" checked> <span>Include ${name}. <span class="small">You can leave this out.</span></span></label>`
+}
+
+function promise(props: ConsentProps): Html {
+  const names = props.providers.map((provider) => displayText(provider.name, 60)).join(' and ')
+  const keys =
+    names === ''
+      ? undefined
+      : html`Coatcheck keeps the keys that ${names} hands out. ${clientName(props.client)} never sees them. `
+  const back =
+    props.accountUrl === undefined ? undefined : html` on <a href="${props.accountUrl}">your account page</a>`
+  return html`<p class="promise">${keys}You can take this back at any time${back}.</p>`
+}

@@ -1,0 +1,149 @@
+import { displayHost, displayText } from '../lib/display-text.ts'
+import type { ErrorText } from './error.ts'
+
+/** Everything that ends on an error page. Names are neutralised here; hosts too. */
+export type PageError =
+  | { kind: 'bad request' }
+  | { kind: 'unknown client' }
+  | { kind: 'unregistered redirect'; host?: string }
+  | { kind: 'client unreachable'; host: string }
+  | { kind: 'expired' }
+  | { kind: 'already used' }
+  | { kind: 'another browser' }
+  | { kind: 'denied at provider'; providerName: string }
+  | { kind: 'provider trouble'; providerName: string }
+  | { kind: 'provider misconfigured'; providerName: string }
+  | { kind: 'not admitted'; providerName: string }
+  | { kind: 'account of somebody else'; providerName: string }
+  | { kind: 'cross-site' }
+  | { kind: 'too many requests' }
+  | { kind: 'not found' }
+  | { kind: 'unavailable' }
+  | { kind: 'our fault' }
+
+const startAgain = 'Go back to your MCP client and start again from there.'
+const askAdministrator = 'Please tell the administrator.'
+
+/** The words for an error, in one voice. */
+export function errorText(error: PageError): ErrorText {
+  switch (error.kind) {
+    case 'bad request':
+      return {
+        title: 'This request is incomplete',
+        message: 'Your MCP client sent you here with a request we could not read. Nothing was shared.',
+        whatToDo: `${startAgain} If it happens again, the client may need an update.`,
+      }
+    case 'unknown client':
+      return {
+        title: 'We do not know this client',
+        message:
+          'Your MCP client uses a registration that is not on our list. It may have been removed because nobody used it for a long time.',
+        whatToDo: 'In your MCP client, remove this connection and add it again. It will then register anew.',
+      }
+    case 'unregistered redirect':
+      return {
+        title: 'We will not send you there',
+        message: `Your MCP client asked us to send you back to ${error.host === undefined ? 'an address' : displayHost(error.host)}, but it never registered that address. That can be a mistake, or somebody trying to lead you astray.`,
+        whatToDo:
+          'If you did not start this yourself, close this page. Otherwise remove this connection in your MCP client and add it again.',
+      }
+    case 'client unreachable':
+      return {
+        title: 'We could not check this client',
+        message: `Your MCP client describes itself at ${displayHost(error.host)}, and we could not read that description.`,
+        whatToDo: 'Wait a few minutes, then start again from your MCP client.',
+      }
+    case 'expired':
+      return {
+        title: 'This took too long',
+        message: 'For your safety a sign-in or a link is only good for a few minutes. This one has run out.',
+        whatToDo: startAgain,
+      }
+    case 'already used':
+      return {
+        title: 'This link was used before',
+        message: 'Such a link works only once. Perhaps you are done already, in another tab.',
+        whatToDo: `Look into your MCP client. If it still waits, start again from there.`,
+      }
+    case 'another browser':
+      return {
+        title: 'This began in another browser',
+        message:
+          'We only go on in the browser where you started, so that nobody can finish for you. If this is the same browser, it may be blocking cookies.',
+        whatToDo:
+          'Go back to the browser where you started, or start again from your MCP client in this one.',
+      }
+    case 'denied at provider': {
+      const name = displayText(error.providerName, 60)
+      return {
+        title: `${name} was told no`,
+        message: `The request was turned down at ${name}, so nothing was shared.`,
+        whatToDo: `If you meant to allow it, start again from your MCP client. If you did not turn it down, your organization’s rules at ${name} may have.`,
+      }
+    }
+    case 'provider trouble': {
+      const name = displayText(error.providerName, 60)
+      return {
+        title: `${name} did not answer as it should`,
+        message: `We could not finish with ${name} just now. You have done nothing wrong, and nothing was changed.`,
+        whatToDo: 'Wait a few minutes, then start again from your MCP client.',
+      }
+    }
+    case 'provider misconfigured': {
+      const name = displayText(error.providerName, 60)
+      return {
+        title: `${name} does not let us in`,
+        message: `The setup between Coatcheck and ${name} is not right. You have done nothing wrong, and trying again will not help.`,
+        whatToDo: askAdministrator,
+      }
+    }
+    case 'not admitted': {
+      const name = displayText(error.providerName, 60)
+      return {
+        title: 'This account may not sign in here',
+        message: `You signed in at ${name}, but the administrator has not opened this place to that account. Nothing was kept.`,
+        whatToDo:
+          'If you have another account, such as one from work, start again with it. Otherwise ask the administrator.',
+      }
+    }
+    case 'account of somebody else': {
+      const name = displayText(error.providerName, 60)
+      return {
+        title: `This ${name} account belongs to somebody else here`,
+        message: `Another person already signs in here with this ${name} account, so it cannot be connected to you as well. Nothing was changed.`,
+        whatToDo: `Start again from your MCP client and choose another account at ${name}. If both are yours, ask the administrator.`,
+      }
+    }
+    case 'cross-site':
+      return {
+        title: 'This answer came from another site',
+        message: 'A decision only counts when it is made on our own page. Nothing was changed.',
+        whatToDo: startAgain,
+      }
+    case 'too many requests':
+      return {
+        title: 'That was a little too fast',
+        message: 'There were many requests from your network in a short time.',
+        whatToDo: 'Wait a minute, then start again from your MCP client.',
+      }
+    case 'not found':
+      return {
+        title: 'There is nothing here',
+        message: 'This address leads nowhere. A link may have been cut off when it was copied.',
+        whatToDo: startAgain,
+      }
+    case 'unavailable':
+      return {
+        title: 'We are closed for a moment',
+        message: 'Something we depend on is not working. Nothing was lost.',
+        whatToDo: 'Wait a few minutes, then start again from your MCP client.',
+      }
+    case 'our fault':
+      return {
+        title: 'Something went wrong on our side',
+        message: 'You have done nothing wrong.',
+        whatToDo:
+          'Start again from your MCP client. If it happens again, tell the administrator the number below.',
+      }
+  }
+}

@@ -1,0 +1,41 @@
+import { displayExact, displayText } from '../lib/display-text.ts'
+import { type Html, html } from '../lib/html.ts'
+import { layout } from './layout.ts'
+
+/** What went wrong, in words for the person; `error-text.ts` has them for all we know of. */
+export type ErrorText = { title: string; message: string; whatToDo: string }
+
+export type ErrorProps = ErrorText & {
+  issuerHost: string
+  /** Finds the matching lines in our log. */
+  requestId?: string
+  /** A stable code and a sentence for whoever develops the client. */
+  code?: string
+  detail?: string
+}
+
+/** An error that is shown and never redirected. */
+export function errorPage(props: ErrorProps): Html {
+  const number = props.requestId === undefined ? {} : { ticketNumber: props.requestId }
+  return layout(
+    { title: 'This did not work', issuerHost: props.issuerHost, ...number },
+    html`<h1>${displayText(props.title, 120)}</h1>
+<p class="lead">${displayText(props.message, 600)}</p>
+<h2>What you can do</h2>
+<p>${displayText(props.whatToDo, 600)}</p>
+${technical(props)}`,
+  )
+}
+
+function technical(props: ErrorProps): Html | undefined {
+  if (props.code === undefined && props.requestId === undefined) return undefined
+  return html`<dl class="technical">
+${row('Request', props.requestId === undefined ? undefined : displayExact(props.requestId, 64))}
+${row('Code', props.code === undefined ? undefined : displayExact(props.code, 64))}
+${row('Detail', props.detail === undefined ? undefined : displayText(props.detail, 300))}
+</dl>`
+}
+
+function row(term: string, value: string | undefined): Html | undefined {
+  return value === undefined ? undefined : html`<div><dt>${term}</dt><dd>${value}</dd></div>`
+}

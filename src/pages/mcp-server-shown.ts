@@ -1,0 +1,10 @@
+import { displayText } from '../lib/display-text.ts'
+import { type Html, html } from '../lib/html.ts'
+
+/** An MCP server as people see it; `uri` is its canonical URI. */
+export type McpServerShown = { name: string; uri: string }
+
+export function mcpServerName(server: Pick<McpServerShown, 'name'>): Html {
+  const name = displayText(server.name, 60)
+  return html`<bdi>${name === '' ? 'the MCP server' : name}</bdi>`
+}
