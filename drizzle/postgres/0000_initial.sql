@@ -1,0 +1,255 @@
+CREATE TABLE "audit_events" (
+	"id" text PRIMARY KEY NOT NULL,
+	"at" bigint NOT NULL,
+	"event" text NOT NULL,
+	"actor" text NOT NULL,
+	"outcome" text NOT NULL,
+	"subject_id" text,
+	"client_id" text,
+	"resource_id" text,
+	"provider" text,
+	"tsid_hash" text,
+	"detail" jsonb NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "browser_sessions" (
+	"secret_hash" text PRIMARY KEY NOT NULL,
+	"subject_id" text NOT NULL,
+	"sign_ins" jsonb NOT NULL,
+	"created_at" bigint NOT NULL,
+	"last_seen_at" bigint NOT NULL,
+	"expires_at" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "clients" (
+	"id" text PRIMARY KEY NOT NULL,
+	"origin" text NOT NULL,
+	"metadata" jsonb NOT NULL,
+	"secret_hash" text,
+	"trusted" boolean NOT NULL,
+	"enabled" boolean NOT NULL,
+	"created_at" bigint NOT NULL,
+	"last_used_at" bigint,
+	"expires_at" bigint
+);
+--> statement-breakpoint
+CREATE TABLE "codes" (
+	"code_hash" text PRIMARY KEY NOT NULL,
+	"grant_id" text NOT NULL,
+	"redirect_uri" text NOT NULL,
+	"code_challenge" text NOT NULL,
+	"created_at" bigint NOT NULL,
+	"expires_at" bigint NOT NULL,
+	"used_at" bigint
+);
+--> statement-breakpoint
+CREATE TABLE "connect_links" (
+	"ticket_hash" text PRIMARY KEY NOT NULL,
+	"grant_id" text NOT NULL,
+	"provider" text NOT NULL,
+	"scopes" jsonb NOT NULL,
+	"account_id" text,
+	"status" text NOT NULL,
+	"reason" text,
+	"created_at" bigint NOT NULL,
+	"expires_at" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "connections" (
+	"id" text PRIMARY KEY NOT NULL,
+	"subject_id" text NOT NULL,
+	"provider" text NOT NULL,
+	"issuer" text NOT NULL,
+	"upstream_subject" text NOT NULL,
+	"account_id" text NOT NULL,
+	"account_label" text NOT NULL,
+	"scopes" jsonb NOT NULL,
+	"token_endpoint" text NOT NULL,
+	"upstream_client_id" text NOT NULL,
+	"sealed_access_token" text NOT NULL,
+	"sealed_refresh_token" text,
+	"token_type" text NOT NULL,
+	"access_expires_at" bigint,
+	"access_lifetime" bigint,
+	"refresh_expires_at" bigint,
+	"status" text NOT NULL,
+	"status_reason" text,
+	"status_since" bigint NOT NULL,
+	"created_at" bigint NOT NULL,
+	"refreshed_at" bigint NOT NULL,
+	"last_used_at" bigint,
+	"version" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "consents" (
+	"subject_id" text NOT NULL,
+	"client_id" text NOT NULL,
+	"redirect_uri" text NOT NULL,
+	"resource_id" text NOT NULL,
+	"scopes" jsonb NOT NULL,
+	"provider_scopes" jsonb NOT NULL,
+	"shown_hash" text NOT NULL,
+	"granted_at" bigint NOT NULL,
+	CONSTRAINT "consents_subject_id_client_id_redirect_uri_resource_id_pk" PRIMARY KEY("subject_id","client_id","redirect_uri","resource_id")
+);
+--> statement-breakpoint
+CREATE TABLE "grant_connections" (
+	"grant_id" text NOT NULL,
+	"connection_id" text NOT NULL,
+	"provider" text NOT NULL,
+	CONSTRAINT "grant_connections_grant_id_connection_id_pk" PRIMARY KEY("grant_id","connection_id")
+);
+--> statement-breakpoint
+CREATE TABLE "grants" (
+	"id" text PRIMARY KEY NOT NULL,
+	"tsid" text NOT NULL,
+	"subject_id" text NOT NULL,
+	"client_id" text NOT NULL,
+	"resource_id" text,
+	"audience" text NOT NULL,
+	"scopes" jsonb NOT NULL,
+	"auth_time" bigint NOT NULL,
+	"created_at" bigint NOT NULL,
+	"last_used_at" bigint NOT NULL,
+	"access_ends_at" bigint,
+	"expires_at" bigint NOT NULL,
+	"absolute_ends_at" bigint NOT NULL,
+	"revoked_at" bigint,
+	"revoked_reason" text
+);
+--> statement-breakpoint
+CREATE TABLE "identities" (
+	"provider" text NOT NULL,
+	"issuer" text NOT NULL,
+	"upstream_subject" text NOT NULL,
+	"subject_id" text NOT NULL,
+	"label" text NOT NULL,
+	"email" text,
+	"email_verified" boolean NOT NULL,
+	"created_at" bigint NOT NULL,
+	"last_sign_in_at" bigint NOT NULL,
+	CONSTRAINT "identities_provider_issuer_upstream_subject_pk" PRIMARY KEY("provider","issuer","upstream_subject")
+);
+--> statement-breakpoint
+CREATE TABLE "interactions" (
+	"id" text PRIMARY KEY NOT NULL,
+	"browser_hash" text NOT NULL,
+	"client_id" text NOT NULL,
+	"resource_id" text,
+	"request" jsonb NOT NULL,
+	"sign_in_provider" text,
+	"subject_id" text,
+	"auth_time" bigint,
+	"consent" jsonb,
+	"connected" jsonb NOT NULL,
+	"leg" jsonb,
+	"leg_state_hash" text,
+	"sealed_leg_secrets" text,
+	"created_at" bigint NOT NULL,
+	"expires_at" bigint NOT NULL,
+	"completed_at" bigint,
+	"version" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "key_checks" (
+	"master_key_id" text PRIMARY KEY NOT NULL,
+	"sealed_check" text NOT NULL,
+	"created_at" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "providers" (
+	"id" text PRIMARY KEY NOT NULL,
+	"document" jsonb NOT NULL,
+	"client_id" text NOT NULL,
+	"sealed_client_secret" text,
+	"origin" text NOT NULL,
+	"enabled" boolean NOT NULL,
+	"created_at" bigint NOT NULL,
+	"updated_at" bigint NOT NULL,
+	"version" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "refresh_tokens" (
+	"token_hash" text PRIMARY KEY NOT NULL,
+	"grant_id" text NOT NULL,
+	"created_at" bigint NOT NULL,
+	"expires_at" bigint NOT NULL,
+	"used_at" bigint,
+	"successor_hash" text,
+	"sealed_successor" text
+);
+--> statement-breakpoint
+CREATE TABLE "resource_credentials" (
+	"id" text PRIMARY KEY NOT NULL,
+	"resource_id" text NOT NULL,
+	"secret_hash" text NOT NULL,
+	"created_at" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "resources" (
+	"id" text PRIMARY KEY NOT NULL,
+	"uri" text NOT NULL,
+	"document" jsonb NOT NULL,
+	"origin" text NOT NULL,
+	"enabled" boolean NOT NULL,
+	"created_at" bigint NOT NULL,
+	"updated_at" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "signing_keys" (
+	"kid" text PRIMARY KEY NOT NULL,
+	"public_jwk" jsonb NOT NULL,
+	"sealed_private_jwk" text NOT NULL,
+	"created_at" bigint NOT NULL,
+	"active_at" bigint NOT NULL,
+	"retires_at" bigint
+);
+--> statement-breakpoint
+CREATE TABLE "subjects" (
+	"id" text PRIMARY KEY NOT NULL,
+	"enabled" boolean NOT NULL,
+	"created_at" bigint NOT NULL,
+	"last_seen_at" bigint NOT NULL
+);
+--> statement-breakpoint
+ALTER TABLE "browser_sessions" ADD CONSTRAINT "browser_sessions_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "codes" ADD CONSTRAINT "codes_grant_id_grants_id_fk" FOREIGN KEY ("grant_id") REFERENCES "public"."grants"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "connect_links" ADD CONSTRAINT "connect_links_grant_id_grants_id_fk" FOREIGN KEY ("grant_id") REFERENCES "public"."grants"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "connections" ADD CONSTRAINT "connections_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "consents" ADD CONSTRAINT "consents_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "consents" ADD CONSTRAINT "consents_client_id_clients_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "grant_connections" ADD CONSTRAINT "grant_connections_grant_id_grants_id_fk" FOREIGN KEY ("grant_id") REFERENCES "public"."grants"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "grant_connections" ADD CONSTRAINT "grant_connections_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "grants" ADD CONSTRAINT "grants_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "grants" ADD CONSTRAINT "grants_client_id_clients_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "grants" ADD CONSTRAINT "grants_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "identities" ADD CONSTRAINT "identities_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "interactions" ADD CONSTRAINT "interactions_client_id_clients_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "interactions" ADD CONSTRAINT "interactions_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "interactions" ADD CONSTRAINT "interactions_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "refresh_tokens" ADD CONSTRAINT "refresh_tokens_grant_id_grants_id_fk" FOREIGN KEY ("grant_id") REFERENCES "public"."grants"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "resource_credentials" ADD CONSTRAINT "resource_credentials_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "audit_events_event" ON "audit_events" USING btree ("event","id");--> statement-breakpoint
+CREATE INDEX "audit_events_subject" ON "audit_events" USING btree ("subject_id","id");--> statement-breakpoint
+CREATE INDEX "browser_sessions_subject" ON "browser_sessions" USING btree ("subject_id");--> statement-breakpoint
+CREATE INDEX "browser_sessions_expires_at" ON "browser_sessions" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "clients_expires_at" ON "clients" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "codes_expires_at" ON "codes" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "codes_grant" ON "codes" USING btree ("grant_id");--> statement-breakpoint
+CREATE INDEX "connect_links_expires_at" ON "connect_links" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "connect_links_grant" ON "connect_links" USING btree ("grant_id");--> statement-breakpoint
+CREATE INDEX "connections_subject" ON "connections" USING btree ("subject_id","provider");--> statement-breakpoint
+CREATE INDEX "connections_provider" ON "connections" USING btree ("provider");--> statement-breakpoint
+CREATE INDEX "grant_connections_connection" ON "grant_connections" USING btree ("connection_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "grants_tsid" ON "grants" USING btree ("tsid");--> statement-breakpoint
+CREATE INDEX "grants_subject" ON "grants" USING btree ("subject_id","client_id","resource_id");--> statement-breakpoint
+CREATE INDEX "grants_client" ON "grants" USING btree ("client_id");--> statement-breakpoint
+CREATE INDEX "grants_resource" ON "grants" USING btree ("resource_id");--> statement-breakpoint
+CREATE INDEX "grants_expires_at" ON "grants" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "identities_subject" ON "identities" USING btree ("subject_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "interactions_leg_state" ON "interactions" USING btree ("leg_state_hash");--> statement-breakpoint
+CREATE INDEX "interactions_expires_at" ON "interactions" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "refresh_tokens_expires_at" ON "refresh_tokens" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "refresh_tokens_grant" ON "refresh_tokens" USING btree ("grant_id");--> statement-breakpoint
+CREATE INDEX "resource_credentials_resource" ON "resource_credentials" USING btree ("resource_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "resources_uri" ON "resources" USING btree ("uri");

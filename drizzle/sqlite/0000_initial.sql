@@ -1,0 +1,254 @@
+CREATE TABLE `audit_events` (
+	`id` text PRIMARY KEY NOT NULL,
+	`at` integer NOT NULL,
+	`event` text NOT NULL,
+	`actor` text NOT NULL,
+	`outcome` text NOT NULL,
+	`subject_id` text,
+	`client_id` text,
+	`resource_id` text,
+	`provider` text,
+	`tsid_hash` text,
+	`detail` text NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `audit_events_event` ON `audit_events` (`event`,`id`);--> statement-breakpoint
+CREATE INDEX `audit_events_subject` ON `audit_events` (`subject_id`,`id`);--> statement-breakpoint
+CREATE TABLE `browser_sessions` (
+	`secret_hash` text PRIMARY KEY NOT NULL,
+	`subject_id` text NOT NULL,
+	`sign_ins` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`last_seen_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	FOREIGN KEY (`subject_id`) REFERENCES `subjects`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `browser_sessions_subject` ON `browser_sessions` (`subject_id`);--> statement-breakpoint
+CREATE INDEX `browser_sessions_expires_at` ON `browser_sessions` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `clients` (
+	`id` text PRIMARY KEY NOT NULL,
+	`origin` text NOT NULL,
+	`metadata` text NOT NULL,
+	`secret_hash` text,
+	`trusted` integer NOT NULL,
+	`enabled` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`last_used_at` integer,
+	`expires_at` integer
+);
+--> statement-breakpoint
+CREATE INDEX `clients_expires_at` ON `clients` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `codes` (
+	`code_hash` text PRIMARY KEY NOT NULL,
+	`grant_id` text NOT NULL,
+	`redirect_uri` text NOT NULL,
+	`code_challenge` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	`used_at` integer,
+	FOREIGN KEY (`grant_id`) REFERENCES `grants`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `codes_expires_at` ON `codes` (`expires_at`);--> statement-breakpoint
+CREATE INDEX `codes_grant` ON `codes` (`grant_id`);--> statement-breakpoint
+CREATE TABLE `connect_links` (
+	`ticket_hash` text PRIMARY KEY NOT NULL,
+	`grant_id` text NOT NULL,
+	`provider` text NOT NULL,
+	`scopes` text NOT NULL,
+	`account_id` text,
+	`status` text NOT NULL,
+	`reason` text,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	FOREIGN KEY (`grant_id`) REFERENCES `grants`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `connect_links_expires_at` ON `connect_links` (`expires_at`);--> statement-breakpoint
+CREATE INDEX `connect_links_grant` ON `connect_links` (`grant_id`);--> statement-breakpoint
+CREATE TABLE `connections` (
+	`id` text PRIMARY KEY NOT NULL,
+	`subject_id` text NOT NULL,
+	`provider` text NOT NULL,
+	`issuer` text NOT NULL,
+	`upstream_subject` text NOT NULL,
+	`account_id` text NOT NULL,
+	`account_label` text NOT NULL,
+	`scopes` text NOT NULL,
+	`token_endpoint` text NOT NULL,
+	`upstream_client_id` text NOT NULL,
+	`sealed_access_token` text NOT NULL,
+	`sealed_refresh_token` text,
+	`token_type` text NOT NULL,
+	`access_expires_at` integer,
+	`access_lifetime` integer,
+	`refresh_expires_at` integer,
+	`status` text NOT NULL,
+	`status_reason` text,
+	`status_since` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`refreshed_at` integer NOT NULL,
+	`last_used_at` integer,
+	`version` integer NOT NULL,
+	FOREIGN KEY (`subject_id`) REFERENCES `subjects`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `connections_subject` ON `connections` (`subject_id`,`provider`);--> statement-breakpoint
+CREATE INDEX `connections_provider` ON `connections` (`provider`);--> statement-breakpoint
+CREATE TABLE `consents` (
+	`subject_id` text NOT NULL,
+	`client_id` text NOT NULL,
+	`redirect_uri` text NOT NULL,
+	`resource_id` text NOT NULL,
+	`scopes` text NOT NULL,
+	`provider_scopes` text NOT NULL,
+	`shown_hash` text NOT NULL,
+	`granted_at` integer NOT NULL,
+	PRIMARY KEY(`subject_id`, `client_id`, `redirect_uri`, `resource_id`),
+	FOREIGN KEY (`subject_id`) REFERENCES `subjects`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`client_id`) REFERENCES `clients`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `grant_connections` (
+	`grant_id` text NOT NULL,
+	`connection_id` text NOT NULL,
+	`provider` text NOT NULL,
+	PRIMARY KEY(`grant_id`, `connection_id`),
+	FOREIGN KEY (`grant_id`) REFERENCES `grants`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`connection_id`) REFERENCES `connections`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `grant_connections_connection` ON `grant_connections` (`connection_id`);--> statement-breakpoint
+CREATE TABLE `grants` (
+	`id` text PRIMARY KEY NOT NULL,
+	`tsid` text NOT NULL,
+	`subject_id` text NOT NULL,
+	`client_id` text NOT NULL,
+	`resource_id` text,
+	`audience` text NOT NULL,
+	`scopes` text NOT NULL,
+	`auth_time` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`last_used_at` integer NOT NULL,
+	`access_ends_at` integer,
+	`expires_at` integer NOT NULL,
+	`absolute_ends_at` integer NOT NULL,
+	`revoked_at` integer,
+	`revoked_reason` text,
+	FOREIGN KEY (`subject_id`) REFERENCES `subjects`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`client_id`) REFERENCES `clients`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `grants_tsid` ON `grants` (`tsid`);--> statement-breakpoint
+CREATE INDEX `grants_subject` ON `grants` (`subject_id`,`client_id`,`resource_id`);--> statement-breakpoint
+CREATE INDEX `grants_client` ON `grants` (`client_id`);--> statement-breakpoint
+CREATE INDEX `grants_resource` ON `grants` (`resource_id`);--> statement-breakpoint
+CREATE INDEX `grants_expires_at` ON `grants` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `identities` (
+	`provider` text NOT NULL,
+	`issuer` text NOT NULL,
+	`upstream_subject` text NOT NULL,
+	`subject_id` text NOT NULL,
+	`label` text NOT NULL,
+	`email` text,
+	`email_verified` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`last_sign_in_at` integer NOT NULL,
+	PRIMARY KEY(`provider`, `issuer`, `upstream_subject`),
+	FOREIGN KEY (`subject_id`) REFERENCES `subjects`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `identities_subject` ON `identities` (`subject_id`);--> statement-breakpoint
+CREATE TABLE `interactions` (
+	`id` text PRIMARY KEY NOT NULL,
+	`browser_hash` text NOT NULL,
+	`client_id` text NOT NULL,
+	`resource_id` text,
+	`request` text NOT NULL,
+	`sign_in_provider` text,
+	`subject_id` text,
+	`auth_time` integer,
+	`consent` text,
+	`connected` text NOT NULL,
+	`leg` text,
+	`leg_state_hash` text,
+	`sealed_leg_secrets` text,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	`completed_at` integer,
+	`version` integer NOT NULL,
+	FOREIGN KEY (`client_id`) REFERENCES `clients`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`subject_id`) REFERENCES `subjects`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `interactions_leg_state` ON `interactions` (`leg_state_hash`);--> statement-breakpoint
+CREATE INDEX `interactions_expires_at` ON `interactions` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `key_checks` (
+	`master_key_id` text PRIMARY KEY NOT NULL,
+	`sealed_check` text NOT NULL,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `providers` (
+	`id` text PRIMARY KEY NOT NULL,
+	`document` text NOT NULL,
+	`client_id` text NOT NULL,
+	`sealed_client_secret` text,
+	`origin` text NOT NULL,
+	`enabled` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	`version` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `refresh_tokens` (
+	`token_hash` text PRIMARY KEY NOT NULL,
+	`grant_id` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	`used_at` integer,
+	`successor_hash` text,
+	`sealed_successor` text,
+	FOREIGN KEY (`grant_id`) REFERENCES `grants`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `refresh_tokens_expires_at` ON `refresh_tokens` (`expires_at`);--> statement-breakpoint
+CREATE INDEX `refresh_tokens_grant` ON `refresh_tokens` (`grant_id`);--> statement-breakpoint
+CREATE TABLE `resource_credentials` (
+	`id` text PRIMARY KEY NOT NULL,
+	`resource_id` text NOT NULL,
+	`secret_hash` text NOT NULL,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `resource_credentials_resource` ON `resource_credentials` (`resource_id`);--> statement-breakpoint
+CREATE TABLE `resources` (
+	`id` text PRIMARY KEY NOT NULL,
+	`uri` text NOT NULL,
+	`document` text NOT NULL,
+	`origin` text NOT NULL,
+	`enabled` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `resources_uri` ON `resources` (`uri`);--> statement-breakpoint
+CREATE TABLE `signing_keys` (
+	`kid` text PRIMARY KEY NOT NULL,
+	`public_jwk` text NOT NULL,
+	`sealed_private_jwk` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`active_at` integer NOT NULL,
+	`retires_at` integer
+);
+--> statement-breakpoint
+CREATE TABLE `subjects` (
+	`id` text PRIMARY KEY NOT NULL,
+	`enabled` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`last_seen_at` integer NOT NULL
+);

@@ -1,0 +1,40 @@
+import type { Batch, Queries } from './dialect.ts'
+import type { Tables } from './schema.ts'
+import type { GateOptions } from './sqlite/gate.ts'
+
+export type Database = {
+  db: Queries
+  tables: Tables
+  batch: Batch
+  /** Resolves when a row could be written and read; rejects with `StorageUnavailableError`. */
+  ping(): Promise<void>
+  /** Lets nothing more in, answers what is under way, and closes. */
+  close(): Promise<void>
+}
+
+export type DatabaseOptions = Partial<GateOptions>
+
+export type DatabaseAddress = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string }
+
+/** Opens a database and brings its schema up to date: `sqlite:path`, `sqlite::memory:` or `postgres://...`. */
+export async function openDatabase(url: string, options: DatabaseOptions = {}): Promise<Database> {
+  const address = databaseAddress(url)
+  const gate = { patience: 5_000, capacity: 4_096, ...options }
+  // Loaded when needed: nobody should pay for the driver of a database that is not used.
+  switch (address.kind) {
+    case 'sqlite': {
+      const { openSqlite } = await import('./sqlite/open.ts')
+      return openSqlite(address.path, gate)
+    }
+    case 'postgres':
+      throw new TypeError('PostgreSQL is not here yet')
+  }
+}
+
+/** Throws a `TypeError` that says what a database URL looks like, and does not repeat the URL: it may hold a password. */
+export function databaseAddress(url: string): DatabaseAddress {
+  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return { kind: 'postgres', url }
+  const path = /^sqlite:(?!\/\/[^/])(?:\/\/)?(.+)$/.exec(url)?.[1]
+  if (path) return { kind: 'sqlite', path }
+  throw new TypeError('a database URL is sqlite:path/to/file, sqlite::memory: or postgres://user@host/name')
+}

@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+export type Migration = {
+  tag: string
+  /** SHA-256 of the file, so that a migration edited after it was applied is noticed. */
+  hash: string
+  statements: readonly string[]
+}
+
+/** What the database remembers of a migration. */
+export type Applied = { tag: string; hash: string }
+
+/** The database has another history than this version of the gateway; only a person can decide what to do. */
+export class SchemaMismatchError extends Error {
+  override name = 'SchemaMismatchError'
+}
+
+/** In both databases; not one of the schema's tables, since it must be there before the first of them. */
+export const createMigrationsTable =
+  'CREATE TABLE IF NOT EXISTS applied_migrations (tag text PRIMARY KEY NOT NULL, hash text NOT NULL)'
+export const selectMigrations = 'SELECT tag, hash FROM applied_migrations ORDER BY tag'
+
+/** The migrations drizzle-kit generated, oldest first. `src/` and `dist/` lie equally deep in the package. */
+export function readMigrations(dialect: 'sqlite' | 'postgres'): Migration[] {
+  const folder = fileURLToPath(new URL(`../../drizzle/${dialect}/`, import.meta.url))
+  const journal: { entries: { tag: string }[] } = JSON.parse(
+    readFileSync(`${folder}meta/_journal.json`, 'utf8'),
+  )
+  return journal.entries.map(({ tag }) => {
+    // A checkout may have changed the ends of lines.
+    const source = readFileSync(`${folder}${tag}.sql`, 'utf8').replaceAll('\r\n', '\n')
+    return {
+      tag,
+      hash: createHash('sha256').update(source).digest('hex'),
+      statements: source.split('--> statement-breakpoint'),
+    }
+  })
+}
+
+/** The migrations still to run. Throws `SchemaMismatchError` where the database knows another history. */
+export function pendingMigrations(known: readonly Migration[], applied: readonly Applied[]): Migration[] {
+  for (const { tag, hash } of applied) {
+    const migration = known.find((candidate) => candidate.tag === tag)
+    if (!migration) {
+      throw new SchemaMismatchError(
+        `the database was written by a newer version of Coatcheck (it has had migration ${tag}); run that version, or restore a backup made by this one`,
+      )
+    }
+    if (migration.hash !== hash) {
+      throw new SchemaMismatchError(
+        `migration ${tag} differs from the one this database has had; run the version that created the database`,
+      )
+    }
+  }
+  return known.filter(({ tag }) => !applied.some((candidate) => candidate.tag === tag))
+}

@@ -1,0 +1,28 @@
+/** What drizzle's builders and handles share in both dialects, and does not declare. */
+type Session = { prepareQuery: (...query: unknown[]) => object }
+type OfSession = { session: Session }
+
+/**
+ * drizzle wraps an error in one whose message holds every parameter of the query: hashes, sealed values,
+ * people's names. This makes the session throw what `translate` answers instead.
+ */
+export function replaceQueryErrors(db: object, translate: (error: unknown) => unknown): void {
+  const { session } = db as OfSession
+  const prepareQuery = session.prepareQuery.bind(session)
+  const queryWithCache = async (_sql: string, _params: unknown[], query: () => Promise<unknown>) => {
+    try {
+      return await query()
+    } catch (error) {
+      throw translate(error)
+    }
+  }
+  session.prepareQuery = (...query) => Object.assign(prepareQuery(...query), { queryWithCache })
+}
+
+/** A statement built from another handle would not be part of the batch; on PostgreSQL nobody would notice. */
+export function checkHandle(db: object, statements: readonly object[]): void {
+  const { session } = db as OfSession
+  if (statements.some((statement) => (statement as OfSession).session !== session)) {
+    throw new TypeError('every statement of a batch must be built from the handle the batch is given')
+  }
+}

@@ -1,0 +1,171 @@
+import type { Database as Connection } from 'better-sqlite3'
+import { StorageUnavailableError } from '../unavailable.ts'
+import { asUnavailable, isBusy } from './faults.ts'
+import { type Query, type Rows, rowsOf, statementCache } from './statements.ts'
+
+export type GateOptions = {
+  /** Milliseconds a write may wait for another process to let go of the database. */
+  patience: number
+  /** How many units may wait at once. */
+  capacity: number
+  /** Told of every commit and of every time another process was found holding the database. */
+  observe?: (event: GateEvent) => void
+}
+
+export type GateEvent = { kind: 'committed'; units: number } | { kind: 'busy'; waiting: number }
+
+/** What is written together or not at all, and who waits for it. */
+type Unit = {
+  queries: readonly Query[]
+  /** The first query is a guard: without a row from it, nothing of the unit is written. */
+  guarded: boolean
+  /** Monotonic milliseconds. */
+  deadline: number
+  resolve: (rows: Rows[] | undefined) => void
+  reject: (error: unknown) => void
+  settled: Promise<Rows[] | undefined>
+}
+
+export type Gate = ReturnType<typeof openGate>
+
+/** Milliseconds between two attempts to begin while another process holds the database. */
+const firstPause = 1
+const longestPause = 50
+
+/**
+ * The one way into an SQLite database. Reads run at once. Writes wait for the end of the event-loop turn, are
+ * committed together, and are answered only when that commit is on the disk: concurrent requests share one
+ * fsync, and no read sees what is not committed. Each unit has a savepoint of its own, so that one which fails
+ * spoils no other.
+ */
+export function openGate(connection: Connection, { patience, capacity, observe }: GateOptions) {
+  const prepared = statementCache(connection)
+  const begin = connection.prepare('BEGIN IMMEDIATE')
+  const savepoint = connection.prepare('SAVEPOINT unit')
+  const undo = connection.prepare('ROLLBACK TO unit')
+  const release = connection.prepare('RELEASE unit')
+  const commit = connection.prepare('COMMIT')
+  const rollback = connection.prepare('ROLLBACK')
+
+  let queue: Unit[] = []
+  let scheduled = false
+  let pause = firstPause
+  let closed = false
+
+  /** Answers the rows of one statement: of a read at once, of a write when it is durable. */
+  async function run(query: Query): Promise<Rows> {
+    const statement = prepared(query.sql)
+    if (statement.readonly) {
+      try {
+        return rowsOf(statement, query.params)
+      } catch (error) {
+        // Rare in WAL mode: somebody recovers or closes the file. The read waits like a write.
+        if (!isBusy(error)) throw error
+      }
+    }
+    const rows = await enqueue([query], false)
+    return rows?.[0] ?? []
+  }
+
+  /** Runs the guard and, if it answers a row, the writes. `undefined`: it did not, and nothing was written. */
+  function runGuarded(guard: Query, writes: readonly Query[]): Promise<Rows[] | undefined> {
+    return enqueue([guard, ...writes], true)
+  }
+
+  async function enqueue(queries: readonly Query[], guarded: boolean): Promise<Rows[] | undefined> {
+    if (closed) throw new StorageUnavailableError('closed')
+    if (queue.length >= capacity) throw new StorageUnavailableError('overloaded')
+    const { promise, resolve, reject } = Promise.withResolvers<Rows[] | undefined>()
+    const deadline = performance.now() + patience
+    queue.push({ queries, guarded, deadline, resolve, reject, settled: promise })
+    if (!scheduled) {
+      scheduled = true
+      setImmediate(flush)
+    }
+    return promise
+  }
+
+  /** Commits everything that waits, in one synchronous transaction, and only then answers. */
+  function flush(): void {
+    try {
+      begin.run()
+    } catch (error) {
+      if (isBusy(error)) waitLonger(error)
+      else rejectAll(takeQueue(), error)
+      return
+    }
+    const units = takeQueue()
+    let answers: (() => void)[]
+    try {
+      answers = units.map(attempt)
+      commit.run()
+    } catch (error) {
+      rejectAll(units, error)
+      if (connection.inTransaction) rollback.run()
+      return
+    }
+    for (const answer of answers) answer()
+    observe?.({ kind: 'committed', units: units.length })
+  }
+
+  /** Carries a unit out and says how its caller is to be answered, should the commit succeed. */
+  function attempt(unit: Unit): () => void {
+    savepoint.run()
+    try {
+      const rows = carryOut(unit)
+      if (!rows) undo.run()
+      release.run()
+      return () => unit.resolve(rows)
+    } catch (error) {
+      // A full or failing disk can make SQLite roll back the whole transaction: then all units failed.
+      if (!connection.inTransaction) throw error
+      undo.run()
+      release.run()
+      return () => unit.reject(asUnavailable(error))
+    }
+  }
+
+  function carryOut({ queries, guarded }: Unit): Rows[] | undefined {
+    const results: Rows[] = []
+    for (const { sql, params } of queries) {
+      const rows = rowsOf(prepared(sql), params)
+      if (guarded && results.length === 0 && rows.length === 0) return undefined
+      results.push(rows)
+    }
+    return results
+  }
+
+  /** Another process writes. Waiting in SQLite would stall the event loop, so the wait is a timer's. */
+  function waitLonger(error: unknown): void {
+    const now = performance.now()
+    const expired = queue.filter((unit) => unit.deadline <= now)
+    queue = queue.filter((unit) => unit.deadline > now)
+    rejectAll(expired, error)
+    observe?.({ kind: 'busy', waiting: queue.length })
+    scheduled = queue.length > 0
+    if (!scheduled) return
+    setTimeout(flush, pause)
+    pause = Math.min(pause * 2, longestPause)
+  }
+
+  function takeQueue(): Unit[] {
+    const units = queue
+    queue = []
+    scheduled = false
+    pause = firstPause
+    return units
+  }
+
+  function rejectAll(units: readonly Unit[], error: unknown): void {
+    const reason = asUnavailable(error)
+    for (const unit of units) unit.reject(reason)
+  }
+
+  /** Lets nothing more in and waits until everything inside is answered. */
+  async function close(): Promise<void> {
+    closed = true
+    await Promise.allSettled(queue.map((unit) => unit.settled))
+  }
+
+  return { run, runGuarded, close }
+}

@@ -1,0 +1,99 @@
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import SqliteDatabase, { type Database as Connection } from 'better-sqlite3'
+import type { Database } from '../database.ts'
+import { StorageUnavailableError } from '../unavailable.ts'
+import { asUnavailable, isBusy } from './faults.ts'
+import { type GateOptions, openGate } from './gate.ts'
+import { migrate } from './migrate.ts'
+import { connectDrizzle } from './queries.ts'
+import { tables } from './tables.ts'
+
+/** Milliseconds a call may wait inside SQLite, that is with the event loop at a standstill. */
+const busyTimeout = 3
+
+/** Milliseconds between two attempts to open while another process migrates. */
+const openingPause = 20
+
+/** Longer than for a write: another process may be migrating a large database. */
+const openingPatience = 60_000
+
+export async function openSqlite(path: string, options: GateOptions): Promise<Database> {
+  const file = path === ':memory:' ? path : resolve(path)
+  const connection = await connectPatiently(file, performance.now() + openingPatience)
+  const gate = openGate(connection, options)
+  const isSameFile = fileWatch(file)
+  return {
+    ...connectDrizzle(gate),
+    tables,
+    async ping() {
+      if (!isSameFile()) throw new StorageUnavailableError('replaced')
+      // A true write: the row is rewritten as it is, and the page with it.
+      const sql = 'UPDATE applied_migrations SET hash = hash RETURNING tag'
+      const rows = await gate.run({ sql, params: [] })
+      if (rows.length === 0) throw new StorageUnavailableError('faulty')
+    },
+    async close() {
+      await gate.close()
+      if (!connection.open) return
+      connection.pragma('wal_checkpoint(TRUNCATE)')
+      connection.close()
+    },
+  }
+}
+
+async function connectPatiently(file: string, deadline: number): Promise<Connection> {
+  for (;;) {
+    try {
+      return connect(file)
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw asUnavailable(error)
+      await new Promise((resume) => setTimeout(resume, openingPause))
+    }
+  }
+}
+
+function connect(file: string): Connection {
+  if (file !== ':memory:') createFile(file)
+  const connection = new SqliteDatabase(file, { timeout: busyTimeout })
+  try {
+    configure(connection)
+    migrate(connection)
+    return connection
+  } catch (error) {
+    connection.close()
+    throw error
+  }
+}
+
+/** Nobody but this user may read the database or list its folder. What is there already is left as it is. */
+function createFile(file: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  try {
+    // `wx` opens nothing that exists: closing such a file would drop the locks this process has on it.
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+/** None of this but the page size and the WAL mode is kept in the file, so it is said on every connection. */
+function configure(connection: Connection): void {
+  // A row with two sealed tokens does not fit a page of 4 KB. Heeded before the first table is made.
+  connection.pragma('page_size = 8192')
+  connection.pragma('journal_mode = WAL')
+  // better-sqlite3 reopens a WAL file with NORMAL, which forgets the last commits when the power fails.
+  connection.pragma('synchronous = FULL')
+  connection.pragma('secure_delete = ON')
+  connection.pragma('journal_size_limit = 67108864')
+}
+
+/** Writing on into a file that was deleted or replaced would lose everything when the process ends. */
+function fileWatch(file: string): () => boolean {
+  if (file === ':memory:') return () => true
+  const opened = statSync(file)
+  return () => {
+    const found = statSync(file, { throwIfNoEntry: false })
+    return found?.ino === opened.ino && found.dev === opened.dev
+  }
+}

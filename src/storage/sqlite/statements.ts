@@ -1,0 +1,32 @@
+import type { Database as Connection, Statement } from 'better-sqlite3'
+
+/** One statement as drizzle builds it. */
+export type Query = { readonly sql: string; readonly params: readonly unknown[] }
+
+/** Rows as drizzle's proxy driver wants them: values in the order of the columns. */
+export type Rows = unknown[][]
+
+/** More than the gateway has statements; a list of varying length in one of them cannot fill the memory. */
+const cacheLimit = 500
+
+/** Prepares every distinct statement once. */
+export function statementCache(connection: Connection): (sql: string) => Statement<unknown[]> {
+  const cache = new Map<string, Statement<unknown[]>>()
+  return (sql) => {
+    const known = cache.get(sql)
+    if (known) return known
+    const statement = connection.prepare<unknown[]>(sql)
+    if (statement.reader) statement.raw(true)
+    const [oldest] = cache.keys()
+    if (cache.size >= cacheLimit && oldest !== undefined) cache.delete(oldest)
+    cache.set(sql, statement)
+    return statement
+  }
+}
+
+/** Runs a statement; one that answers no rows answers an empty list. */
+export function rowsOf(statement: Statement<unknown[]>, params: readonly unknown[]): Rows {
+  if (statement.reader) return statement.all(...params) as Rows
+  statement.run(...params)
+  return []
+}

@@ -1,0 +1,26 @@
+import { sqlite } from '../dialect.ts'
+import { defineTables } from '../schema.ts'
+
+export const tables = defineTables(sqlite)
+
+// drizzle-kit finds the tables among what a module exports.
+export const {
+  subjects,
+  clients,
+  providers,
+  resources,
+  resourceCredentials,
+  identities,
+  browserSessions,
+  connections,
+  consents,
+  interactions,
+  grants,
+  grantConnections,
+  codes,
+  refreshTokens,
+  connectLinks,
+  signingKeys,
+  keyChecks,
+  auditEvents,
+} = tables
