@@ -1,0 +1,146 @@
+import { z } from 'zod'
+import { OAuthError } from '../errors.ts'
+import { displayText } from '../lib/display-text.ts'
+import type { ClientMetadata } from '../storage/documents.ts'
+import { knownAppSchemes, redirectUriFault, webUriFault } from './registrable-uri.ts'
+
+/** The grants a client may register for; everything else it asks for is left out (RFC 7591 section 2). */
+export const clientGrantTypes = ['authorization_code', 'refresh_token'] as const
+
+const authMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
+const maxRedirectUris = 10
+const uriMembers = ['client_uri', 'logo_uri', 'tos_uri', 'policy_uri', 'jwks_uri']
+
+// Some clients send null or an empty string for what they don't know.
+const blank = (value: unknown) => (value === null || value === '' ? undefined : value)
+const optionalText = (maxLength: number) => z.preprocess(blank, z.string().max(maxLength).optional())
+const pageUri = optionalText(2_048)
+const words = z.preprocess(blank, z.array(z.string().max(256)).max(32).optional())
+
+const documentSchema = z.object({
+  token_endpoint_auth_method: z.preprocess(blank, z.enum(authMethods).default('client_secret_basic')),
+  grant_types: words,
+  response_types: words,
+  client_name: optionalText(256),
+  client_uri: pageUri,
+  logo_uri: pageUri,
+  tos_uri: pageUri,
+  policy_uri: pageUri,
+  contacts: z.preprocess(blank, z.array(z.string().max(256)).max(10).optional()),
+  // RFC 6749 section 3.3.
+  scope: z.preprocess(
+    blank,
+    z
+      .string()
+      .max(4_096)
+      .regex(/^[\x20\x21\x23-\x5B\x5D-\x7E]*$/)
+      .optional(),
+  ),
+  software_id: optionalText(256),
+  software_version: optionalText(256),
+  application_type: z.preprocess(blank, z.enum(['web', 'native']).optional().catch(undefined)),
+})
+
+export type MetadataRules = {
+  /** The private-use schemes without a dot that redirect URIs may have. */
+  readonly appSchemes: readonly string[]
+}
+
+/**
+ * What a client says of itself (RFC 7591 section 2), checked, with the values it will really have: defaults in,
+ * what we don't serve out. Only members we know are kept, so nobody registers their own `trusted`. Throws
+ * `OAuthError` (section 3.2.2). Descriptions name members and positions, never what was sent.
+ */
+export function readClientMetadata(
+  document: unknown,
+  { appSchemes }: MetadataRules = { appSchemes: knownAppSchemes },
+): ClientMetadata {
+  if (!isObject(document)) throw refused('the metadata must be a JSON object')
+  const redirectUris = readRedirectUris(document.redirect_uris, appSchemes)
+  checkUriMembers(document)
+  if (document.jwks != null && document.jwks_uri != null)
+    throw refused('jwks and jwks_uri exclude each other')
+  const parsed = documentSchema.safeParse(document)
+  if (!parsed.success) throw refused(describe(parsed.error))
+  const { client_name: name, ...rest } = parsed.data
+  const shownName = displayText(name ?? '', 256)
+  return {
+    redirect_uris: redirectUris,
+    ...withoutUndefined(rest),
+    token_endpoint_auth_method: rest.token_endpoint_auth_method,
+    grant_types: served(rest.grant_types, clientGrantTypes, 'authorization_code', 'grant_types'),
+    response_types: served(rest.response_types, ['code'], 'code', 'response_types'),
+    ...(shownName === '' ? {} : { client_name: shownName }),
+  }
+}
+
+export type RegisteredClient = {
+  readonly id: string
+  readonly metadata: ClientMetadata
+  readonly createdAt: number
+}
+
+/** The answer to a registration (RFC 7591 section 3.2.1). No member is null: clients' parsers refuse that. */
+export function registrationAnswer(client: RegisteredClient, secret?: string): Record<string, unknown> {
+  return {
+    client_id: client.id,
+    client_id_issued_at: client.createdAt,
+    ...(secret === undefined ? {} : { client_secret: secret, client_secret_expires_at: 0 }),
+    ...withoutUndefined(client.metadata),
+  }
+}
+
+function readRedirectUris(value: unknown, appSchemes: readonly string[]): string[] {
+  const refuse = (description: string) => new OAuthError('invalid_redirect_uri', description)
+  if (!Array.isArray(value) || value.length === 0)
+    throw refuse('redirect_uris must be a list of redirect URIs')
+  if (value.length > maxRedirectUris)
+    throw refuse(`redirect_uris must have at most ${maxRedirectUris} members`)
+  value.forEach((uri: unknown, index) => {
+    const fault = typeof uri === 'string' ? redirectUriFault(uri, appSchemes) : 'must be a string'
+    if (fault) throw refuse(`redirect_uris[${index}] ${fault}`)
+  })
+  return [...new Set<string>(value)]
+}
+
+/** Also in their translations (`tos_uri#fr`), which are not kept, as a client that tries is up to no good. */
+function checkUriMembers(document: Readonly<Record<string, unknown>>): void {
+  for (const [member, value] of Object.entries(document)) {
+    const [name = ''] = member.split('#', 1)
+    if (!uriMembers.includes(name) || blank(value) === undefined) continue
+    const fault = typeof value === 'string' ? webUriFault(value) : 'must be a string'
+    if (fault) throw refused(`${name} ${fault}`)
+  }
+}
+
+/** What was asked for and is served; the default if nothing was said; refused if the one we need was left out. */
+function served(
+  asked: readonly string[] | undefined,
+  offered: readonly string[],
+  needed: string,
+  member: string,
+): string[] {
+  if (asked === undefined || asked.length === 0) return [needed]
+  if (!asked.includes(needed)) throw refused(`${member} must include ${needed}`)
+  return offered.filter((value) => asked.includes(value))
+}
+
+function describe(error: z.ZodError): string {
+  const members = new Set(error.issues.map((issue) => String(issue.path[0] ?? '')))
+  return `not acceptable: ${[...members].join(', ')}`
+}
+
+function refused(description: string): OAuthError {
+  return new OAuthError('invalid_client_metadata', description)
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+type Defined<Value> = { [Member in keyof Value]: Exclude<Value[Member], undefined> }
+
+function withoutUndefined<Value extends object>(value: Value): Partial<Defined<Value>> {
+  const present = Object.entries(value).filter(([, member]) => member !== undefined)
+  return Object.fromEntries(present) as Partial<Defined<Value>>
+}
