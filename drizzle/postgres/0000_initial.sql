@@ -1,20 +1,20 @@
 CREATE TABLE "audit_events" (
-	"id" text PRIMARY KEY NOT NULL,
+	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"at" bigint NOT NULL,
-	"event" text NOT NULL,
-	"actor" text NOT NULL,
-	"outcome" text NOT NULL,
-	"subject_id" text,
-	"client_id" text,
-	"resource_id" text,
-	"provider" text,
-	"tsid_hash" text,
+	"event" text collate "C" NOT NULL,
+	"actor" text collate "C" NOT NULL,
+	"outcome" text collate "C" NOT NULL,
+	"subject_id" text collate "C",
+	"client_id" text collate "C",
+	"resource_id" text collate "C",
+	"provider" text collate "C",
+	"tsid_hash" text collate "C",
 	"detail" jsonb NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "browser_sessions" (
-	"secret_hash" text PRIMARY KEY NOT NULL,
-	"subject_id" text NOT NULL,
+	"secret_hash" text collate "C" PRIMARY KEY NOT NULL,
+	"subject_id" text collate "C" NOT NULL,
 	"sign_ins" jsonb NOT NULL,
 	"created_at" bigint NOT NULL,
 	"last_seen_at" bigint NOT NULL,
@@ -22,10 +22,10 @@ CREATE TABLE "browser_sessions" (
 );
 --> statement-breakpoint
 CREATE TABLE "clients" (
-	"id" text PRIMARY KEY NOT NULL,
-	"origin" text NOT NULL,
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"origin" text collate "C" NOT NULL,
 	"metadata" jsonb NOT NULL,
-	"secret_hash" text,
+	"secret_hash" text collate "C",
 	"trusted" boolean NOT NULL,
 	"enabled" boolean NOT NULL,
 	"created_at" bigint NOT NULL,
@@ -34,46 +34,46 @@ CREATE TABLE "clients" (
 );
 --> statement-breakpoint
 CREATE TABLE "codes" (
-	"code_hash" text PRIMARY KEY NOT NULL,
-	"grant_id" text NOT NULL,
-	"redirect_uri" text NOT NULL,
-	"code_challenge" text NOT NULL,
+	"code_hash" text collate "C" PRIMARY KEY NOT NULL,
+	"grant_id" text collate "C" NOT NULL,
+	"redirect_uri" text collate "C" NOT NULL,
+	"code_challenge" text collate "C" NOT NULL,
 	"created_at" bigint NOT NULL,
 	"expires_at" bigint NOT NULL,
 	"used_at" bigint
 );
 --> statement-breakpoint
 CREATE TABLE "connect_links" (
-	"ticket_hash" text PRIMARY KEY NOT NULL,
-	"grant_id" text NOT NULL,
-	"provider" text NOT NULL,
+	"ticket_hash" text collate "C" PRIMARY KEY NOT NULL,
+	"grant_id" text collate "C" NOT NULL,
+	"provider" text collate "C" NOT NULL,
 	"scopes" jsonb NOT NULL,
-	"account_id" text,
-	"status" text NOT NULL,
-	"reason" text,
+	"account_id" text collate "C",
+	"status" text collate "C" NOT NULL,
+	"reason" text collate "C",
 	"created_at" bigint NOT NULL,
 	"expires_at" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "connections" (
-	"id" text PRIMARY KEY NOT NULL,
-	"subject_id" text NOT NULL,
-	"provider" text NOT NULL,
-	"issuer" text NOT NULL,
-	"upstream_subject" text NOT NULL,
-	"account_id" text NOT NULL,
-	"account_label" text NOT NULL,
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"subject_id" text collate "C" NOT NULL,
+	"provider" text collate "C" NOT NULL,
+	"issuer" text collate "C" NOT NULL,
+	"upstream_subject" text collate "C" NOT NULL,
+	"account_id" text collate "C" NOT NULL,
+	"account_label" text collate "C" NOT NULL,
 	"scopes" jsonb NOT NULL,
-	"token_endpoint" text NOT NULL,
-	"upstream_client_id" text NOT NULL,
-	"sealed_access_token" text NOT NULL,
-	"sealed_refresh_token" text,
-	"token_type" text NOT NULL,
+	"token_endpoint" text collate "C" NOT NULL,
+	"upstream_client_id" text collate "C" NOT NULL,
+	"sealed_access_token" text collate "C" NOT NULL,
+	"sealed_refresh_token" text collate "C",
+	"token_type" text collate "C" NOT NULL,
 	"access_expires_at" bigint,
 	"access_lifetime" bigint,
 	"refresh_expires_at" bigint,
-	"status" text NOT NULL,
-	"status_reason" text,
+	"status" text collate "C" NOT NULL,
+	"status_reason" text collate "C",
 	"status_since" bigint NOT NULL,
 	"created_at" bigint NOT NULL,
 	"refreshed_at" bigint NOT NULL,
@@ -82,31 +82,31 @@ CREATE TABLE "connections" (
 );
 --> statement-breakpoint
 CREATE TABLE "consents" (
-	"subject_id" text NOT NULL,
-	"client_id" text NOT NULL,
-	"redirect_uri" text NOT NULL,
-	"resource_id" text NOT NULL,
+	"subject_id" text collate "C" NOT NULL,
+	"client_id" text collate "C" NOT NULL,
+	"redirect_uri" text collate "C" NOT NULL,
+	"resource_id" text collate "C" NOT NULL,
 	"scopes" jsonb NOT NULL,
 	"provider_scopes" jsonb NOT NULL,
-	"shown_hash" text NOT NULL,
+	"shown_hash" text collate "C" NOT NULL,
 	"granted_at" bigint NOT NULL,
 	CONSTRAINT "consents_subject_id_client_id_redirect_uri_resource_id_pk" PRIMARY KEY("subject_id","client_id","redirect_uri","resource_id")
 );
 --> statement-breakpoint
 CREATE TABLE "grant_connections" (
-	"grant_id" text NOT NULL,
-	"connection_id" text NOT NULL,
-	"provider" text NOT NULL,
+	"grant_id" text collate "C" NOT NULL,
+	"connection_id" text collate "C" NOT NULL,
+	"provider" text collate "C" NOT NULL,
 	CONSTRAINT "grant_connections_grant_id_connection_id_pk" PRIMARY KEY("grant_id","connection_id")
 );
 --> statement-breakpoint
 CREATE TABLE "grants" (
-	"id" text PRIMARY KEY NOT NULL,
-	"tsid" text NOT NULL,
-	"subject_id" text NOT NULL,
-	"client_id" text NOT NULL,
-	"resource_id" text,
-	"audience" text NOT NULL,
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"tsid" text collate "C" NOT NULL,
+	"subject_id" text collate "C" NOT NULL,
+	"client_id" text collate "C" NOT NULL,
+	"resource_id" text collate "C",
+	"audience" text collate "C" NOT NULL,
 	"scopes" jsonb NOT NULL,
 	"auth_time" bigint NOT NULL,
 	"created_at" bigint NOT NULL,
@@ -115,16 +115,16 @@ CREATE TABLE "grants" (
 	"expires_at" bigint NOT NULL,
 	"absolute_ends_at" bigint NOT NULL,
 	"revoked_at" bigint,
-	"revoked_reason" text
+	"revoked_reason" text collate "C"
 );
 --> statement-breakpoint
 CREATE TABLE "identities" (
-	"provider" text NOT NULL,
-	"issuer" text NOT NULL,
-	"upstream_subject" text NOT NULL,
-	"subject_id" text NOT NULL,
-	"label" text NOT NULL,
-	"email" text,
+	"provider" text collate "C" NOT NULL,
+	"issuer" text collate "C" NOT NULL,
+	"upstream_subject" text collate "C" NOT NULL,
+	"subject_id" text collate "C" NOT NULL,
+	"label" text collate "C" NOT NULL,
+	"email" text collate "C",
 	"email_verified" boolean NOT NULL,
 	"created_at" bigint NOT NULL,
 	"last_sign_in_at" bigint NOT NULL,
@@ -132,19 +132,20 @@ CREATE TABLE "identities" (
 );
 --> statement-breakpoint
 CREATE TABLE "interactions" (
-	"id" text PRIMARY KEY NOT NULL,
-	"browser_hash" text NOT NULL,
-	"client_id" text NOT NULL,
-	"resource_id" text,
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"browser_hash" text collate "C" NOT NULL,
+	"client_id" text collate "C" NOT NULL,
+	"resource_id" text collate "C",
 	"request" jsonb NOT NULL,
-	"sign_in_provider" text,
-	"subject_id" text,
+	"sign_in_provider" text collate "C",
+	"subject_id" text collate "C",
 	"auth_time" bigint,
+	"switches_account" boolean NOT NULL,
 	"consent" jsonb,
 	"connected" jsonb NOT NULL,
 	"leg" jsonb,
-	"leg_state_hash" text,
-	"sealed_leg_secrets" text,
+	"leg_state_hash" text collate "C",
+	"sealed_leg_secrets" text collate "C",
 	"created_at" bigint NOT NULL,
 	"expires_at" bigint NOT NULL,
 	"completed_at" bigint,
@@ -152,17 +153,17 @@ CREATE TABLE "interactions" (
 );
 --> statement-breakpoint
 CREATE TABLE "key_checks" (
-	"master_key_id" text PRIMARY KEY NOT NULL,
-	"sealed_check" text NOT NULL,
+	"master_key_id" text collate "C" PRIMARY KEY NOT NULL,
+	"sealed_check" text collate "C" NOT NULL,
 	"created_at" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "providers" (
-	"id" text PRIMARY KEY NOT NULL,
+	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"document" jsonb NOT NULL,
-	"client_id" text NOT NULL,
-	"sealed_client_secret" text,
-	"origin" text NOT NULL,
+	"client_id" text collate "C" NOT NULL,
+	"sealed_client_secret" text collate "C",
+	"origin" text collate "C" NOT NULL,
 	"enabled" boolean NOT NULL,
 	"created_at" bigint NOT NULL,
 	"updated_at" bigint NOT NULL,
@@ -170,43 +171,43 @@ CREATE TABLE "providers" (
 );
 --> statement-breakpoint
 CREATE TABLE "refresh_tokens" (
-	"token_hash" text PRIMARY KEY NOT NULL,
-	"grant_id" text NOT NULL,
+	"token_hash" text collate "C" PRIMARY KEY NOT NULL,
+	"grant_id" text collate "C" NOT NULL,
 	"created_at" bigint NOT NULL,
 	"expires_at" bigint NOT NULL,
 	"used_at" bigint,
-	"successor_hash" text,
-	"sealed_successor" text
+	"successor_hash" text collate "C",
+	"sealed_successor" text collate "C"
 );
 --> statement-breakpoint
 CREATE TABLE "resource_credentials" (
-	"id" text PRIMARY KEY NOT NULL,
-	"resource_id" text NOT NULL,
-	"secret_hash" text NOT NULL,
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"resource_id" text collate "C" NOT NULL,
+	"secret_hash" text collate "C" NOT NULL,
 	"created_at" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "resources" (
-	"id" text PRIMARY KEY NOT NULL,
-	"uri" text NOT NULL,
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"uri" text collate "C" NOT NULL,
 	"document" jsonb NOT NULL,
-	"origin" text NOT NULL,
+	"origin" text collate "C" NOT NULL,
 	"enabled" boolean NOT NULL,
 	"created_at" bigint NOT NULL,
 	"updated_at" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "signing_keys" (
-	"kid" text PRIMARY KEY NOT NULL,
+	"kid" text collate "C" PRIMARY KEY NOT NULL,
 	"public_jwk" jsonb NOT NULL,
-	"sealed_private_jwk" text NOT NULL,
+	"sealed_private_jwk" text collate "C" NOT NULL,
 	"created_at" bigint NOT NULL,
 	"active_at" bigint NOT NULL,
 	"retires_at" bigint
 );
 --> statement-breakpoint
 CREATE TABLE "subjects" (
-	"id" text PRIMARY KEY NOT NULL,
+	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"enabled" boolean NOT NULL,
 	"created_at" bigint NOT NULL,
 	"last_seen_at" bigint NOT NULL
@@ -240,16 +241,20 @@ CREATE INDEX "connect_links_expires_at" ON "connect_links" USING btree ("expires
 CREATE INDEX "connect_links_grant" ON "connect_links" USING btree ("grant_id");--> statement-breakpoint
 CREATE INDEX "connections_subject" ON "connections" USING btree ("subject_id","provider");--> statement-breakpoint
 CREATE INDEX "connections_provider" ON "connections" USING btree ("provider");--> statement-breakpoint
+CREATE INDEX "consents_client" ON "consents" USING btree ("client_id");--> statement-breakpoint
 CREATE INDEX "grant_connections_connection" ON "grant_connections" USING btree ("connection_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "grants_tsid" ON "grants" USING btree ("tsid");--> statement-breakpoint
 CREATE INDEX "grants_subject" ON "grants" USING btree ("subject_id","client_id","resource_id");--> statement-breakpoint
 CREATE INDEX "grants_client" ON "grants" USING btree ("client_id");--> statement-breakpoint
 CREATE INDEX "grants_resource" ON "grants" USING btree ("resource_id");--> statement-breakpoint
 CREATE INDEX "grants_expires_at" ON "grants" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "grants_revoked_at" ON "grants" USING btree ("revoked_at") WHERE "grants"."revoked_at" is not null;--> statement-breakpoint
 CREATE INDEX "identities_subject" ON "identities" USING btree ("subject_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "interactions_leg_state" ON "interactions" USING btree ("leg_state_hash");--> statement-breakpoint
+CREATE INDEX "interactions_client" ON "interactions" USING btree ("client_id");--> statement-breakpoint
 CREATE INDEX "interactions_expires_at" ON "interactions" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_expires_at" ON "refresh_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_grant" ON "refresh_tokens" USING btree ("grant_id");--> statement-breakpoint
+CREATE INDEX "refresh_tokens_sealed_successor" ON "refresh_tokens" USING btree ("used_at") WHERE "refresh_tokens"."sealed_successor" is not null;--> statement-breakpoint
 CREATE INDEX "resource_credentials_resource" ON "resource_credentials" USING btree ("resource_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "resources_uri" ON "resources" USING btree ("uri");

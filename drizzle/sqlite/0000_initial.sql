@@ -110,6 +110,7 @@ CREATE TABLE `consents` (
 	FOREIGN KEY (`client_id`) REFERENCES `clients`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
+CREATE INDEX `consents_client` ON `consents` (`client_id`);--> statement-breakpoint
 CREATE TABLE `grant_connections` (
 	`grant_id` text NOT NULL,
 	`connection_id` text NOT NULL,
@@ -146,6 +147,7 @@ CREATE INDEX `grants_subject` ON `grants` (`subject_id`,`client_id`,`resource_id
 CREATE INDEX `grants_client` ON `grants` (`client_id`);--> statement-breakpoint
 CREATE INDEX `grants_resource` ON `grants` (`resource_id`);--> statement-breakpoint
 CREATE INDEX `grants_expires_at` ON `grants` (`expires_at`);--> statement-breakpoint
+CREATE INDEX `grants_revoked_at` ON `grants` (`revoked_at`) WHERE "grants"."revoked_at" is not null;--> statement-breakpoint
 CREATE TABLE `identities` (
 	`provider` text NOT NULL,
 	`issuer` text NOT NULL,
@@ -170,6 +172,7 @@ CREATE TABLE `interactions` (
 	`sign_in_provider` text,
 	`subject_id` text,
 	`auth_time` integer,
+	`switches_account` integer NOT NULL,
 	`consent` text,
 	`connected` text NOT NULL,
 	`leg` text,
@@ -185,6 +188,7 @@ CREATE TABLE `interactions` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `interactions_leg_state` ON `interactions` (`leg_state_hash`);--> statement-breakpoint
+CREATE INDEX `interactions_client` ON `interactions` (`client_id`);--> statement-breakpoint
 CREATE INDEX `interactions_expires_at` ON `interactions` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `key_checks` (
 	`master_key_id` text PRIMARY KEY NOT NULL,
@@ -217,6 +221,7 @@ CREATE TABLE `refresh_tokens` (
 --> statement-breakpoint
 CREATE INDEX `refresh_tokens_expires_at` ON `refresh_tokens` (`expires_at`);--> statement-breakpoint
 CREATE INDEX `refresh_tokens_grant` ON `refresh_tokens` (`grant_id`);--> statement-breakpoint
+CREATE INDEX `refresh_tokens_sealed_successor` ON `refresh_tokens` (`used_at`) WHERE "refresh_tokens"."sealed_successor" is not null;--> statement-breakpoint
 CREATE TABLE `resource_credentials` (
 	`id` text PRIMARY KEY NOT NULL,
 	`resource_id` text NOT NULL,

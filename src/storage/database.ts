@@ -26,14 +26,16 @@ export async function openDatabase(url: string, options: DatabaseOptions = {}): 
       const { openSqlite } = await import('./sqlite/open.ts')
       return openSqlite(address.path, gate)
     }
-    case 'postgres':
-      throw new TypeError('PostgreSQL is not here yet')
+    case 'postgres': {
+      const { openPostgres } = await import('./postgres/open.ts')
+      return openPostgres(address.url, gate)
+    }
   }
 }
 
 /** Throws a `TypeError` that says what a database URL looks like, and does not repeat the URL: it may hold a password. */
 export function databaseAddress(url: string): DatabaseAddress {
-  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return { kind: 'postgres', url }
+  if (/^postgres(ql)?:\/\//.test(url)) return { kind: 'postgres', url }
   const path = /^sqlite:(?!\/\/[^/])(?:\/\/)?(.+)$/.exec(url)?.[1]
   if (path) return { kind: 'sqlite', path }
   throw new TypeError('a database URL is sqlite:path/to/file, sqlite::memory: or postgres://user@host/name')

@@ -1,16 +1,19 @@
 import {
   bigint,
   boolean,
+  customType,
   index,
   jsonb,
   type PgDatabase,
   type PgQueryResultHKT,
   pgTable,
   primaryKey,
-  text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
 import * as lite from 'drizzle-orm/sqlite-core'
+
+/** Compares by bytes, as SQLite does: in a database's own collation a page of ids would be another page. */
+const text = customType<{ data: string }>({ dataType: () => 'text collate "C"' })
 
 /**
  * The column vocabulary both databases share: text, integer, boolean, json; nothing else. Times are epoch

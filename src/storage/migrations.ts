@@ -22,6 +22,9 @@ export const createMigrationsTable =
   'CREATE TABLE IF NOT EXISTS applied_migrations (tag text PRIMARY KEY NOT NULL, hash text NOT NULL)'
 export const selectMigrations = 'SELECT tag, hash FROM applied_migrations ORDER BY tag'
 
+/** A true write that changes nothing, and a read: what readiness asks of a database. */
+export const rewriteMigrations = 'UPDATE applied_migrations SET hash = hash RETURNING tag'
+
 /** The migrations drizzle-kit generated, oldest first. `src/` and `dist/` lie equally deep in the package. */
 export function readMigrations(dialect: 'sqlite' | 'postgres'): Migration[] {
   const folder = fileURLToPath(new URL(`../../drizzle/${dialect}/`, import.meta.url))

