@@ -29,13 +29,15 @@ export type ReadParameters =
  */
 export function readParameters(raw: string, limits: ParameterLimits = parameterLimits): ReadParameters {
   if (raw.length > limits.maxLength) return { outcome: 'refused', reason: 'too_long' }
-  const pairs = raw.split('&', limits.maxParameters + 1).filter((pair) => pair !== '')
+  // Empty pairs are counted, so that they can't push others past the end of what is looked at.
+  const pairs = raw.split('&', limits.maxParameters + 1)
   if (pairs.length > limits.maxParameters) return { outcome: 'refused', reason: 'too_many' }
   const seen = new Set<string>()
   const repeated = new Set<string>()
   const malformed = new Set<string>()
   const all = new Map<string, string[]>()
   for (const pair of pairs) {
+    if (pair === '') continue
     const [name, value] = readPair(pair)
     if (seen.has(name)) repeated.add(name)
     seen.add(name)
