@@ -81,7 +81,7 @@ export async function verifyAccessToken(
   token: string,
   { keys, issuer, audience, now }: Verification,
 ): Promise<AccessTokenClaims | undefined> {
-  if (token.length > maxLength || !shape.test(token)) return undefined
+  if (token.length > maxLength || !shape.test(token) || !endsCanonically(token)) return undefined
   try {
     const { payload } = await jwtVerify(token, (header) => knownKey(header, keys), {
       algorithms: [algorithm],
@@ -96,6 +96,12 @@ export async function verifyAccessToken(
     if (error instanceof errors.JOSEError) return undefined
     throw error
   }
+}
+
+/** A base64url decoder ignores leftover bits, so that sixteen last characters would spell the same signature. */
+function endsCanonically(token: string): boolean {
+  const signature = token.slice(token.lastIndexOf('.') + 1)
+  return Buffer.from(signature, 'base64url').toString('base64url') === signature
 }
 
 /**
