@@ -29,7 +29,7 @@ export function clientName(client: ClientShown): Html {
 export function clientFacts(client: ClientShown): Html {
   return html`<dl class="facts">
 <div><dt>Who asks</dt><dd><strong>${clientName(client)}</strong> ${assurance(client)}</dd></div>
-${client.assured === 'unverified' && client.host !== undefined ? html`<div><dt>Its web site, it says</dt><dd><span class="exact">${displayHost(client.host)}</span></dd></div>` : undefined}
+${client.assured === 'unverified' && client.host !== undefined ? html`<div><dt>Says it is from</dt><dd><span class="exact">${displayHost(client.host)}</span></dd></div>` : undefined}
 <div><dt>Sends you back to</dt><dd>${redirectPlace(client.redirect)}</dd></div>
 </dl>
 ${redirectWarning(client)}`

@@ -3,7 +3,7 @@ import { type Html, html } from '../lib/html.ts'
 import { type FormProps, form } from './form.ts'
 import { layout } from './layout.ts'
 import { type McpServerShown, mcpServerName } from './mcp-server-shown.ts'
-import { type RightsShown, rightsList } from './rights.ts'
+import { type RightsShown, rightsPart } from './rights.ts'
 
 export type ConnectReason = 'not connected' | 'needs signing in again' | 'more rights' | 'another account'
 
@@ -28,7 +28,7 @@ export function connectPage(props: ConnectProps): Html {
     html`<h1>${heading(props.reason, provider)}</h1>
 <p class="lead">${why(props, provider)}</p>
 <dl class="facts">
-<div><dt>Which MCP server asks</dt><dd><strong>${server}</strong> <span class="exact">${displayExact(props.mcpServer.uri)}</span></dd></div>
+<div><dt>Asked by</dt><dd><strong>${server}</strong> <span class="exact">${displayExact(props.mcpServer.uri)}</span></dd></div>
 ${props.person === undefined ? undefined : html`<div><dt>For</dt><dd><bdi>${displayText(props.person.label)}</bdi></dd></div>`}
 ${props.account === undefined ? undefined : html`<div><dt>${provider} account</dt><dd><bdi>${displayText(props.account)}</bdi></dd></div>`}
 </dl>
@@ -36,13 +36,12 @@ ${props.account === undefined ? undefined : html`<div><dt>${provider} account</d
 ${form(
   props,
   html`<section>
-<h2>At ${provider}, ${server} could</h2>
-${rightsList(props)}
+${rightsPart(provider, props, server)}
 </section>
-<p class="promise">Coatcheck keeps the key that ${provider} hands out. Your MCP client never sees it.</p>
+<p class="promise">Your MCP client never gets a key to ${provider}. Coatcheck keeps it.</p>
 <div class="answers">
 <button class="quiet" name="decision" value="not-now">Not now</button>
-<button class="main" name="decision" value="continue">Continue to ${provider}</button>
+<button class="main" name="decision" value="continue">Continue</button>
 </div>`,
 )}`,
   )

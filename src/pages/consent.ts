@@ -4,7 +4,7 @@ import { type ClientShown, clientFacts, clientName } from './client-shown.ts'
 import { type FormProps, form } from './form.ts'
 import { layout } from './layout.ts'
 import { type McpServerShown, mcpServerName } from './mcp-server-shown.ts'
-import { entry, type RightsShown, rightsList } from './rights.ts'
+import { entry, type RightsShown, rightsPart } from './rights.ts'
 
 export type ProviderAsked = RightsShown & {
   id: string
@@ -44,7 +44,7 @@ ${clientFacts(props.client)}
 ${form(
   props,
   html`${serverPart(props)}
-${props.providers.map((provider) => providerPart(provider, props.mcpServer))}
+${props.providers.map((provider) => providerPart(provider, props))}
 ${promise(props)}
 <div class="answers">
 <button class="quiet" name="decision" value="deny">Deny</button>
@@ -73,21 +73,28 @@ function serverPart(props: ConsentProps): Html | undefined {
   if (props.mcpServer === undefined) return undefined
   const scopes = props.scopes.map((scope) => entry(scope.sentence, [scope.id]))
   return html`<section>
-<h2>At ${mcpServerName(props.mcpServer)} it could</h2>
+<h2>At ${mcpServerName(props.mcpServer)}, it could</h2>
 <p class="exact small">${displayExact(props.mcpServer.uri)}</p>
 <ul class="rights">${scopes.length === 0 ? entry('Use this MCP server', []) : scopes}</ul>
 </section>`
 }
 
-function providerPart(provider: ProviderAsked, mcpServer: McpServerShown | undefined): Html {
+function providerPart(provider: ProviderAsked, props: ConsentProps): Html {
   const name = displayText(provider.name, 60)
-  const user = mcpServer === undefined ? 'Coatcheck' : mcpServerName(mcpServer)
+  const server = props.mcpServer === undefined ? undefined : mcpServerName(props.mcpServer)
   return html`<section>
-<h2>At ${name}, ${user} could</h2>
-${rightsList(provider)}
-${provider.account === undefined ? undefined : html`<p class="small">Already connected as <bdi>${displayText(provider.account)}</bdi>.</p>`}
+${rightsPart(name, provider, server)}
+${whatFollows(provider, props.person)}
 ${provider.need === 'optional' ? leaveOut(provider.id, name) : undefined}
 </section>`
+}
+
+function whatFollows(provider: ProviderAsked, person: PersonShown): Html | undefined {
+  if (provider.account !== undefined) {
+    return html`<p class="small">You are connected there as <bdi>${displayText(provider.account)}</bdi>.</p>`
+  }
+  const saidAbove = person.state === 'signs in at' && person.providerName === provider.name
+  return saidAbove ? undefined : html`<p class="small">You will sign in there next.</p>`
 }
 
 function leaveOut(id: string, name: string): Html {
@@ -95,12 +102,17 @@ function leaveOut(id: string, name: string): Html {
 }
 
 function promise(props: ConsentProps): Html {
-  const names = props.providers.map((provider) => displayText(provider.name, 60)).join(' and ')
   const keys =
-    names === ''
+    props.providers.length === 0
       ? undefined
-      : html`Coatcheck keeps the keys that ${names} hands out. ${clientName(props.client)} never sees them. `
+      : html`${clientName(props.client)} never gets a key to ${listed(props.providers)}. Coatcheck keeps it. `
   const back =
     props.accountUrl === undefined ? undefined : html` on <a href="${props.accountUrl}">your account page</a>`
   return html`<p class="promise">${keys}You can take this back at any time${back}.</p>`
+}
+
+function listed(providers: readonly ProviderAsked[]): string {
+  return new Intl.ListFormat('en', { type: 'disjunction' }).format(
+    providers.map((each) => displayText(each.name, 60)),
+  )
 }

@@ -143,7 +143,7 @@ export function errorText(error: PageError): ErrorText {
         title: 'Something went wrong on our side',
         message: 'You have done nothing wrong.',
         whatToDo:
-          'Start again from your MCP client. If it happens again, tell the administrator the number below.',
+          'Start again from your MCP client. If it happens again, tell the administrator the number on this ticket.',
       }
   }
 }

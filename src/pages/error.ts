@@ -7,7 +7,7 @@ export type ErrorText = { title: string; message: string; whatToDo: string }
 
 export type ErrorProps = ErrorText & {
   issuerHost: string
-  /** Finds the matching lines in our log. */
+  /** Finds the matching lines in our log; printed on the stub. */
   requestId?: string
   /** A stable code and a sentence for whoever develops the client. */
   code?: string
@@ -18,7 +18,7 @@ export type ErrorProps = ErrorText & {
 export function errorPage(props: ErrorProps): Html {
   const number = props.requestId === undefined ? {} : { ticketNumber: props.requestId }
   return layout(
-    { title: 'This did not work', issuerHost: props.issuerHost, ...number },
+    { title: displayText(props.title, 120), issuerHost: props.issuerHost, ...number },
     html`<h1>${displayText(props.title, 120)}</h1>
 <p class="lead">${displayText(props.message, 600)}</p>
 <h2>What you can do</h2>
@@ -28,14 +28,13 @@ ${technical(props)}`,
 }
 
 function technical(props: ErrorProps): Html | undefined {
-  if (props.code === undefined && props.requestId === undefined) return undefined
+  if (props.code === undefined && props.detail === undefined) return undefined
   return html`<dl class="technical">
-${row('Request', props.requestId === undefined ? undefined : displayExact(props.requestId, 64))}
-${row('Code', props.code === undefined ? undefined : displayExact(props.code, 64))}
-${row('Detail', props.detail === undefined ? undefined : displayText(props.detail, 300))}
+${row('Code', displayExact(props.code ?? '', 64))}
+${row('Detail', displayText(props.detail ?? '', 300))}
 </dl>`
 }
 
-function row(term: string, value: string | undefined): Html | undefined {
-  return value === undefined ? undefined : html`<div><dt>${term}</dt><dd>${value}</dd></div>`
+function row(term: string, value: string): Html | undefined {
+  return value === '' ? undefined : html`<div><dt>${term}</dt><dd>${value}</dd></div>`
 }

@@ -4,7 +4,7 @@ import { type Html, html } from '../lib/html.ts'
 import { style } from './style.ts'
 
 export type LayoutProps = {
-  /** Names the page in the browser's tab; our own words, never a stranger's. */
+  /** Names the page in the browser's tab; neutralised by the caller. */
   title: string
   issuerHost: string
   /** Printed on the stub, so that a person can read it to an administrator. */
@@ -29,7 +29,7 @@ export function layout(props: LayoutProps, content: Html): Html {
 <header class="stub">
 <p class="brand">${hanger}<span>Coatcheck</span></p>
 <p class="place">${displayHost(props.issuerHost)}</p>
-${props.ticketNumber === undefined ? undefined : html`<p class="number"><span>No.</span> ${displayExact(props.ticketNumber, 64)}</p>`}
+${props.ticketNumber === undefined ? undefined : html`<p class="number">Number ${displayExact(props.ticketNumber, 64)}</p>`}
 </header>
 <main class="slip">
 ${content}
@@ -40,12 +40,12 @@ ${content}
 `
 }
 
-const hanger = html`<svg class="hanger" viewBox="0 0 48 32" aria-hidden="true" focusable="false"><path d="M19.5 8.5a4.5 4.5 0 1 1 6.6 4c-1.4.7-2.1 1.500-2.100 3v.8L44.600 26a1.800 1.800 0 0 1-.8 3.400H4.200A1.800 1.800 0 0 1 3.400 26L24 16.300" fill="none" stroke="currentColor" stroke-width="2.600" stroke-linecap="round" stroke-linejoin="round"/></svg>`
+const hanger = html`<svg class="hanger" viewBox="0 0 48 32" aria-hidden="true" focusable="false"><path d="M19.5 8.5a4.5 4.5 0 1 1 6.6 4c-1.4.7-2.1 1.5-2.1 3v.8L44.6 26a1.8 1.8 0 0 1-.8 3.4H4.2A1.8 1.8 0 0 1 3.4 26L24 16.3" fill="none" stroke="currentColor" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round"/></svg>`
 
 const icon =
   'data:image/svg+xml,' +
   encodeURIComponent(
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48"><rect width="48" height="48" rx="10" fill="#1d4a3e"/><path d="M19.500 16.500a4.500 4.500 0 1 1 6.600 4c-1.400.7-2.100 1.500-2.100 3v.8L40 32a1.800 1.800 0 0 1-.8 3.400H8.800A1.800 1.800 0 0 1 8 32l16-7.700" fill="none" stroke="#f3ead2" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"/></svg>',
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48"><rect width="48" height="48" rx="10" fill="#1d4a3e"/><path d="M19.5 16.5a4.5 4.5 0 1 1 6.6 4c-1.4.7-2.1 1.5-2.1 3v.8L40 32a1.8 1.8 0 0 1-.8 3.4H8.8A1.8 1.8 0 0 1 8 32l16-7.7" fill="none" stroke="#f3ead2" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"/></svg>',
   )
 
 const styleHash = createHash('sha256').update(String(style)).digest('base64')

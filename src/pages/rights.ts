@@ -14,27 +14,38 @@ export type RightsShown = {
   stayConnected?: { scope?: string }
 }
 
-/** The rights as a list: plain words first, the provider's own word small beside them. */
-export function rightsList(asked: RightsShown): Html {
-  const entries = [
-    ...asked.rights.map((right) => entry(right.label, [right.scope])),
-    ...(asked.identityScopes.length > 0 ? [entry('Know who you are there', asked.identityScopes)] : []),
-    ...(asked.stayConnected === undefined
-      ? []
-      : [entry('Stay connected while you are away', scopeOf(asked.stayConnected))]),
-  ]
-  return entries.length === 0
-    ? html`<p>Nothing beyond being connected.</p>`
-    : html`<ul class="rights">${entries}</ul>`
+/**
+ * The rights at one provider: plain words first, the provider's own word small beside them. `mcpServer` is who may use
+ * them; without any right only we learn who the person is.
+ */
+export function rightsPart(providerName: string, asked: RightsShown, mcpServer: Html | undefined): Html {
+  const onlyIdentity = asked.rights.length === 0 && asked.identityScopes.length > 0
+  const user = onlyIdentity ? undefined : mcpServer
+  return html`<h2>At ${providerName}, ${user ?? 'Coatcheck'} could</h2>
+<ul class="rights">${asked.rights.map((right) => entry(right.label, [right.scope]))}${
+    onlyIdentity ? entry('Know who you are there', asked.identityScopes) : undefined
+  }${stayConnected(asked)}</ul>
+${onlyIdentity ? undefined : identity(asked.identityScopes, mcpServer)}`
 }
 
-function scopeOf(stayConnected: { scope?: string }): readonly string[] {
-  return stayConnected.scope === undefined ? [] : [stayConnected.scope]
+function stayConnected(asked: RightsShown): Html | undefined {
+  if (asked.stayConnected === undefined) return undefined
+  const { scope } = asked.stayConnected
+  return entry('Stay connected while you are away', scope === undefined ? [] : [scope])
+}
+
+function identity(scopes: readonly string[], mcpServer: Html | undefined): Html | undefined {
+  if (scopes.length === 0) return undefined
+  const who = mcpServer === undefined ? 'Coatcheck' : html`Coatcheck and ${mcpServer}`
+  return html`<p class="small">${who} will also know who you are there.${codes(scopes)}</p>`
 }
 
 /** One line of a list of rights. */
 export function entry(words: string | undefined, raw: readonly string[]): Html {
-  const codes = raw.map((scope) => html` <code>${displayExact(scope, 200)}</code>`)
   const plain = displayText(words ?? '', 200)
-  return plain === '' ? html`<li>${codes}</li>` : html`<li>${plain}${codes}</li>`
+  return html`<li>${plain}${codes(raw)}</li>`
+}
+
+function codes(raw: readonly string[]): readonly Html[] {
+  return raw.map((scope) => html` <code>${displayExact(scope, 200)}</code>`)
 }

@@ -1,15 +1,207 @@
 import { html } from '../lib/html.ts'
 
-/** The whole stylesheet. Its SHA-256 stands in the policy, so it is a constant. */
+/** The whole stylesheet: a coat-check ticket on a plain wall, torn along a perforation. A constant, since the policy names its SHA-256. */
 export const style = html`
-:root{color-scheme:light dark;--room:#dfe5e0;--paper:#fdfdf9;--ink:#1c2421;--soft:#52605a;--line:#c3cdc6;--stub:#1d4a3e;--stub-ink:#f3ead2;--main:#1d4a3e;--main-ink:#fff;--focus:#b45309;--warn:#fdf1d6;--warn-ink:#5d3a06;--code:#eaefeb}
-@media (prefers-color-scheme:dark){:root{--room:#0c1210;--paper:#18211d;--ink:#e6ece8;--soft:#a3b2aa;--line:#3a4841;--stub:#1f4a3e;--stub-ink:#f3ead2;--main:#93d3b6;--main-ink:#0c1f18;--focus:#f4b860;--warn:#3a2d12;--warn-ink:#f6dca6;--code:#26312c}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--room);color:var(--ink);font:1rem/1.55 system-ui,sans-serif;padding:1rem .75rem}
-.ticket{max-width:52rem;margin:0 auto;background:var(--paper)}
-.stub{background:var(--stub);color:var(--stub-ink);padding:1rem}
-.slip{padding:1.25rem}
-.hanger{width:2.5rem}
-.exact,code{font-family:ui-monospace,monospace;font-size:.85em;overflow-wrap:anywhere}
-button,.button{font:inherit;min-height:2.75rem}
+:root {
+  color-scheme: light dark;
+  --wall: #dde4df;
+  --paper: #fdfdfa;
+  --ink: #1b2420;
+  --soft: #4f5d57;
+  --line: #c6d0ca;
+  --stub: #1d4a3e;
+  --stub-ink: #f4ecd6;
+  --deed: #1d4a3e;
+  --deed-ink: #ffffff;
+  --deed-hover: #12352b;
+  --edge: #6f857c;
+  --hover: #edf2ee;
+  --focus: #b4520a;
+  --caution: #8a4306;
+  --warning: #fcf0d4;
+  --warning-ink: #50330a;
+  --shade: rgb(20 40 32 / .18);
+  --notch: .6rem;
+  --serif: "Iowan Old Style", "Palatino Linotype", Palatino, "Book Antiqua", Georgia, serif;
+  --mono: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --wall: #0d1311;
+    --paper: #19221e;
+    --ink: #e8eee9;
+    --soft: #a6b5ad;
+    --line: #3a4942;
+    --stub: #1e493d;
+    --deed: #97d6ba;
+    --deed-ink: #0b1f17;
+    --deed-hover: #b4e6cf;
+  --edge: #64806f;
+    --hover: #222e29;
+    --focus: #f5b95f;
+    --caution: #f0bd76;
+    --warning: #35290f;
+    --warning-ink: #f7e0b2;
+    --shade: rgb(0 0 0 / .5);
+  }
+}
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
+body {
+  margin: 0;
+  min-height: 100vh;
+  min-height: 100svh;
+  display: grid;
+  grid-template-columns: minmax(0, 54rem);
+  align-content: center;
+  justify-content: center;
+  padding: 1rem .75rem 2rem;
+  background: var(--wall);
+  color: var(--ink);
+  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif;
+  overflow-wrap: anywhere;
+}
+
+.ticket { filter: drop-shadow(0 1px 1px var(--shade)) drop-shadow(0 6px 14px var(--shade)); }
+.stub, .slip { position: relative; mask-composite: intersect; }
+.stub {
+  display: flex;
+  align-items: center;
+  justify-content: space-between;
+  flex-wrap: wrap;
+  gap: .1rem 1rem;
+  padding: .9rem 1.25rem 1rem;
+  border-radius: .6rem .6rem 0 0;
+  background: var(--stub);
+  color: var(--stub-ink);
+  mask-image: radial-gradient(circle at 0 100%, #0000 var(--notch), #000 calc(var(--notch) + .5px)),
+    radial-gradient(circle at 100% 100%, #0000 var(--notch), #000 calc(var(--notch) + .5px));
+}
+.slip {
+  padding: 1.6rem 1.25rem 1.5rem;
+  border-radius: 0 0 .6rem .6rem;
+  background: var(--paper);
+  mask-image: radial-gradient(circle at 0 0, #0000 var(--notch), #000 calc(var(--notch) + .5px)),
+    radial-gradient(circle at 100% 0, #0000 var(--notch), #000 calc(var(--notch) + .5px));
+}
+.stub::after, .slip::before {
+  content: "";
+  position: absolute;
+  inset: auto 1.1rem 0;
+  height: 3px;
+  background: radial-gradient(circle at 50% 100%, var(--wall) 2px, #0000 2.5px) 0 0 / 10px 3px round;
+}
+.slip::before { inset: 0 1.1rem auto; background-image: radial-gradient(circle at 50% 0, var(--wall) 2px, #0000 2.5px); }
+.stub p { margin: 0; }
+.brand { display: flex; align-items: center; gap: .6rem; font: 600 1.1rem/1.2 var(--serif); letter-spacing: .02em; }
+.hanger { width: 2.2rem; height: auto; flex: none; }
+.place, .number { font: .8rem/1.4 var(--mono); }
+
+h1 { margin: 0 0 .9rem; font: 600 1.55rem/1.22 var(--serif); text-wrap: balance; }
+h2 { margin: 1.4rem 0 .4rem; font-size: 1.05rem; line-height: 1.35; }
+p { margin: 0 0 .9rem; }
+section > h2 { margin-top: 0; }
+section { margin: 1.4rem 0 0; padding: 1.2rem 0 0; border-top: 1px dashed var(--line); }
+a { color: inherit; text-underline-offset: .15em; }
+.lead { font-size: 1.06rem; }
+.answers + p { margin-top: 1.2rem; }
+.small, .note { font-size: .875rem; color: var(--soft); }
+.caution { color: var(--caution); }
+.exact, code { font-family: var(--mono); font-size: .86em; }
+.person { margin: 0 0 1rem; }
+.person p { display: inline; }
+.person form { display: inline; }
+
+.facts { margin: 1.1rem 0; }
+.facts > div { padding: .55rem 0; border-top: 1px solid var(--line); }
+dt { font-size: .875rem; color: var(--soft); }
+dd { margin: 0; }
+.facts .note { display: block; }
+
+.rights { margin: 0 0 .6rem; padding: 0; list-style: none; }
+.rights li { position: relative; padding: .2rem 0 .2rem 1.35rem; }
+.rights li::before {
+  content: "";
+  position: absolute;
+  left: .15rem;
+  top: .68rem;
+  width: .55rem;
+  height: .55rem;
+  border: 2px solid var(--deed);
+  border-radius: 50%;
+}
+.rights code { color: var(--soft); font-size: .8rem; }
+
+.warning { padding: .8rem 1rem; border-radius: .5rem; background: var(--warning); color: var(--warning-ink); border: 1px solid transparent; }
+.include { display: flex; gap: .7rem; align-items: center; min-height: 2.75rem; padding: .4rem 0; cursor: pointer; }
+.include input { flex: none; width: 1.35rem; height: 1.35rem; margin: 0; accent-color: var(--deed); }
+.promise { margin: 1.4rem 0 0; padding: 1.2rem 0 0; border-top: 1px dashed var(--line); color: var(--soft); font-size: .94rem; }
+
+button, .button {
+  min-height: 2.9rem;
+  padding: .55rem 1.2rem;
+  border: 2px solid var(--edge);
+  border-radius: .5rem;
+  background: transparent;
+  color: var(--ink);
+  font: inherit;
+  font-weight: 600;
+  line-height: 1.25;
+  text-align: center;
+  text-decoration: none;
+  cursor: pointer;
+}
+button:hover, .button:hover { background: var(--hover); }
+button.main { background: var(--deed); border-color: var(--deed); color: var(--deed-ink); }
+button.main:hover { background: var(--deed-hover); border-color: var(--deed-hover); }
+button.link { min-height: 0; padding: .35rem 0; border: 0; font-weight: 400; text-decoration: underline; text-underline-offset: .15em; background: none; }
+.answers { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.4rem 0 0; }
+.answers > * { flex: 1 1 auto; }
+.choices { display: grid; gap: .7rem; margin: 1.3rem 0; }
+.choice { display: flex; align-items: center; justify-content: space-between; gap: 1rem; text-align: left; }
+.choice::after { content: "→" / ""; }
+:focus-visible { outline: 3px solid var(--focus); outline-offset: 3px; }
+
+.technical { margin: 1.5rem 0 0; padding: 1rem 0 0; border-top: 1px dashed var(--line); font-size: .875rem; color: var(--soft); }
+.technical > div { display: flex; gap: .6rem; }
+.technical dt { flex: none; }
+.technical dd { font-family: var(--mono); }
+
+@media (min-width: 48rem) {
+  .ticket { display: grid; grid-template-columns: 12.5rem minmax(0, 1fr); }
+  .stub {
+    flex-direction: column;
+    flex-wrap: nowrap;
+    align-items: center;
+    padding: 2.6rem 1.4rem 2rem;
+    border-radius: .6rem 0 0 .6rem;
+    text-align: center;
+    mask-image: radial-gradient(circle at 100% 0, #0000 var(--notch), #000 calc(var(--notch) + .5px)),
+      radial-gradient(circle at 100% 100%, #0000 var(--notch), #000 calc(var(--notch) + .5px));
+  }
+  .stub .place { margin-top: auto; padding-top: 1.5rem; }
+  .brand { flex-direction: column; gap: .8rem; font-size: 1.35rem; }
+  .hanger { width: 4.6rem; }
+  .slip {
+    padding: 2.4rem 2.75rem;
+    border-radius: 0 .6rem .6rem 0;
+    mask-image: radial-gradient(circle at 0 0, #0000 var(--notch), #000 calc(var(--notch) + .5px)),
+      radial-gradient(circle at 0 100%, #0000 var(--notch), #000 calc(var(--notch) + .5px));
+  }
+  .stub::after, .slip::before {
+    inset: 1.1rem 0 1.1rem auto;
+    width: 3px;
+    height: auto;
+    background: radial-gradient(circle at 100% 50%, var(--wall) 2px, #0000 2.5px) 0 0 / 3px 10px round;
+  }
+  .slip::before { inset: 1.1rem auto 1.1rem 0; background-image: radial-gradient(circle at 0 50%, var(--wall) 2px, #0000 2.5px); }
+  h1 { font-size: 1.9rem; }
+  .facts > div { display: grid; grid-template-columns: 10rem minmax(0, 1fr); gap: 1rem; }
+  dt { padding-top: .12rem; }
+  .answers { justify-content: flex-end; }
+  .answers > * { flex: 0 1 auto; min-width: 9rem; }
+}
+@media (forced-colors: active) {
+  .ticket { border: 1px solid; }
+}
 `

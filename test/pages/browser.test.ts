@@ -1,0 +1,120 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { html } from '../../src/lib/html.ts'
+import { form } from '../../src/pages/form.ts'
+import { layout, pageHeaders } from '../../src/pages/layout.ts'
+import { hasChromium, launchChromium } from '../support/chromium.ts'
+import { pageSamples } from '../support/page-samples.ts'
+
+// What only a real browser can tell: that the policy lets the page work and the flow pass.
+describe.skipIf(!hasChromium)('in Chromium', () => {
+  let browser: Browser
+  let ours: Server
+  let client: Server
+  const posts: IncomingMessage[] = []
+
+  beforeAll(async () => {
+    browser = await launchChromium()
+    client = await listening((_request, response) => {
+      response.setHeader('content-type', 'text/html').end('<title>client</title>')
+    })
+    ours = await listening((request, response) => {
+      if (request.method === 'POST') return answerPost(request, response)
+      const page = pageSamples.get(request.url?.slice(1) ?? '') ?? question
+      response.writeHead(200, pageHeaders(page)).end(String(page))
+    })
+  })
+
+  afterAll(async () => {
+    await browser.close()
+    ours.close()
+    client.close()
+  })
+
+  const question = layout(
+    { title: 'Question', issuerHost: 'auth.example' },
+    form({ action: '/answer', fields: {} }, html`<button name="decision" value="allow">Allow</button>`),
+  )
+
+  function answerPost(request: IncomingMessage, response: ServerResponse) {
+    posts.push(request)
+    response.writeHead(303, { location: `${origin(client, 'localhost')}/callback` }).end()
+  }
+
+  test('every page shows without a complaint of its policy, and fits 360 and 1280 pixels', async () => {
+    const complaints: string[] = []
+    const page = await browser.newPage()
+    page.on('console', (message) => complaints.push(message.text()))
+    page.on('dialog', (dialog) => complaints.push(dialog.message()))
+    for (const name of pageSamples.keys()) {
+      await page.goto(`${origin(ours)}/${name}`)
+      expect(await styled(page), name).toBe(true)
+      for (const width of [360, 1280]) {
+        await page.setViewportSize({ width, height: 800 })
+        expect(await page.evaluate('document.documentElement.scrollWidth'), name).toBeLessThanOrEqual(width)
+      }
+    }
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  test('an answer leads through redirects to another origin, and says where it came from', async () => {
+    const page = await browser.newPage()
+    await page.goto(`${origin(ours)}/question`)
+    await page.getByRole('button', { name: 'Allow' }).click()
+    await page.waitForURL(`${origin(client, 'localhost')}/callback`)
+    expect(posts.at(-1)?.headers).toMatchObject({ origin: origin(ours), 'sec-fetch-site': 'same-origin' })
+    await page.close()
+  })
+
+  test('the window that opened us is still there at the callback', async () => {
+    const page = await browser.newPage()
+    await page.goto(`${origin(client, 'localhost')}/start`)
+    const [popup] = await Promise.all([
+      page.waitForEvent('popup'),
+      page.evaluate(`void window.open('${origin(ours)}/question')`),
+    ])
+    await popup.getByRole('button', { name: 'Allow' }).click()
+    await popup.waitForURL(`${origin(client, 'localhost')}/callback`)
+    expect(await popup.evaluate('window.opener !== null && window.opener.document.title')).toBe('client')
+    await page.close()
+  })
+
+  test('no other page can frame us', async () => {
+    const page = await browser.newPage()
+    await page.goto(`${origin(client, 'localhost')}/start`)
+    await page.setContent(`<iframe src="${origin(ours)}/question"></iframe>`)
+    const framed = page.frames().find((frame) => frame !== page.mainFrame())
+    expect(await framed?.getByRole('button').count()).toBe(0)
+    await page.close()
+  })
+
+  test('the keyboard reaches everything, Deny before Allow, and shows where it is', async () => {
+    const page = await browser.newPage()
+    await page.goto(`${origin(ours)}/consent`)
+    const stops: string[] = []
+    for (let presses = 0; presses < 5; presses++) {
+      await page.keyboard.press('Tab')
+      stops.push(await page.evaluate(`document.activeElement.innerText || document.activeElement.value`))
+      const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')
+      expect(outline, stops.at(-1)).toBe('solid')
+    }
+    expect(stops).toEqual(['Not you? Switch account', 'google', 'your account page', 'Deny', 'Allow'])
+    await page.close()
+  })
+})
+
+function styled(page: Page): Promise<unknown> {
+  return page.evaluate("getComputedStyle(document.querySelector('.ticket')).filter.startsWith('drop-shadow')")
+}
+
+function listening(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<Server> {
+  const server = createServer(handle)
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)))
+}
+
+function origin(server: Server, host = '127.0.0.1'): string {
+  return `http://${host}:${(server.address() as AddressInfo).port}`
+}

@@ -1,0 +1,274 @@
+import type { Html } from '../../src/lib/html.ts'
+import { choosePage } from '../../src/pages/choose.ts'
+import type { ClientShown } from '../../src/pages/client-shown.ts'
+import { type ConnectProps, connectPage } from '../../src/pages/connect.ts'
+import { type ConsentProps, consentPage } from '../../src/pages/consent.ts'
+import { donePage } from '../../src/pages/done.ts'
+import { errorPage } from '../../src/pages/error.ts'
+import { errorText, type PageError } from '../../src/pages/error-text.ts'
+import { interstitialPage } from '../../src/pages/interstitial.ts'
+import { signedOutPage } from '../../src/pages/signed-out.ts'
+import { wrongAccountPage } from '../../src/pages/wrong-account.ts'
+
+const issuerHost = 'auth.example.com'
+
+const program: ClientShown = {
+  name: 'Claude Code',
+  assured: 'unverified',
+  host: 'claude.ai',
+  redirect: { kind: 'loopback', host: 'localhost:33418' },
+}
+const webClient: ClientShown = {
+  name: 'Claude',
+  assured: 'published at its host',
+  host: 'claude.ai',
+  redirect: { kind: 'web', host: 'claude.ai' },
+}
+const registered: ClientShown = {
+  name: 'Desk Assistant',
+  assured: 'registered by the administrator',
+  redirect: { kind: 'web', host: 'assistant.corp.example' },
+}
+const appClient: ClientShown = {
+  name: 'Cursor',
+  assured: 'unverified',
+  redirect: { kind: 'app', scheme: 'cursor' },
+}
+
+const mcpServer = { name: 'Project Desk', uri: 'https://desk.example.com/mcp' }
+const form = { action: '/oauth/interactions/int_2f9c', fields: { csrf: 'a1b2', shown: 'c3d4' } }
+
+const consent: ConsentProps = {
+  ...form,
+  client: program,
+  mcpServer,
+  scopes: [
+    { id: 'repo.read', sentence: 'Read your repositories' },
+    { id: 'issues.write', sentence: 'Open and change issues' },
+  ],
+  providers: [
+    {
+      id: 'github',
+      name: 'GitHub',
+      need: 'required',
+      rights: [
+        { scope: 'repo', label: 'Read and change all your repositories, private ones too' },
+        { scope: 'read:org', label: 'See the organizations you belong to' },
+      ],
+      identityScopes: ['read:user', 'user:email'],
+    },
+    {
+      id: 'google',
+      name: 'Google',
+      need: 'optional',
+      rights: [
+        {
+          scope: 'https://www.googleapis.com/auth/calendar.events.readonly',
+          label: 'See the events in your calendars',
+        },
+        { scope: 'https://www.googleapis.com/auth/tasks' },
+      ],
+      identityScopes: [],
+      stayConnected: { scope: 'offline_access' },
+      account: 'maria@example.com',
+    },
+  ],
+  person: { state: 'signed in', label: 'maria (GitHub)' },
+  issuerHost,
+  accountUrl: '/account',
+}
+
+const connect: ConnectProps = {
+  ...form,
+  mcpServer,
+  provider: { id: 'google', name: 'Google' },
+  reason: 'not connected',
+  person: { label: 'maria (GitHub)' },
+  rights: [
+    {
+      scope: 'https://www.googleapis.com/auth/calendar.events.readonly',
+      label: 'See the events in your calendars',
+    },
+  ],
+  identityScopes: ['openid', 'email'],
+  stayConnected: {},
+  issuerHost,
+}
+
+/** The worst a stranger can put into every text we show. */
+export const hostile = `"><script>alert(1)</script></title><img src=x onerror='alert(1)'>\u202Eevil\u0000 {{7*7}} javascript:alert(1)`
+
+const hostileClient: ClientShown = {
+  name: hostile,
+  assured: 'unverified',
+  host: hostile,
+  redirect: { kind: 'web', host: `accounts.google.com.${'sign-in.'.repeat(24)}evil.example` },
+}
+
+const hostileConsent: ConsentProps = {
+  action: `/x${hostile}`,
+  fields: { [hostile]: hostile },
+  client: hostileClient,
+  mcpServer: { name: hostile, uri: `https://desk.example.com/${hostile}` },
+  scopes: [{ id: hostile, sentence: hostile }],
+  providers: [
+    {
+      id: hostile,
+      name: hostile,
+      need: 'optional',
+      rights: [{ scope: hostile, label: hostile }, { scope: hostile }],
+      identityScopes: [hostile],
+      stayConnected: { scope: hostile },
+      account: hostile,
+    },
+  ],
+  person: { state: 'signed in', label: hostile },
+  issuerHost: hostile,
+  accountUrl: hostile,
+}
+
+const errors: readonly PageError[] = [
+  { kind: 'bad request' },
+  { kind: 'unknown client' },
+  { kind: 'unregistered redirect', host: 'evil.example' },
+  { kind: 'client unreachable', host: 'claude.ai' },
+  { kind: 'expired' },
+  { kind: 'already used' },
+  { kind: 'another browser' },
+  { kind: 'denied at provider', providerName: 'GitHub' },
+  { kind: 'provider trouble', providerName: 'GitHub' },
+  { kind: 'provider misconfigured', providerName: 'GitHub' },
+  { kind: 'not admitted', providerName: 'GitHub' },
+  { kind: 'account of somebody else', providerName: 'GitHub' },
+  { kind: 'cross-site' },
+  { kind: 'too many requests' },
+  { kind: 'not found' },
+  { kind: 'unavailable' },
+  { kind: 'our fault' },
+]
+
+function errorSample(error: PageError): [string, Html] {
+  const requestId = 'req-1f7a4c'
+  return [
+    `error-${error.kind.replaceAll(' ', '-')}`,
+    errorPage({ ...errorText(error), issuerHost, requestId, code: error.kind.replaceAll(' ', '_') }),
+  ]
+}
+
+/** Every page in every form we know of, by name. */
+export const pageSamples: ReadonlyMap<string, Html> = new Map<string, Html>([
+  [
+    'choose',
+    choosePage({
+      ...form,
+      client: program,
+      mcpServer,
+      providers: [
+        { id: 'github', name: 'GitHub' },
+        { id: 'google', name: 'Google' },
+        { id: 'atlassian', name: 'Atlassian' },
+      ],
+      issuerHost,
+    }),
+  ],
+  ['choose-none', choosePage({ ...form, client: appClient, providers: [], issuerHost })],
+  ['consent', consentPage(consent)],
+  [
+    'consent-new-person',
+    consentPage({
+      ...consent,
+      client: webClient,
+      person: { state: 'signs in at', providerName: 'GitHub' },
+      providers: consent.providers.slice(0, 1),
+    }),
+  ],
+  ['consent-app', consentPage({ ...consent, client: appClient, scopes: [], providers: [] })],
+  ['consent-registered', consentPage({ ...consent, client: registered })],
+  ['consent-hostile', consentPage(hostileConsent)],
+  ['connect', connectPage(connect)],
+  [
+    'connect-again',
+    connectPage({ ...connect, reason: 'needs signing in again', account: 'maria@example.com' }),
+  ],
+  ['connect-more', connectPage({ ...connect, reason: 'more rights', account: 'maria@example.com' })],
+  ['connect-another', connectPage({ ...connect, reason: 'another account' })],
+  [
+    'connect-hostile',
+    connectPage({
+      ...connect,
+      mcpServer: hostileConsent.mcpServer ?? mcpServer,
+      provider: { id: hostile, name: hostile },
+      person: { label: hostile },
+      account: hostile,
+    }),
+  ],
+  [
+    'done',
+    donePage({
+      outcome: 'connected',
+      provider: { name: 'Google' },
+      mcpServer,
+      account: 'maria@example.com',
+      issuerHost,
+    }),
+  ],
+  ['done-unchanged', donePage({ outcome: 'unchanged', provider: { name: 'Google' }, mcpServer, issuerHost })],
+  [
+    'wrong-person',
+    wrongAccountPage({
+      ...form,
+      expectedBy: 'person',
+      provider: { name: 'GitHub' },
+      expected: 'maria',
+      returned: 'maria-at-work',
+      issuerHost,
+    }),
+  ],
+  [
+    'wrong-account',
+    wrongAccountPage({
+      ...form,
+      expectedBy: 'connection',
+      provider: { name: 'Google' },
+      expected: 'maria@example.com',
+      returned: 'mk@corp.example',
+      issuerHost,
+    }),
+  ],
+  [
+    'interstitial',
+    interstitialPage({
+      client: {
+        name: 'Handy Helper',
+        assured: 'unverified',
+        redirect: { kind: 'web', host: 'helper.example' },
+      },
+      reason: 'It asked for something this place does not offer.',
+      continueUrl: 'https://helper.example/callback?error=invalid_scope',
+      issuerHost,
+    }),
+  ],
+  [
+    'interstitial-hostile',
+    interstitialPage({
+      client: hostileClient,
+      reason: hostile,
+      continueUrl: 'javascript:alert(1)',
+      issuerHost,
+    }),
+  ],
+  ['signed-out', signedOutPage({ issuerHost })],
+  ...errors.map(errorSample),
+  [
+    'error-hostile',
+    errorPage({
+      title: hostile,
+      message: hostile,
+      whatToDo: hostile,
+      requestId: hostile,
+      code: hostile,
+      detail: hostile,
+      issuerHost,
+    }),
+  ],
+])
