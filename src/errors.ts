@@ -28,6 +28,8 @@ export type OAuthErrorOptions = {
   /** HTTP status; 400 unless said. */
   status?: number
   headers?: Record<string, string>
+  /** Members of the answer beyond `error` and `error_description`. */
+  members?: Record<string, unknown>
   /** For our log; never on the wire. */
   cause?: unknown
 }
@@ -42,6 +44,7 @@ export class OAuthError extends Error {
   readonly description: string
   readonly status: number
   readonly headers: Record<string, string>
+  readonly members: Record<string, unknown>
 
   constructor(code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {
     super(`${code}: ${description}`, { cause: options.cause })
@@ -49,6 +52,7 @@ export class OAuthError extends Error {
     this.description = wireText(description)
     this.status = options.status ?? 400
     this.headers = options.headers ?? {}
+    this.members = options.members ?? {}
   }
 }
 

@@ -14,6 +14,7 @@ const ranks = [
   ['config'],
   ['gateway'],
   ['pages'],
+  ['http'],
   ['endpoints'],
   ['app'],
   ['main', 'cli'],

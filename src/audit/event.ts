@@ -1,6 +1,7 @@
 import { newOrderedId } from '../lib/ordered-id.ts'
 import { sha256 } from '../lib/secret.ts'
 import type { NewAuditEvent } from '../storage/audit-events.ts'
+import type { Grant } from '../storage/grants.ts'
 
 /** What can happen here, as the audit log names it. */
 export type EventName =
@@ -31,7 +32,6 @@ export type EventName =
   | 'token.refreshed'
   | 'token.reused'
   | 'upstream_token.released'
-  | 'upstream_token.refused'
 
 /** What an event says, beside when it happened. Nothing secret: a `tsid` is recorded as its hash. */
 export type EventFacts = {
@@ -58,4 +58,9 @@ export function auditEvent(now: number, facts: EventFacts): NewAuditEvent {
     ...rest,
     ...(tsid === undefined ? {} : { tsidHash: sha256(tsid) }),
   }
+}
+
+/** Whose grant, for which client at which resource. */
+export function aboutGrant({ subjectId, clientId, resourceId, tsid }: Grant) {
+  return { subjectId, clientId, resourceId, tsid }
 }

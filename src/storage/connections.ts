@@ -51,12 +51,17 @@ export function connections(db: Queries, tables: Tables, batch: Batch) {
     },
 
     /**
-     * Writes what a provider just handed out. Where the row exists its tokens are replaced; a refresh token
-     * the provider did not repeat is kept, unless it came from another host or client.
+     * Writes what a provider just handed out. Where the row exists its tokens are replaced; `absent` says what
+     * becomes of a refresh token the provider did not repeat. One of another host or client is never kept.
      */
-    async save(connection: Omit<Connection, 'version'>, event: NewAuditEvent): Promise<Connection> {
+    async save(
+      connection: Omit<Connection, 'version'>,
+      absent: 'keep' | 'drop',
+      event: NewAuditEvent,
+    ): Promise<Connection> {
       const { id: _, createdAt: __, lastUsedAt: ___, ...current } = connection
       const sameOrigin = sql`${table.tokenEndpoint} = excluded.token_endpoint and ${table.upstreamClientId} = excluded.upstream_client_id`
+      const keptUnlessRepeated = sql`coalesce(excluded.sealed_refresh_token, case when ${sameOrigin} then ${table.sealedRefreshToken} end)`
       const [saved] = await recorded(event, (queries) =>
         queries
           .insert(table)
@@ -65,7 +70,7 @@ export function connections(db: Queries, tables: Tables, batch: Batch) {
             target: table.id,
             set: {
               ...current,
-              sealedRefreshToken: sql`coalesce(excluded.sealed_refresh_token, case when ${sameOrigin} then ${table.sealedRefreshToken} end)`,
+              sealedRefreshToken: absent === 'keep' ? keptUnlessRepeated : sql`excluded.sealed_refresh_token`,
               version: sql`${table.version} + 1`,
             },
           })

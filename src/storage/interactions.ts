@@ -11,6 +11,7 @@ export type InteractionChange = Partial<
     | 'signInProvider'
     | 'subjectId'
     | 'authTime'
+    | 'switchesAccount'
     | 'consent'
     | 'connected'
     | 'leg'

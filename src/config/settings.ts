@@ -1,0 +1,36 @@
+import { z } from 'zod'
+
+const seconds = (fallback: number, bounds: { min: number; max: number }) =>
+  z.int().min(bounds.min).max(bounds.max).default(fallback)
+
+const count = seconds
+const day = 86_400
+
+/** How long things live, in seconds. Every one is bounded. */
+export const lifetimesSchema = z.strictObject({
+  access_token: seconds(3600, { min: 60, max: day }),
+  refresh_token: seconds(30 * day, { min: 3600, max: 365 * day }),
+  refresh_token_absolute: seconds(90 * day, { min: 3600, max: 730 * day }),
+  refresh_grace: seconds(30, { min: 0, max: 300 }),
+  code: seconds(60, { min: 10, max: 600 }),
+  interaction: seconds(600, { min: 60, max: 3600 }),
+  connect_link: seconds(600, { min: 60, max: 3600 }),
+  browser_session_idle: seconds(8 * 3600, { min: 300, max: 30 * day }),
+  browser_session_absolute: seconds(day, { min: 300, max: 90 * day }),
+  unused_client: seconds(day, { min: 3600, max: 365 * day }),
+  idle_client: seconds(400 * day, { min: 365 * day, max: 3650 * day }),
+  upstream_refresh_margin: seconds(300, { min: 0, max: 3600 }),
+  upstream_failure_backoff: seconds(30, { min: 1, max: 600 }),
+})
+
+/** How much there may be of things, and how long outbound requests may take. */
+export const limitsSchema = z.strictObject({
+  sessions_per_client: count(10, { min: 1, max: 1000 }),
+  body_bytes: count(65_536, { min: 8192, max: 1_048_576 }),
+  upstream_deadline: seconds(10, { min: 1, max: 60 }),
+  discovery_deadline: seconds(5, { min: 1, max: 60 }),
+  upstream_bytes: count(1_048_576, { min: 65_536, max: 16_777_216 }),
+})
+
+export type Lifetimes = z.infer<typeof lifetimesSchema>
+export type Limits = z.infer<typeof limitsSchema>

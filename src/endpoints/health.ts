@@ -1,0 +1,22 @@
+import type { FastifyInstance } from 'fastify'
+import type { Gateway } from '../gateway.ts'
+
+/** `/healthz` says that the process answers, `/readyz` that its store and keys do. Neither tells anything else. */
+export async function healthEndpoints(scope: FastifyInstance, gateway: Gateway): Promise<void> {
+  scope.get('/healthz', async (_request, reply) =>
+    reply.header('cache-control', 'no-store').send({ status: 'ok' }),
+  )
+  scope.get('/readyz', async (request, reply) => {
+    const isReady = await gateway.ready().then(
+      () => true,
+      (error: unknown) => {
+        request.log.warn({ err: error }, 'not ready')
+        return false
+      },
+    )
+    return reply
+      .code(isReady ? 200 : 503)
+      .header('cache-control', 'no-store')
+      .send({ status: isReady ? 'ok' : 'unavailable' })
+  })
+}

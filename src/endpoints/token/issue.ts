@@ -1,0 +1,56 @@
+import type { Gateway } from '../../gateway.ts'
+import { newId } from '../../lib/secret.ts'
+import type { Grant, GrantLife } from '../../storage/grants.ts'
+import { mintAccessToken } from '../../tokens/access-token.ts'
+import { formatScope } from '../../tokens/scope.ts'
+import type { TokenAnswer } from './grant.ts'
+
+/** When the tokens of an answer given now end: never after the grant's absolute end. */
+export function lifeFrom(
+  gateway: Gateway,
+  grant: Pick<Grant, 'absoluteEndsAt'>,
+  refreshable: 'refreshable' | 'not refreshable',
+  now: number,
+): GrantLife & { accessEndsAt: number } {
+  const { lifetimes } = gateway.config
+  const accessEndsAt = Math.min(now + lifetimes.access_token, grant.absoluteEndsAt)
+  return refreshable === 'refreshable'
+    ? {
+        accessEndsAt,
+        expiresAt: Math.min(now + lifetimes.refresh_token, grant.absoluteEndsAt),
+        absoluteEndsAt: grant.absoluteEndsAt,
+        lastUsedAt: now,
+      }
+    : { accessEndsAt, expiresAt: accessEndsAt, absoluteEndsAt: accessEndsAt, lastUsedAt: now }
+}
+
+/** The answer for a grant whose rows already say what is issued here. */
+export async function tokenAnswer(
+  gateway: Gateway,
+  grant: Grant,
+  issued: { scopes: readonly string[]; accessEndsAt: number; refreshToken?: string | undefined },
+  now: number,
+): Promise<TokenAnswer> {
+  const lifetime = issued.accessEndsAt - now
+  const accessToken = await mintAccessToken({
+    key: await gateway.signingKeys.signingKey(),
+    issuer: gateway.config.issuer,
+    audience: grant.audience,
+    subject: grant.subjectId,
+    clientId: grant.clientId,
+    scopes: issued.scopes,
+    // Names its grant, so that a token can be looked up without a row of its own.
+    jti: `${grant.id}.${newId('')}`,
+    authTime: grant.authTime,
+    now,
+    lifetime,
+    ...(grant.resourceId === null ? {} : { tsid: grant.tsid }),
+  })
+  return {
+    access_token: accessToken,
+    token_type: 'Bearer',
+    expires_in: lifetime,
+    ...(issued.refreshToken === undefined ? {} : { refresh_token: issued.refreshToken }),
+    scope: formatScope(issued.scopes),
+  }
+}

@@ -1,0 +1,63 @@
+import type { FastifyInstance } from 'fastify'
+import { OAuthError } from '../../errors.ts'
+import type { Gateway } from '../../gateway.ts'
+import { authenticateCaller, type Caller } from '../../http/callers.ts'
+import { allowAnyOrigin } from '../../http/cors.ts'
+import { acceptFormsOnly, formOf, refuseFaults } from '../../http/form-body.ts'
+import { answerOAuthError } from '../../http/oauth-errors.ts'
+import type { Parameters } from '../../lib/parameters.ts'
+import { authorizationCode } from './authorization-code.ts'
+import type { TokenAnswer, TokenGrant } from './grant.ts'
+import { refreshToken } from './refresh-token.ts'
+import { tokenExchange } from './token-exchange.ts'
+
+type Grants = { [Kind in Caller['kind']]: ReadonlyMap<string, TokenGrant<Kind>> }
+
+/** The grant types, by who may use them. */
+const grants: Grants = {
+  client: new Map([
+    ['authorization_code', authorizationCode],
+    ['refresh_token', refreshToken],
+  ]),
+  resource: new Map([['urn:ietf:params:oauth:grant-type:token-exchange', tokenExchange]]),
+}
+
+const shared = ['grant_type', 'client_id', 'client_secret']
+
+/** `POST /oauth/token` (RFC 6749 section 3.2): one pipeline, so that no grant can forget a step. */
+export async function tokenEndpoint(scope: FastifyInstance, gateway: Gateway): Promise<void> {
+  acceptFormsOnly(scope)
+  allowAnyOrigin(scope, ['/oauth/token'])
+  scope.setErrorHandler(answerOAuthError)
+  scope.post('/oauth/token', async (request, reply) => {
+    const form = formOf(request)
+    refuseFaults(form, shared)
+    const caller = await authenticateCaller(gateway, request, form)
+    const answer = await answerFor(gateway, caller, form)
+    return reply.header('cache-control', 'no-store').send(answer)
+  })
+}
+
+async function answerFor(gateway: Gateway, caller: Caller, form: Parameters): Promise<TokenAnswer> {
+  const type = form.values.get('grant_type')
+  if (type === undefined) throw new OAuthError('invalid_request', 'The parameter grant_type is missing')
+  switch (caller.kind) {
+    case 'client': {
+      const grant = grants.client.get(type) ?? refuse(type)
+      refuseFaults(form, grant.parameters)
+      return await grant.answer(gateway, caller, form)
+    }
+    case 'resource': {
+      const grant = grants.resource.get(type) ?? refuse(type)
+      refuseFaults(form, grant.parameters)
+      return await grant.answer(gateway, caller, form)
+    }
+  }
+}
+
+function refuse(type: string): never {
+  const isKnown = [grants.client, grants.resource].some((known) => known.has(type))
+  throw isKnown
+    ? new OAuthError('unauthorized_client', 'This caller may not use this grant type')
+    : new OAuthError('unsupported_grant_type', 'This grant type is not supported')
+}

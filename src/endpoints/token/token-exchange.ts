@@ -1,0 +1,76 @@
+import { OAuthError } from '../../errors.ts'
+import type { Gateway } from '../../gateway.ts'
+import { type AskingResource, type Release, retrieveToken } from '../../grants/retrieval.ts'
+import { type RetrievalRefusal, refusal, retrievalErrors } from '../../grants/retrieval-error.ts'
+import { readWish, wishParameters } from '../../grants/retrieval-wish.ts'
+import { readUserToken } from '../../http/user-token.ts'
+import type { Parameters } from '../../lib/parameters.ts'
+import { formatScope } from '../../tokens/scope.ts'
+import type { TokenAnswer, TokenGrant } from './grant.ts'
+
+const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
+const upstreamTokenType = 'urn:coatcheck:token-type:upstream-access-token'
+
+/** Token retrieval as RFC 8693: the person's token for this resource is exchanged for an upstream one. */
+export const tokenExchange: TokenGrant<'resource'> = {
+  caller: 'resource',
+  parameters: [
+    'subject_token',
+    'subject_token_type',
+    'requested_token_type',
+    'actor_token',
+    'actor_token_type',
+    'audience',
+    'provider',
+    ...wishParameters,
+  ],
+  async answer(gateway, caller, form) {
+    const answer = await exchange(gateway, caller, form)
+    if (answer.outcome === 'refused') throw exchangeRefused(answer)
+    return exchangeAnswer(answer)
+  },
+}
+
+async function exchange(
+  gateway: Gateway,
+  asking: AskingResource,
+  form: Parameters,
+): Promise<Release | RetrievalRefusal> {
+  const subjectToken = form.values.get('subject_token')
+  const provider = form.values.get('provider')
+  const wish = readWish(form)
+  if (subjectToken === undefined || provider === undefined || !wish) return refusal('invalid_request')
+  if (form.values.get('subject_token_type') !== accessTokenType) return refusal('invalid_request')
+  if ((form.values.get('requested_token_type') ?? upstreamTokenType) !== upstreamTokenType) {
+    return refusal('invalid_request')
+  }
+  // Nobody acts on somebody's behalf here yet, and what is not understood must not be passed over.
+  if (form.values.has('actor_token')) return refusal('invalid_request')
+
+  const userToken = await readUserToken(gateway, subjectToken, asking.resource.uri)
+  if (userToken.sent !== 'valid' || userToken.claims.tsid === undefined) return refusal('invalid_user_token')
+  return await retrieveToken(gateway, asking, { tsid: userToken.claims.tsid, userToken, provider, ...wish })
+}
+
+function exchangeAnswer(release: Release): TokenAnswer {
+  return {
+    access_token: release.accessToken,
+    issued_token_type: upstreamTokenType,
+    token_type: release.tokenType,
+    ...(release.expiresIn === undefined ? {} : { expires_in: release.expiresIn }),
+    scope: formatScope(release.scopes),
+    provider: release.provider,
+    account: release.account,
+  }
+}
+
+/** A refusal in the shape of the token endpoint, its own code and facts beside the OAuth error. */
+function exchangeRefused({ code, facts }: RetrievalRefusal): OAuthError {
+  const { oauth, who, says } = retrievalErrors[code]
+  const [error, status] = oauth
+  return new OAuthError(error, says, {
+    status,
+    headers: facts.retry_after === undefined ? {} : { 'retry-after': String(facts.retry_after) },
+    members: { error_code: code, who_must_act: who, ...facts },
+  })
+}

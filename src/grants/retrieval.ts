@@ -1,0 +1,202 @@
+import { aboutGrant, auditEvent } from '../audit/event.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Connection } from '../storage/connections.ts'
+import type { Grant } from '../storage/grants.ts'
+import type { Resource, ResourceCredential } from '../storage/resources.ts'
+import type { Store } from '../storage/store.ts'
+import type { AccessTokenClaims } from '../tokens/access-token.ts'
+import type { FreshToken, FreshTokens } from '../upstream/fresh-token.ts'
+import { missingScopes, type Provider } from '../upstream/provider.ts'
+import type { ProviderRegistry } from '../upstream/registry.ts'
+import { allowedScopes, isReleasable } from './asks.ts'
+import { type ConnectLinkParts, type ConnectWish, createConnectLink } from './connect-link.ts'
+import { type RetrievalErrorFacts, type RetrievalRefusal, refusal } from './retrieval-error.ts'
+import { grantStanding } from './standing.ts'
+
+export type RetrievalParts = ConnectLinkParts & {
+  store: Pick<Store, 'grants' | 'connections' | 'subjects' | 'resources' | 'clients' | 'connectLinks'>
+  providers: ProviderRegistry
+  freshToken: FreshTokens
+  clock: Clock
+}
+
+/** The resource that asks, as its credential proved. */
+export type AskingResource = { resource: Resource; credential: ResourceCredential }
+
+/** What comes of the person's own access token, where one was sent: its claims if it is good. */
+export type UserToken = { sent: 'none' } | { sent: 'invalid' } | { sent: 'valid'; claims: AccessTokenClaims }
+
+export type RetrievalRequest = {
+  tsid: string
+  userToken: UserToken
+  provider: string
+  scopes: readonly string[]
+  minTtl: number
+  account: string | undefined
+  rejected: string | undefined
+}
+
+export type Release = {
+  outcome: 'released'
+  accessToken: string
+  tokenType: string
+  expiresIn: number | undefined
+  scopes: string[]
+  provider: string
+  account: { id: string; label: string }
+}
+
+/** A session that answers the resource that asks, and what it may draw on. */
+export type OpenSession = { outcome: 'open'; grant: Grant; connections: Connection[] }
+
+/**
+ * A token session for the resource it belongs to. Unknown, revoked, ended, disabled and another resource's are
+ * one answer. Without the person's token it is open as long as the last access token issued for it, and as much
+ * longer as an administrator allowed the resource.
+ */
+export async function openSession(
+  parts: RetrievalParts,
+  { resource }: AskingResource,
+  tsid: string,
+  userToken: UserToken,
+): Promise<OpenSession | RetrievalRefusal> {
+  const now = parts.clock()
+  const grant = await parts.store.grants.findByTsid(tsid)
+  if (!grant || grant.resourceId !== resource.id || grant.accessEndsAt === null) {
+    return refusal('unknown_token_session')
+  }
+  if (!(await grantStanding(parts, grant, now)).stands) return refusal('unknown_token_session')
+  const { require_user_token: required = false, offline_retrieval: offline = 0 } = resource.document
+  const isOpen = {
+    none: !required && now < grant.accessEndsAt + offline,
+    invalid: false,
+    valid: userToken.sent === 'valid' && isOf(userToken.claims, grant),
+  }[userToken.sent]
+  if (!isOpen) return refusal('invalid_user_token')
+  return { outcome: 'open', grant, connections: await parts.store.connections.listForGrant(grant.id) }
+}
+
+const isOf = (claims: AccessTokenClaims, grant: Grant) =>
+  claims.tsid === grant.tsid && claims.subject === grant.subjectId && claims.audience === grant.audience
+
+/** The one policy behind both faces of token retrieval; its checks stand in the order errors are reported in. */
+export async function retrieveToken(
+  parts: RetrievalParts,
+  asking: AskingResource,
+  request: RetrievalRequest,
+): Promise<Release | RetrievalRefusal> {
+  const session = await openSession(parts, asking, request.tsid, request.userToken)
+  if (session.outcome === 'refused') return session
+
+  const provider = await parts.providers.find(request.provider)
+  const allowed = provider?.enabled ? allowedScopes(asking.resource, provider) : undefined
+  if (!provider || !allowed) return refusal('not_allowed')
+  if (missingScopes(provider, allowed, withoutIdentity(provider, request.scopes)).length > 0) {
+    return refusal('not_allowed')
+  }
+
+  const held = session.connections.filter((connection) => isReleasable(provider, connection, allowed))
+  const chosen = chooseConnection(provider, held, request)
+  if (chosen.outcome === 'several')
+    return refusal('account_selection_required', { accounts: chosen.accounts })
+
+  const askPerson = async (code: RetrievalRefusal['code'], wish: Omit<ConnectWish, 'provider'>, facts = {}) =>
+    await withConnectUrl(parts, asking, session.grant, code, { provider: provider.id, ...wish }, facts)
+  if (chosen.outcome === 'none') {
+    return await askPerson('not_connected', { scopes: allowed })
+  }
+
+  const { connection } = chosen
+  const repair = { scopes: union(connection.scopes, request.scopes), accountId: connection.accountId }
+  const missing = missingScopes(provider, connection.scopes, request.scopes)
+  if (missing.length > 0 && connection.status === 'live') {
+    return await askPerson('insufficient_upstream_scope', repair, { missing_scopes: missing })
+  }
+  const fresh = await parts.freshToken(provider, connection, {
+    minTtl: request.minTtl,
+    ...(request.rejected === undefined ? {} : { rejected: request.rejected }),
+  })
+  switch (fresh.outcome) {
+    case 'token':
+      return await release(parts, asking, session.grant, fresh)
+    case 'needs_reauthorization':
+      return await askPerson('needs_reauthorization', repair, { since: fresh.since, reason: fresh.reason })
+    case 'misconfigured':
+      return refusal('provider_misconfigured')
+    case 'limited':
+      return refusal('upstream_rate_limited', { retry_after: fresh.retryAfter })
+    case 'unavailable':
+      return refusal('upstream_unavailable', { retry_after: fresh.retryAfter })
+  }
+}
+
+type Choice =
+  | { outcome: 'one'; connection: Connection }
+  | { outcome: 'several'; accounts: { id: string; label: string }[] }
+  | { outcome: 'none' }
+
+/** Of one account's connections, a live one that has what is asked comes first. */
+function chooseConnection(
+  provider: Provider,
+  held: readonly Connection[],
+  request: Pick<RetrievalRequest, 'account' | 'scopes'>,
+): Choice {
+  const candidates =
+    request.account === undefined ? held : held.filter(({ accountId }) => accountId === request.account)
+  const accounts = new Map(candidates.map(({ accountId, accountLabel }) => [accountId, accountLabel]))
+  if (accounts.size > 1) {
+    return { outcome: 'several', accounts: [...accounts].map(([id, label]) => ({ id, label })) }
+  }
+  const rank = (connection: Connection) =>
+    (connection.status === 'live' ? 0 : 2) +
+    (missingScopes(provider, connection.scopes, request.scopes).length === 0 ? 0 : 1)
+  const [connection] = candidates.toSorted((a, b) => rank(a) - rank(b) || b.refreshedAt - a.refreshedAt)
+  return connection ? { outcome: 'one', connection } : { outcome: 'none' }
+}
+
+/** Promise 9: the audit row is durable before the token leaves, and a grant that ended meanwhile stops it. */
+async function release(
+  parts: RetrievalParts,
+  { credential }: AskingResource,
+  grant: Grant,
+  fresh: Extract<FreshToken, { outcome: 'token' }>,
+): Promise<Release | RetrievalRefusal> {
+  const { connection } = fresh
+  const now = parts.clock()
+  const event = auditEvent(now, {
+    event: 'upstream_token.released',
+    actor: `resource:${credential.id}`,
+    provider: connection.provider,
+    ...aboutGrant(grant),
+    detail: { connection: connection.id, scopes: connection.scopes },
+  })
+  const isRecorded = await parts.store.grants.recordRelease(grant.id, connection.id, now, event)
+  if (!isRecorded) return refusal('unknown_token_session')
+  return {
+    outcome: 'released',
+    accessToken: fresh.accessToken,
+    tokenType: connection.tokenType,
+    expiresIn: fresh.expiresIn,
+    scopes: connection.scopes,
+    provider: connection.provider,
+    account: { id: connection.accountId, label: connection.accountLabel },
+  }
+}
+
+async function withConnectUrl(
+  parts: RetrievalParts,
+  { credential }: AskingResource,
+  grant: Grant,
+  code: RetrievalRefusal['code'],
+  wish: ConnectWish,
+  facts: RetrievalErrorFacts,
+): Promise<RetrievalRefusal> {
+  const link = await createConnectLink(parts, grant, wish, `resource:${credential.id}`, parts.clock())
+  return refusal(code, { connect_url: link.connectUrl, ...facts })
+}
+
+function withoutIdentity(provider: Provider, scopes: readonly string[]): string[] {
+  return scopes.filter((scope) => !provider.descriptor.scopes.identity.includes(scope))
+}
+
+const union = (left: readonly string[], right: readonly string[]) => [...new Set([...left, ...right])]

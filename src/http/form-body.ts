@@ -1,0 +1,52 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { OAuthError } from '../errors.ts'
+import { type Parameters, readParameters } from '../lib/parameters.ts'
+
+/** Makes a scope read forms and nothing else (RFC 6749 section 3.2); any other content type is a 415. */
+export function acceptFormsOnly(scope: FastifyInstance): void {
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string' },
+    (_request, body, done) => done(null, body),
+  )
+}
+
+/**
+ * The parameters of a form body. Throws `invalid_request` for one with too many or too long parameters, and
+ * where one that is sent twice or is not readable: none may be guessed about (RFC 6749 section 3.2).
+ */
+export function formOf(request: FastifyRequest): Parameters {
+  return strictParameters(typeof request.body === 'string' ? request.body : '')
+}
+
+/** The parameters of the query string, as strict as those of a form. */
+export function queryOf(request: FastifyRequest): Parameters {
+  return strictParameters(rawQuery(request))
+}
+
+/** The query string as it was sent, without its `?`. */
+export function rawQuery(request: FastifyRequest): string {
+  const start = request.raw.url?.indexOf('?') ?? -1
+  return start < 0 ? '' : (request.raw.url?.slice(start + 1) ?? '')
+}
+
+function strictParameters(raw: string): Parameters {
+  const read = readParameters(raw)
+  if (read.outcome === 'read') return read.parameters
+  throw new OAuthError('invalid_request', 'There are too many parameters, or they are too long', {
+    status: read.reason === 'too_long' ? 413 : 400,
+  })
+}
+
+/** Throws `invalid_request` where one of these parameters was sent twice or cannot be decoded. */
+export function refuseFaults(parameters: Parameters, names: readonly string[]): void {
+  for (const name of names) {
+    if (parameters.repeated.has(name)) {
+      throw new OAuthError('invalid_request', `The parameter ${name} was sent more than once`)
+    }
+    if (parameters.malformed.has(name)) {
+      throw new OAuthError('invalid_request', `The parameter ${name} cannot be decoded`)
+    }
+  }
+}

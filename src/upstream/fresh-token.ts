@@ -1,0 +1,152 @@
+import { auditEvent } from '../audit/event.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Sealer } from '../lib/seal.ts'
+import { equalSecrets, sha256 } from '../lib/secret.ts'
+import type { Connection } from '../storage/connections.ts'
+import type { Store } from '../storage/store.ts'
+import { accessTokenPlace } from './connection-record.ts'
+import type { Provider } from './provider.ts'
+import type { RefreshConnection, Refreshed } from './refresh-connection.ts'
+import type { Probe } from './tokens.ts'
+
+export type TokenWish = {
+  /** Seconds of life the caller wants; granted up to an hour or half the token's lifetime. */
+  minTtl: number
+  /** SHA-256, base64url, of a token the provider refused. */
+  rejected?: string
+}
+
+export type FreshToken =
+  | { outcome: 'token'; accessToken: string; expiresIn: number | undefined; connection: Connection }
+  | { outcome: 'needs_reauthorization'; since: number; reason: string }
+  | { outcome: 'misconfigured' }
+  | { outcome: 'limited' | 'unavailable'; retryAfter: number }
+
+export type FreshTokens = (provider: Provider, connection: Connection, wish: TokenWish) => Promise<FreshToken>
+
+const longestWish = 3600
+
+/**
+ * Hands out connections' access tokens, refreshed `margin` seconds before they end. Only the provider's own
+ * word ends a connection; through everything else a token that still lives is served.
+ */
+export function createFreshTokens(parts: {
+  connections: Store['connections']
+  sealer: Sealer
+  refresh: RefreshConnection
+  probe: Probe
+  clock: Clock
+  margin: number
+}): FreshTokens {
+  const { connections, sealer, clock } = parts
+  /** By connection, the hash of the token a rejection bought: when that one is rejected too, we ask the provider. */
+  const boughtByRejection = new Map<string, string>()
+
+  return async (provider, connection, wish) => {
+    const end = endOf(provider, connection)
+    if (end) return end
+    const accessToken = await sealer.open(connection.sealedAccessToken, accessTokenPlace(connection.id))
+    const isRejected = wish.rejected !== undefined && equalSecrets(wish.rejected, sha256(accessToken))
+    if (isRejected) return await replace(provider, connection, accessToken)
+    if (!isDue(connection, wish.minTtl)) return serve(connection, accessToken)
+    if (connection.sealedRefreshToken === null) return serveWhileItLives(connection, accessToken)
+    return settle(await parts.refresh(provider, connection), connection, accessToken)
+  }
+
+  /** The provider refused the stored token: one refresh; where that cannot help, its identity endpoint decides. */
+  async function replace(provider: Provider, connection: Connection, refused: string): Promise<FreshToken> {
+    const wasBought = boughtByRejection.get(connection.id) === sha256(refused)
+    if (connection.sealedRefreshToken !== null && !wasBought) {
+      const refreshed = await parts.refresh(provider, connection)
+      if (refreshed.outcome === 'refreshed') {
+        boughtByRejection.set(connection.id, sha256(refreshed.accessToken))
+      }
+      return refreshed.outcome === 'failed' ? trouble(refreshed) : settle(refreshed, connection, refused)
+    }
+    boughtByRejection.delete(connection.id)
+    if ((await parts.probe(provider, refused)) !== 'rejected') return serveWhileItLives(connection, refused)
+    const now = clock()
+    const dead = await connections.markDead(
+      connection,
+      { reason: 'rejected_by_provider', at: now },
+      auditEvent(now, {
+        event: 'connection.died',
+        actor: 'gateway',
+        outcome: 'rejected_by_provider',
+        subjectId: connection.subjectId,
+        provider: connection.provider,
+        detail: { connection: connection.id },
+      }),
+    )
+    // Where new tokens came in the meantime, they are what the caller should try next.
+    return dead ? deadOf(dead) : { outcome: 'unavailable', retryAfter: 1 }
+  }
+
+  function settle(refreshed: Refreshed, before: Connection, accessToken: string): FreshToken {
+    switch (refreshed.outcome) {
+      case 'refreshed':
+        return serve(refreshed.connection, refreshed.accessToken)
+      case 'dead':
+        return deadOf(refreshed.connection)
+      case 'failed':
+        return remainingOf(before) > 0 ? serve(before, accessToken) : trouble(refreshed)
+    }
+  }
+
+  function isDue(connection: Connection, minTtl: number): boolean {
+    const half = (connection.accessLifetime ?? 0) / 2
+    const wanted = Math.max(Math.min(minTtl, longestWish, half), Math.min(parts.margin, half))
+    return remainingOf(connection) < Math.max(wanted, 1)
+  }
+
+  /** Without an end there is always more than anybody asks for. */
+  function remainingOf(connection: Connection): number {
+    return connection.accessExpiresAt === null
+      ? Number.POSITIVE_INFINITY
+      : connection.accessExpiresAt - clock()
+  }
+
+  function serve(connection: Connection, accessToken: string): FreshToken {
+    const remaining = remainingOf(connection)
+    const expiresIn = Number.isFinite(remaining) ? Math.max(0, remaining) : undefined
+    return { outcome: 'token', accessToken, expiresIn, connection }
+  }
+
+  function serveWhileItLives(connection: Connection, accessToken: string): FreshToken {
+    if (remainingOf(connection) > 0) return serve(connection, accessToken)
+    return {
+      outcome: 'needs_reauthorization',
+      since: connection.accessExpiresAt ?? connection.statusSince,
+      reason: 'expired',
+    }
+  }
+}
+
+/** Why a connection cannot give a token at all, whatever its tokens say. */
+function endOf(provider: Provider, connection: Connection): FreshToken | undefined {
+  if (connection.status === 'needs_reauthorization') return deadOf(connection)
+  // Tokens of another upstream client must not be sent as this one's, and cannot be refreshed by it.
+  if (connection.upstreamClientId !== provider.clientId) {
+    return { outcome: 'needs_reauthorization', since: connection.refreshedAt, reason: 'provider_changed' }
+  }
+  return undefined
+}
+
+function deadOf(connection: Connection): FreshToken {
+  return {
+    outcome: 'needs_reauthorization',
+    since: connection.statusSince,
+    reason: connection.statusReason ?? 'disconnected',
+  }
+}
+
+function trouble(failed: Extract<Refreshed, { outcome: 'failed' }>): FreshToken {
+  switch (failed.failure.kind) {
+    case 'config':
+      return { outcome: 'misconfigured' }
+    case 'limited':
+      return { outcome: 'limited', retryAfter: failed.retryAfter }
+    default:
+      return { outcome: 'unavailable', retryAfter: failed.retryAfter }
+  }
+}
