@@ -1,0 +1,19 @@
+import type { Person } from './browser.ts'
+import type { Callbacks } from './callback.ts'
+import type { VirtualClock } from './clock.ts'
+import type { Faults } from './faults.ts'
+import type { Ids } from './ids.ts'
+import type { IssuedRecord } from './issued.ts'
+import type { RequestLog } from './log.ts'
+
+/** What every stand-in is made of. */
+export type Core = {
+  name: string
+  clock: VirtualClock
+  ids: Ids
+  log: RequestLog
+  faults: Faults
+  issued: IssuedRecord
+  person: Person
+  callbacks: Callbacks
+}

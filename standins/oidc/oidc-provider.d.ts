@@ -1,0 +1,43 @@
+// The package ships no types; this is the part of it that the stand-in touches.
+declare module 'oidc-provider' {
+  import type { IncomingMessage, ServerResponse } from 'node:http'
+
+  export type Context = {
+    req: IncomingMessage
+    status: number
+    body: unknown
+    respond: boolean
+    response: { headers: Record<string, string | string[]>; remove(name: string): void }
+    oidc: { session: { accountId?: string }; result?: { login?: unknown } }
+  }
+
+  export type Payload = Record<string, unknown>
+
+  export type Interaction = {
+    uid: string
+    params: Record<string, unknown>
+    grantId?: string
+    session?: { accountId?: string }
+  }
+
+  export type Grant = { addOIDCScope(scope: string): void; save(): Promise<string> }
+
+  export class Provider {
+    constructor(issuer: string, configuration: Record<string, unknown>)
+    use(middleware: (context: Context, next: () => Promise<void>) => Promise<void>): void
+    callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>
+    interactionDetails(request: IncomingMessage, response: ServerResponse): Promise<Interaction>
+    interactionResult(request: IncomingMessage, response: ServerResponse, result: unknown): Promise<string>
+    Grant: new (owner: {
+      accountId: string
+      clientId: string
+    }) => Grant
+  }
+
+  export namespace interactionPolicy {
+    class Check {
+      constructor(reason: string, description: string, check: (context: Context) => boolean)
+    }
+    function base(): { get(name: string): { checks: { add(check: Check): void } } }
+  }
+}

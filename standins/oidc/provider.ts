@@ -1,0 +1,92 @@
+import { CompactSign, decodeJwt, decodeProtectedHeader, exportJWK } from 'jose'
+import { type Context, interactionPolicy, Provider } from 'oidc-provider'
+import { ahead, createAdapters } from './adapter.ts'
+import type { OidcState } from './state.ts'
+
+/** Signing in anew is asked for when the control API says that somebody else sits at the browser now. */
+function policy(state: OidcState) {
+  const prompts = interactionPolicy.base()
+  const changed = new interactionPolicy.Check('user_changed', 'somebody else is here now', ({ oidc }) => {
+    const wanted = state.core.person.currentUser
+    return wanted !== undefined && oidc.session.accountId !== wanted && !oidc.result?.login
+  })
+  prompts.get('login').checks.add(changed)
+  return prompts
+}
+
+const allows = (state: OidcState, scopes: Set<string>) => {
+  if (state.switches.refreshTokens === 'offline_access') return scopes.has('offline_access')
+  return state.switches.refreshTokens === 'always'
+}
+
+export async function createProvider(state: OidcState): Promise<Provider> {
+  const { kid, privateKey } = state.keys.current()
+  const provider = new Provider(state.issuer, {
+    adapter: createAdapters(state),
+    jwks: { keys: [{ ...(await exportJWK(privateKey)), kid, use: 'sig', alg: 'RS256' }] },
+    cookies: {
+      keys: [state.core.ids.text(32)],
+      names: { session: 'standin_oidc', interaction: 'standin_oidc_step', resume: 'standin_oidc_resume' },
+    },
+    features: {
+      devInteractions: { enabled: false },
+      revocation: { enabled: true },
+      introspection: { enabled: true },
+    },
+    interactions: {
+      policy: policy(state),
+      url: (_: Context, { uid }: { uid: string }) => `/interaction/${uid}`,
+    },
+    pkce: { required: () => true },
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
+    conformIdTokenClaims: state.claims === 'userinfo',
+    ttl: {
+      AccessToken: () => state.switches.accessLifetime,
+      RefreshToken: () => state.switches.refreshLifetime,
+      AuthorizationCode: 60,
+      IdToken: 3600,
+      Interaction: 3600,
+      Session: 1_209_600,
+      Grant: 31_536_000,
+    },
+    issueRefreshToken: async (_: Context, __: unknown, code: { scopes: Set<string> }) =>
+      allows(state, code.scopes),
+    rotateRefreshToken: () => state.switches.rotates,
+    findAccount: (_: Context, sub: string) => account(state, sub),
+    renderError: (context: Context, out: unknown) => {
+      context.body = out
+    },
+  })
+  provider.use(async (context, next) => {
+    await next()
+    if (context.req.url === '/token') context.body = await movedIdToken(state, context.body)
+  })
+  return provider
+}
+
+function account(state: OidcState, sub: string) {
+  const user = state.users.get(sub)
+  if (!user) return undefined
+  return {
+    accountId: sub,
+    claims: () => ({ sub, name: user.name, email: user.email, email_verified: user.emailVerified }),
+  }
+}
+
+/** The library dates ID tokens by the system's clock: sign them again, dated by the stand-in's. */
+async function movedIdToken(state: OidcState, body: unknown): Promise<unknown> {
+  if (body === null || typeof body !== 'object' || !('id_token' in body)) return body
+  const idToken = String(body.id_token)
+  const claims: Record<string, unknown> = decodeJwt(idToken)
+  const { alg = 'RS256', kid = '' } = decodeProtectedHeader(idToken)
+  const moved = ['iat', 'exp', 'auth_time']
+    .filter((name) => typeof claims[name] === 'number')
+    .map((name) => [name, Number(claims[name]) + ahead(state.core)])
+  const payload = Buffer.from(JSON.stringify({ ...claims, ...Object.fromEntries(moved) }))
+  const value = await new CompactSign(payload)
+    .setProtectedHeader({ alg, kid, typ: 'JWT' })
+    .sign(state.keys.current().privateKey)
+  const owner = { user: String(claims.sub), clientId: String(claims.aud) }
+  state.core.issued.add({ kind: 'id_token', value, ...owner, at: state.core.clock.now() })
+  return { ...body, id_token: value }
+}
