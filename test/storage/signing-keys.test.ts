@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { auditEvent } from '../../src/audit/event.ts'
+import { type Database, openDatabase } from '../../src/storage/database.ts'
+import { type SigningKey, signingKeys } from '../../src/storage/signing-keys.ts'
+import { startPostgres, type TestServer } from '../support/postgres.ts'
+
+const now = 1_800_000_000
+
+function key(kid: string, changes: Partial<SigningKey> = {}): SigningKey {
+  return {
+    kid,
+    publicJwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid, alg: 'ES256', use: 'sig' },
+    sealedPrivateJwk: `sealed ${kid}`,
+    createdAt: now,
+    activeAt: now,
+    retiresAt: null,
+    ...changes,
+  }
+}
+
+const rotation = (kid: string) =>
+  auditEvent(now, { event: 'signing_key.rotated', actor: 'admin:ada', detail: { kid } })
+
+const repositoryOf = ({ db, tables, batch }: Database) => signingKeys(db, tables, batch)
+
+function contract(name: string, newUrl: () => Promise<string>) {
+  describe(`signing keys in ${name}`, () => {
+    const opened: Database[] = []
+    /** Several processes at one empty database. */
+    async function processes(count: number) {
+      const url = await newUrl()
+      const databases: Database[] = []
+      for (let index = 0; index < count; index++) databases.push(await openDatabase(url))
+      opened.push(...databases)
+      return databases.map(repositoryOf)
+    }
+    async function alone() {
+      const [repository] = await processes(1)
+      if (!repository) throw new Error('no repository')
+      return repository
+    }
+
+    afterAll(async () => {
+      for (const database of opened) await database.close()
+    })
+
+    test('the first key is created once, and comes back as it was written', async () => {
+      const repository = await alone()
+      expect(await repository.list()).toEqual([])
+      expect(await repository.createFirst(key('a'))).toBe(true)
+      expect(await repository.createFirst(key('b'))).toBe(false)
+      expect(await repository.createFirst(key('a'))).toBe(false)
+      expect(await repository.list()).toEqual([key('a')])
+    })
+
+    test('processes that start at once end with one key, and one of them says it was theirs', async () => {
+      for (let round = 0; round < 5; round++) {
+        const repositories = await processes(4)
+        const created = await Promise.all(
+          repositories.flatMap((repository, index) =>
+            [0, 1, 2].map((attempt) => repository.createFirst(key(`k${index}-${attempt}`))),
+          ),
+        )
+        expect(created.filter(Boolean)).toHaveLength(1)
+        const kept = await Promise.all(repositories.map((repository) => repository.list()))
+        expect(kept[0]).toHaveLength(1)
+        expect(kept[0]?.[0]?.kid).toMatch(/^k\d-\d$/)
+        for (const keys of kept) expect(keys).toEqual(kept[0])
+      }
+    })
+
+    test('a rotation ends the youngest key and those that must go sooner, and adds the successor', async () => {
+      const repository = await alone()
+      await repository.createFirst(key('a'))
+      expect(await repository.rotate({ kid: 'a', retiresAt: now + 9 }, key('b'), [], rotation('b'))).toBe(
+        true,
+      )
+      const others = [{ kid: 'a', retiresAt: now + 5 }]
+      expect(await repository.rotate({ kid: 'b', retiresAt: now + 5 }, key('c'), others, rotation('c'))).toBe(
+        true,
+      )
+      const ends = (await repository.list()).map(({ kid, retiresAt }) => [kid, retiresAt]).toSorted()
+      expect(ends).toEqual([
+        ['a', now + 5],
+        ['b', now + 5],
+        ['c', null],
+      ])
+    })
+
+    test('of rotations of the same key one happens, and nothing of the others is written', async () => {
+      const repositories = await processes(4)
+      await repositories[0]?.createFirst(key('a'))
+      const rotated = await Promise.all(
+        repositories.map((repository, index) =>
+          repository.rotate({ kid: 'a', retiresAt: now + index }, key(`b${index}`), [], rotation('b')),
+        ),
+      )
+      expect(rotated.filter(Boolean)).toHaveLength(1)
+      const winner = rotated.indexOf(true)
+      const kept = (await repositories[0]?.list()) ?? []
+      expect(kept.map(({ kid, retiresAt }) => [kid, retiresAt]).toSorted()).toEqual([
+        ['a', now + winner],
+        [`b${winner}`, null],
+      ])
+    })
+
+    test('a value sealed anew takes the place of the one that was read, and of no other', async () => {
+      const repository = await alone()
+      await repository.createFirst(key('a'))
+      expect(await repository.reseal('a', 'sealed a', 'anew')).toBe(true)
+      expect(await repository.reseal('a', 'sealed a', 'too late')).toBe(false)
+      expect((await repository.list())[0]?.sealedPrivateJwk).toBe('anew')
+    })
+
+    test('only keys that retired before the time said are deleted', async () => {
+      const repository = await alone()
+      await repository.createFirst(key('a'))
+      await repository.rotate({ kid: 'a', retiresAt: now + 9 }, key('b'), [], rotation('b'))
+      expect(await repository.deleteRetired(now + 9)).toBe(0)
+      expect(await repository.deleteRetired(now + 10)).toBe(1)
+      expect((await repository.list()).map(({ kid }) => kid)).toEqual(['b'])
+    })
+  })
+}
+
+let server: TestServer
+let folder: string
+let files = 0
+
+beforeAll(async () => {
+  server = await startPostgres()
+  folder = mkdtempSync(join(tmpdir(), 'coatcheck-signing-keys-'))
+})
+
+afterAll(async () => {
+  await server.stop()
+  rmSync(folder, { recursive: true })
+})
+
+contract('SQLite', async () => `sqlite:${join(folder, `${++files}.db`)}`)
+contract('PostgreSQL', () => server.createDatabase())
