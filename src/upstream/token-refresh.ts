@@ -1,0 +1,52 @@
+import { decodeJwt } from 'jose'
+import * as oidc from 'openid-client'
+import type { Clock } from '../lib/clock.ts'
+import { textAt } from './claims.ts'
+import { createClient } from './client.ts'
+import { failureOfException, UpstreamError } from './failure.ts'
+import type { Provider } from './provider.ts'
+import type { Server } from './server.ts'
+import { createTokenFetch, toTokens } from './token-answer.ts'
+import type { TokenOutcome, TokenRefresh } from './tokens.ts'
+
+/**
+ * Refreshes (RFC 6749 section 6). No scope is sent: the provider then keeps what was granted, and some refuse to be
+ * told. A refresh token never goes to another host than it came from.
+ */
+export async function refreshTokens(
+  provider: Provider,
+  server: Server,
+  clock: Clock,
+  refresh: TokenRefresh,
+): Promise<TokenOutcome> {
+  const client = createClient(provider, server, {
+    clock,
+    tokenFetch: createTokenFetch(provider, server, 'refresh', clock),
+  })
+  try {
+    if (URL.parse(refresh.tokenEndpoint)?.origin !== new URL(server.metadata.token_endpoint).origin) {
+      throw new UpstreamError({ kind: 'reauth', code: 'provider_changed' })
+    }
+    const answer = await oidc.refreshTokenGrant(client, refresh.refreshToken)
+    checkSubject(provider, answer.unverified_id_token, refresh.upstreamSubject)
+    return { outcome: 'tokens', tokens: toTokens(provider, server, answer, refresh.scopes) }
+  } catch (error) {
+    return {
+      outcome: 'failed',
+      failure: failureOfException(error, { kind: 'transient', code: 'malformed_answer' }),
+    }
+  }
+}
+
+/**
+ * An ID token that comes with a refresh must be about the same person (OpenID Connect Core section 12.2). It came
+ * straight from the token endpoint over TLS, which section 3.1.3.7 lets stand for its signature: a key set out of
+ * reach must not cost a rotated refresh token.
+ */
+function checkSubject({ descriptor }: Provider, idToken: unknown, upstreamSubject: string): void {
+  const { sources, subject } = descriptor.identity
+  if (typeof idToken !== 'string' || !sources.includes('id_token')) return
+  if (textAt(decodeJwt(idToken), subject) !== upstreamSubject) {
+    throw new UpstreamError({ kind: 'reauth', code: 'account_changed' })
+  }
+}

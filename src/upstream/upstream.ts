@@ -1,0 +1,49 @@
+import type { Clock } from '../lib/clock.ts'
+import type { GuardedFetch } from '../lib/guarded-fetch.ts'
+import { type AuthorizationTrip, authorizationUrl } from './authorization-url.ts'
+import { exchangeCode } from './code-exchange.ts'
+import { type IdentityOutcome, identify } from './identity.ts'
+import type { Provider } from './provider.ts'
+import { createFindServer } from './server.ts'
+import { refreshTokens } from './token-refresh.ts'
+import type { ExchangeCode, Probe, RefreshTokens, UpstreamFailed, UpstreamTokens } from './tokens.ts'
+import { probe } from './userinfo.ts'
+
+/** Being a client of providers: everything that speaks to one. Failures are values; nothing a provider wrote leaves. */
+export type Upstream = {
+  /** Where to send the browser. Speaks to the provider only to learn its endpoints. */
+  authorizationUrl(provider: Provider, trip: AuthorizationTrip): Promise<UrlOutcome>
+  exchangeCode: ExchangeCode
+  refreshTokens: RefreshTokens
+  identify(provider: Provider, tokens: UpstreamTokens): Promise<IdentityOutcome>
+  probe: Probe
+}
+
+export type UrlOutcome = { outcome: 'url'; url: URL } | UpstreamFailed
+
+export function createUpstream({ fetch, clock }: { fetch: GuardedFetch; clock: Clock }): Upstream {
+  const findServer = createFindServer({ fetch, clock })
+  return {
+    async authorizationUrl(provider, trip) {
+      const found = await findServer(provider)
+      if (found.outcome === 'failed') return found
+      return { outcome: 'url', url: authorizationUrl(provider, found.server, trip) }
+    },
+    async exchangeCode(provider, exchange) {
+      const found = await findServer(provider)
+      return found.outcome === 'failed' ? found : exchangeCode(provider, found.server, clock, exchange)
+    },
+    async refreshTokens(provider, refresh) {
+      const found = await findServer(provider)
+      return found.outcome === 'failed' ? found : refreshTokens(provider, found.server, clock, refresh)
+    },
+    async identify(provider, tokens) {
+      const found = await findServer(provider)
+      return found.outcome === 'failed' ? found : identify(provider, found.server, clock, tokens)
+    },
+    async probe(provider, accessToken) {
+      const found = await findServer(provider)
+      return found.outcome === 'failed' ? 'unknown' : probe(provider, found.server, accessToken)
+    },
+  }
+}

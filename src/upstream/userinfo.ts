@@ -1,0 +1,66 @@
+import type { Clock } from '../lib/clock.ts'
+import { type Claims, isClaims, parseJson } from './claims.ts'
+import type { Descriptor } from './descriptor.ts'
+import { boundedWait, failureOfException, parseRetryAfter, UpstreamError } from './failure.ts'
+import type { Provider } from './provider.ts'
+import type { Server } from './server.ts'
+import type { UpstreamFailure } from './tokens.ts'
+
+/** Asks a provider's API as the person an access token stands for. */
+export type AskApi = (url: string) => Promise<Response>
+
+export function createAskApi({ identity }: Descriptor, server: Server, accessToken: string): AskApi {
+  const headers = { accept: 'application/json', ...identity.headers, authorization: `Bearer ${accessToken}` }
+  return (url) => server.fetch(url, { headers })
+}
+
+/** What the provider's identity endpoint says of an access token; only its 401 is a rejection. */
+export async function probe(
+  { descriptor }: Provider,
+  server: Server,
+  accessToken: string,
+): Promise<'accepted' | 'rejected' | 'unknown'> {
+  const { userinfo_endpoint: endpoint } = server.metadata
+  if (endpoint === undefined) return 'unknown'
+  try {
+    const { status } = await createAskApi(descriptor, server, accessToken)(endpoint)
+    return status === 200 ? 'accepted' : status === 401 ? 'rejected' : 'unknown'
+  } catch (error) {
+    failureOfException(error, { kind: 'transient', code: 'malformed_answer' })
+    return 'unknown'
+  }
+}
+
+/** The JSON of an answer; throws `UpstreamError` where there is none. */
+export async function readJson(response: Response): Promise<unknown> {
+  try {
+    return parseJson(await response.text())
+  } catch {
+    throw new UpstreamError({ kind: 'transient', code: 'malformed_answer' })
+  }
+}
+
+export async function readClaims(response: Response): Promise<Claims> {
+  const claims = await readJson(response)
+  if (!isClaims(claims)) throw new UpstreamError({ kind: 'transient', code: 'malformed_answer' })
+  return claims
+}
+
+/** Why an API did not answer: a token it has just been given for is new, so what it refuses is the registration. */
+export function failureOfApi({ rate_limit }: Descriptor, response: Response, clock: Clock): UpstreamFailure {
+  const { status, headers } = response
+  const code = `api_status_${status}`
+  const isSpent = rate_limit !== undefined && headers.get(rate_limit.remaining_header)?.trim() === '0'
+  if (status === 429 || (status === 403 && isSpent)) {
+    const retryAfter =
+      parseRetryAfter(headers.get('retry-after'), clock()) ?? untilReset(rate_limit, headers, clock())
+    return { kind: 'limited', code, ...(retryAfter !== undefined && { retryAfter }) }
+  }
+  if (status === 401) return { kind: 'restart', code }
+  return { kind: status >= 400 && status < 500 ? 'config' : 'transient', code }
+}
+
+function untilReset(names: Descriptor['rate_limit'], headers: Headers, now: number): number | undefined {
+  const reset = names && headers.get(names.reset_header)
+  return reset && /^\d+$/.test(reset) ? boundedWait(Number(reset) - now) : undefined
+}
