@@ -103,6 +103,7 @@ function commonFault(uri: string): string | undefined {
   if (schemeOf(uri) === '') return 'must be absolute, with a scheme in lower case and a slash after it'
   if (refusedSchemes.has(schemeOf(uri))) return 'has a scheme that is never allowed'
   if (authorityShape.exec(uri)?.[1]?.includes('@')) return 'must not have userinfo'
+  if (!URL.canParse(uri)) return 'is not a URI'
   return undefined
 }
 
