@@ -1,4 +1,4 @@
-import { displayText } from '../lib/display-text.ts'
+import { displayHost, displayText } from '../lib/display-text.ts'
 import { type Html, html } from '../lib/html.ts'
 import { type ClientShown, clientName } from './client-shown.ts'
 import { type FormProps, form } from './form.ts'
@@ -15,17 +15,19 @@ export type ChooseProps = FormProps & {
 
 /** "Sign in to continue": each provider is a button of the form, `provider=<id>`. */
 export function choosePage(props: ChooseProps): Html {
-  const purpose =
-    props.mcpServer === undefined
-      ? undefined
-      : html` to use <strong>${mcpServerName(props.mcpServer)}</strong>`
   return layout(
     { title: 'Sign in', issuerHost: props.issuerHost },
     html`<h1>Sign in to continue</h1>
-<p class="lead">${clientName(props.client)} sent you here${purpose}.</p>
+<p class="lead">${clientName(props.client)} sent you here${purpose(props.mcpServer)}.</p>
 ${props.providers.length === 0 ? noProvider : form(props, html`<div class="choices">${props.providers.map(choice)}</div>`)}
 <p class="small">Nothing is shared yet. You will see what is asked of you, and you decide.</p>`,
   )
+}
+
+function purpose(server: McpServerShown | undefined): Html | undefined {
+  if (server === undefined) return undefined
+  const host = URL.parse(server.uri)?.host ?? server.uri
+  return html` to use <strong>${mcpServerName(server)}</strong> at <span class="exact">${displayHost(host)}</span>`
 }
 
 function choice(provider: { id: string; name: string }): Html {

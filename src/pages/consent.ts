@@ -9,6 +9,8 @@ import { entry, type RightsShown, rightsPart } from './rights.ts'
 export type ProviderAsked = RightsShown & {
   id: string
   name: string
+  /** `work`: the MCP server may use the account; `sign in`: it only tells us who the person is. */
+  purpose: 'work' | 'sign in'
   need: 'required' | 'optional'
   /** The label of the account that is already connected. */
   account?: string
@@ -75,15 +77,16 @@ function serverPart(props: ConsentProps): Html | undefined {
   return html`<section>
 <h2>At ${mcpServerName(props.mcpServer)}, it could</h2>
 <p class="exact small">${displayExact(props.mcpServer.uri)}</p>
-<ul class="rights">${scopes.length === 0 ? entry('Use this MCP server', []) : scopes}</ul>
+<ul class="rights" role="list">${scopes.length === 0 ? entry('Use this MCP server', []) : scopes}</ul>
 </section>`
 }
 
 function providerPart(provider: ProviderAsked, props: ConsentProps): Html {
   const name = displayText(provider.name, 60)
-  const server = props.mcpServer === undefined ? undefined : mcpServerName(props.mcpServer)
+  const user =
+    provider.purpose === 'work' && props.mcpServer !== undefined ? mcpServerName(props.mcpServer) : undefined
   return html`<section>
-${rightsPart(name, provider, server)}
+${rightsPart(name, provider, user)}
 ${whatFollows(provider, props.person)}
 ${provider.need === 'optional' ? leaveOut(provider.id, name) : undefined}
 </section>`

@@ -15,17 +15,26 @@ export type RightsShown = {
 }
 
 /**
- * The rights at one provider: plain words first, the provider's own word small beside them. `mcpServer` is who may use
- * them; without any right only we learn who the person is.
+ * The rights at one provider: plain words first, the provider's own word small beside them. `user` is the MCP server
+ * that may use them; without one the provider only tells us who the person is.
  */
-export function rightsPart(providerName: string, asked: RightsShown, mcpServer: Html | undefined): Html {
-  const onlyIdentity = asked.rights.length === 0 && asked.identityScopes.length > 0
-  const user = onlyIdentity ? undefined : mcpServer
-  return html`<h2>At ${providerName}, ${user ?? 'Coatcheck'} could</h2>
-<ul class="rights">${asked.rights.map((right) => entry(right.label, [right.scope]))}${
-    onlyIdentity ? entry('Know who you are there', asked.identityScopes) : undefined
-  }${stayConnected(asked)}</ul>
-${onlyIdentity ? undefined : identity(asked.identityScopes, mcpServer)}`
+export function rightsPart(providerName: string, asked: RightsShown, user: Html | undefined): Html {
+  const known = 'Know who you are there'
+  return user === undefined
+    ? html`<h2>At ${providerName}, Coatcheck could</h2>
+<ul class="rights" role="list">${rights(asked)}${entry(known, asked.identityScopes)}${stayConnected(asked)}</ul>`
+    : html`<h2>At ${providerName}, ${user} could</h2>
+<ul class="rights" role="list">${asked.rights.length === 0 ? unlimitedByScopes(providerName) : rights(asked)}${stayConnected(asked)}</ul>
+${identity(asked.identityScopes, user)}`
+}
+
+function rights(asked: RightsShown): readonly Html[] {
+  return asked.rights.map((right) => entry(right.label, [right.scope]))
+}
+
+// No scope does not mean no power: some providers set an application's permissions on their side.
+function unlimitedByScopes(providerName: string): Html {
+  return entry(`Use your account, as far as ${providerName} lets Coatcheck`, [])
 }
 
 function stayConnected(asked: RightsShown): Html | undefined {
@@ -34,10 +43,9 @@ function stayConnected(asked: RightsShown): Html | undefined {
   return entry('Stay connected while you are away', scope === undefined ? [] : [scope])
 }
 
-function identity(scopes: readonly string[], mcpServer: Html | undefined): Html | undefined {
+function identity(scopes: readonly string[], user: Html): Html | undefined {
   if (scopes.length === 0) return undefined
-  const who = mcpServer === undefined ? 'Coatcheck' : html`Coatcheck and ${mcpServer}`
-  return html`<p class="small">${who} will also know who you are there.${codes(scopes)}</p>`
+  return html`<p class="small">Coatcheck and ${user} will also know who you are there.${codes(scopes)}</p>`
 }
 
 /** One line of a list of rights. */

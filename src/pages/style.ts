@@ -151,6 +151,7 @@ button, .button {
   text-decoration: none;
   cursor: pointer;
 }
+a.button { display: inline-flex; align-items: center; justify-content: center; gap: .4em; }
 button:hover, .button:hover { background: var(--hover); }
 button.main { background: var(--deed); border-color: var(--deed); color: var(--deed-ink); }
 button.main:hover { background: var(--deed-hover); border-color: var(--deed-hover); }

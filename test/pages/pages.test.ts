@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { html } from '../../src/lib/html.ts'
 import { choosePage } from '../../src/pages/choose.ts'
-import { type ConsentProps, consentPage } from '../../src/pages/consent.ts'
+import { type ConsentProps, consentPage, type ProviderAsked } from '../../src/pages/consent.ts'
 import { interstitialPage } from '../../src/pages/interstitial.ts'
 import { pageHeaders } from '../../src/pages/layout.ts'
 import { hostile, pageSamples } from '../support/page-samples.ts'
@@ -168,6 +168,7 @@ describe('the consent page', () => {
     const provider = {
       id: 'p1',
       name: 'Forge',
+      purpose: 'work' as const,
       rights: [{ scope: 'repo', label: 'Change code' }, { scope: 'x:y' }],
     }
     const page = consentPage({
@@ -196,16 +197,31 @@ describe('the consent page', () => {
   })
 
   test('says that a provider which only signs in tells us who the person is, and gives the MCP server nothing', () => {
-    const provider = {
+    const provider: ProviderAsked = {
       id: 'p1',
       name: 'Forge',
+      purpose: 'sign in',
       need: 'required',
       rights: [],
       identityScopes: ['openid'],
-    } as const
+    }
     const text = textOf(consentPage({ ...consent, providers: [provider] }))
     expect(text).toContain('At Forge, Coatcheck could Know who you are there openid')
     expect(text).not.toContain('At Forge, Desk')
+  })
+
+  test('does not promise powerlessness where the provider knows no scopes', () => {
+    const provider: ProviderAsked = {
+      id: 'p1',
+      name: 'Forge',
+      purpose: 'work',
+      need: 'required',
+      rights: [],
+      identityScopes: [],
+    }
+    expect(textOf(consentPage({ ...consent, providers: [provider] }))).toContain(
+      'At Forge, Desk could Use your account, as far as Forge lets Coatcheck',
+    )
   })
 
   test('says where a person without a session will go, and offers no switch', () => {

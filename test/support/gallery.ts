@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { launchChromium } from './chromium.ts'
 import { pageSamples } from './page-samples.ts'
 
-const [folder = 'gallery', ...only] = process.argv.slice(2)
+const [folder, ...only] = process.argv.slice(2)
+if (folder === undefined) throw new Error('usage: node test/support/gallery.ts FOLDER [NAME...]')
 const names = [...pageSamples.keys()].filter((name) => only.length === 0 || only.includes(name))
 const sizes = [
   { width: 360, height: 740 },

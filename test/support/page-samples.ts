@@ -50,6 +50,7 @@ const consent: ConsentProps = {
     {
       id: 'github',
       name: 'GitHub',
+      purpose: 'work',
       need: 'required',
       rights: [
         { scope: 'repo', label: 'Read and change all your repositories, private ones too' },
@@ -60,6 +61,7 @@ const consent: ConsentProps = {
     {
       id: 'google',
       name: 'Google',
+      purpose: 'work',
       need: 'optional',
       rights: [
         {
@@ -115,6 +117,7 @@ const hostileConsent: ConsentProps = {
     {
       id: hostile,
       name: hostile,
+      purpose: 'work',
       need: 'optional',
       rights: [{ scope: hostile, label: hostile }, { scope: hostile }],
       identityScopes: [hostile],
@@ -180,6 +183,24 @@ export const pageSamples: ReadonlyMap<string, Html> = new Map<string, Html>([
       client: webClient,
       person: { state: 'signs in at', providerName: 'GitHub' },
       providers: consent.providers.slice(0, 1),
+    }),
+  ],
+  [
+    'consent-without-scopes',
+    consentPage({
+      ...consent,
+      client: webClient,
+      providers: [
+        { id: 'forge', name: 'Forge', purpose: 'work', need: 'required', rights: [], identityScopes: [] },
+        {
+          id: 'id',
+          name: 'Identity',
+          purpose: 'sign in',
+          need: 'required',
+          rights: [],
+          identityScopes: ['openid'],
+        },
+      ],
     }),
   ],
   ['consent-app', consentPage({ ...consent, client: appClient, scopes: [], providers: [] })],
