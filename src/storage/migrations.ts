@@ -6,7 +6,7 @@ export type Migration = {
   tag: string
   /** SHA-256 of the file, so that a migration edited after it was applied is noticed. */
   hash: string
-  statements: readonly string[]
+  source: string
 }
 
 /** What the database remembers of a migration. */
@@ -34,11 +34,7 @@ export function readMigrations(dialect: 'sqlite' | 'postgres'): Migration[] {
   return journal.entries.map(({ tag }) => {
     // A checkout may have changed the ends of lines.
     const source = readFileSync(`${folder}${tag}.sql`, 'utf8').replaceAll('\r\n', '\n')
-    return {
-      tag,
-      hash: createHash('sha256').update(source).digest('hex'),
-      statements: source.split('--> statement-breakpoint'),
-    }
+    return { tag, hash: createHash('sha256').update(source).digest('hex'), source }
   })
 }
 

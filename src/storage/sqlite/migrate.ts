@@ -24,11 +24,9 @@ export function migrate(
       connection.exec(createMigrationsTable)
       const applied = connection.prepare<[], Applied>(selectMigrations).all()
       const pending = pendingMigrations(known, applied)
-      for (const migration of pending) {
-        for (const statement of migration.statements) connection.exec(statement)
-        connection
-          .prepare('INSERT INTO applied_migrations (tag, hash) VALUES (?, ?)')
-          .run(migration.tag, migration.hash)
+      for (const { tag, hash, source } of pending) {
+        connection.exec(source)
+        connection.prepare('INSERT INTO applied_migrations (tag, hash) VALUES (?, ?)').run(tag, hash)
       }
       if (pending.length > 0 && orphans(connection))
         throw new SchemaMismatchError('a migration would leave rows without their parent')

@@ -1,0 +1,143 @@
+import { and, eq, gt, inArray, isNotNull, isNull, lte, or, type SQL } from 'drizzle-orm'
+import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
+import type { Database } from './database.ts'
+import type { Queries } from './dialect.ts'
+import type { Tables } from './schema.ts'
+
+export type SweepLimits = {
+  /** Rows that one sweep takes from one table at most: a clock that jumps must not empty the database. */
+  rows: number
+  /** Seconds in which a used refresh token may still be answered with its successor. */
+  refreshGrace: number
+  /** Seconds for which ended grants, and registrations that were used, are kept. */
+  endedKept: number
+}
+
+export const sweepDefaults: SweepLimits = { rows: 1_000, refreshGrace: 30, endedKept: 30 * 86_400 }
+
+/** Rows per statement, so that a sweep never holds up the requests between its statements. */
+const chunk = 100
+
+/** Seconds by which the clock of another process may be behind, so that it still reads a row as live. */
+const margin = 300
+const day = 86_400
+
+/** How many rows of each kind a sweep took. */
+export type Swept = Record<keyof ReturnType<typeof rulesOf>, number>
+
+/** Takes up to `limit` rows and answers how many it took. */
+type Rule = (limit: number) => Promise<number>
+
+/**
+ * Deletes what ended long enough ago. Only the size of the database depends on it: whether a row is still good
+ * is decided when it is read.
+ */
+export async function sweep(database: Database, now: number, limits: SweepLimits): Promise<Swept> {
+  const rules: Record<keyof Swept, Rule> = rulesOf(database, now, limits)
+  const taken: Partial<Swept> = {}
+  for (const name of Object.keys(rules) as (keyof Swept)[]) {
+    taken[name] = await inChunks(limits.rows, rules[name])
+  }
+  return taken as Swept
+}
+
+function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKept }: SweepLimits) {
+  const { interactions, codes, refreshTokens, connectLinks, browserSessions, grants, clients } = tables
+  const deleteEnded = (table: PgTable, key: PgColumn, ended: SQL | undefined) => (limit: number) =>
+    deleteSome(db, { table, key, ended, limit })
+
+  return {
+    interactions: deleteEnded(interactions, interactions.id, lte(interactions.expiresAt, now - margin)),
+
+    // Kept for a day, so that a used one presented again is known for what it is.
+    codes: deleteEnded(codes, codes.codeHash, lte(codes.expiresAt, now - day)),
+
+    sealedSuccessors: (limit: number) => forgetSuccessors(db, tables, now - refreshGrace - margin, limit),
+
+    // A used one is kept as long as one that was not, so that a second use is noticed.
+    refreshTokens: deleteEnded(
+      refreshTokens,
+      refreshTokens.tokenHash,
+      lte(refreshTokens.expiresAt, now - margin),
+    ),
+
+    // Those of revoked grants need not wait for their end. What a day of sweeps missed goes with the grant.
+    revokedRefreshTokens: deleteEnded(
+      refreshTokens,
+      refreshTokens.tokenHash,
+      inArray(
+        refreshTokens.grantId,
+        db
+          .select({ id: grants.id })
+          .from(grants)
+          .where(and(gt(grants.revokedAt, now - day), lte(grants.revokedAt, now))),
+      ),
+    ),
+
+    // For a day their state can be asked for.
+    connectLinks: deleteEnded(connectLinks, connectLinks.ticketHash, lte(connectLinks.expiresAt, now - day)),
+
+    browserSessions: deleteEnded(
+      browserSessions,
+      browserSessions.secretHash,
+      lte(browserSessions.expiresAt, now - margin),
+    ),
+
+    grants: deleteEnded(
+      grants,
+      grants.id,
+      or(lte(grants.expiresAt, now - endedKept), lte(grants.revokedAt, now - endedKept)),
+    ),
+
+    clients: deleteEnded(
+      clients,
+      clients.id,
+      and(
+        eq(clients.origin, 'dynamic'),
+        or(
+          and(isNull(clients.lastUsedAt), lte(clients.expiresAt, now - margin)),
+          lte(clients.expiresAt, now - endedKept),
+        ),
+      ),
+    ),
+  }
+}
+
+/** Goes on in small statements, between which requests are answered, until nothing is left or all is taken. */
+async function inChunks(rows: number, rule: Rule): Promise<number> {
+  let taken = 0
+  while (taken < rows) {
+    const limit = Math.min(chunk, rows - taken)
+    const count = await rule(limit)
+    taken += count
+    if (count < limit) break
+  }
+  return taken
+}
+
+type Ended = { table: PgTable; key: PgColumn; ended: SQL | undefined; limit: number }
+
+async function deleteSome(db: Queries, { table, key, ended, limit }: Ended): Promise<number> {
+  const some = db.select({ key }).from(table).where(ended).limit(limit)
+  // Said twice: between finding a row and locking it, PostgreSQL may see it come to life again.
+  const deleted = await db
+    .delete(table)
+    .where(and(inArray(key, some), ended))
+    .returning({ key })
+  return deleted.length
+}
+
+async function forgetSuccessors(db: Queries, tables: Tables, usedBefore: number, limit: number) {
+  const { tokenHash, sealedSuccessor, usedAt } = tables.refreshTokens
+  const some = db
+    .select({ tokenHash })
+    .from(tables.refreshTokens)
+    .where(and(isNotNull(sealedSuccessor), lte(usedAt, usedBefore)))
+    .limit(limit)
+  const forgotten = await db
+    .update(tables.refreshTokens)
+    .set({ sealedSuccessor: null })
+    .where(inArray(tokenHash, some))
+    .returning({ tokenHash })
+  return forgotten.length
+}
