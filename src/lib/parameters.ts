@@ -46,7 +46,7 @@ export function readParameters(raw: string, limits: ParameterLimits = parameterL
   }
   return {
     outcome: 'read',
-    parameters: { values: onceOnly(all, repeated, malformed), all, repeated, malformed },
+    parameters: { values: onceOnly(all, repeated), all, repeated, malformed },
   }
 }
 
@@ -93,11 +93,10 @@ export function decodeFormComponent(text: string): string | undefined {
 function onceOnly(
   all: ReadonlyMap<string, readonly string[]>,
   repeated: ReadonlySet<string>,
-  malformed: ReadonlySet<string>,
 ): ReadonlyMap<string, string> {
   const values = new Map<string, string>()
   for (const [name, [value]] of all) {
-    if (value !== undefined && !repeated.has(name) && !malformed.has(name)) values.set(name, value)
+    if (value !== undefined && !repeated.has(name)) values.set(name, value)
   }
   return values
 }

@@ -150,6 +150,7 @@ describe('a presented loopback redirect URI', () => {
     ['https://localhost/cb', 'https://localhost:1/cb'],
     ['https://127.0.0.1/cb', 'https://127.0.0.1:1/cb'],
     ['http://127.0.0.2/cb', 'http://127.0.0.2:1/cb'],
+    ['http://127a0b0c1/cb', 'http://127a0b0c1:1/cb'],
   ])('of %s is not %s', (one, other) => {
     expect(matchesRedirectUri([one], other)).toBe(false)
   })

@@ -147,6 +147,11 @@ describe('a redirect URI is refused', () => {
     expect(knownAppSchemes.filter((scheme) => redirectUriFault(`${scheme}://x`) !== undefined)).toEqual([])
   })
 
+  test('with a reason a developer understands', () => {
+    expect(redirectUriFault('https://c.test/cb#')).toBe('must not have a fragment')
+    expect(redirectUriFault('myapp:/cb')).toBe('has a scheme that is not allowed here')
+  })
+
   test('with a reason that repeats nothing of it', () => {
     for (const uri of [
       'javascript:alert(1)',

@@ -173,6 +173,25 @@ describe('signing keys', () => {
     expect((await signingKeys.signingKey()).kid).toBe(kid)
   })
 
+  test('a failed opening is not remembered either', async () => {
+    const { keys, state, process } = house()
+    const { kid } = await process().signingKey()
+    const sealer = createSealer([masterKey])
+    let outages = 1
+    const open: typeof sealer.open = async (...sealed) => {
+      if (outages-- > 0) throw new Error('the key service is gone')
+      return sealer.open(...sealed)
+    }
+    const signingKeys = createSigningKeys({
+      repository: { list: async () => keys, createFirst: async () => false, rotate: async () => false },
+      sealer: { ...sealer, open },
+      clock: () => state.now,
+      pace,
+    })
+    await expect(signingKeys.signingKey()).rejects.toThrow('the key service is gone')
+    expect((await signingKeys.signingKey()).kid).toBe(kid)
+  })
+
   test('under a wrong master key nothing is signed, and no second key is made', async () => {
     const { keys, process } = house()
     await process().signingKey()
