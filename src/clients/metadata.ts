@@ -41,6 +41,12 @@ const documentSchema = z.object({
   application_type: z.preprocess(blank, z.enum(['web', 'native']).optional().catch(undefined)),
 })
 
+/** The members of a client's metadata that mean something here; any other is left out, or refused to an administrator. */
+export const clientMetadataMembers: ReadonlySet<string> = new Set([
+  'redirect_uris',
+  ...Object.keys(documentSchema.shape),
+])
+
 export type MetadataRules = {
   /** The private-use schemes without a dot that redirect URIs may have. */
   readonly appSchemes: readonly string[]

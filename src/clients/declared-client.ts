@@ -1,0 +1,75 @@
+import { z } from 'zod'
+import { OAuthError } from '../errors.ts'
+import { sha256 } from '../lib/secret.ts'
+import type { ClientMetadata } from '../storage/documents.ts'
+import { clientPrefix, resourceCredentialPrefix } from './ids.ts'
+import { clientMetadataMembers, readClientMetadata } from './metadata.ts'
+
+/** What an administrator says of a client that does not register itself. */
+export type PreRegistration = { trusted: boolean; enabled: boolean; metadata: ClientMetadata }
+
+/** A client of the configuration file. */
+export type DeclaredClient = PreRegistration & { id: string; secretHash: string | null }
+
+const flags = {
+  /** A remembered consent may skip the page. */
+  trusted: z.boolean().default(false),
+  enabled: z.boolean().default(true),
+}
+
+/** The body of `POST /admin/v1/clients`: RFC 7591 metadata, and what only an administrator may say. */
+export const preRegistrationSchema = z
+  .looseObject(flags)
+  .transform(({ trusted, enabled, ...metadata }, context): PreRegistration => {
+    return { trusted, enabled, metadata: checkedMetadata(metadata, context) ?? z.NEVER }
+  })
+
+// Ids that we make, subjects' included, and URLs, which name metadata documents, must stay unmistakable.
+const reservedIds = [clientPrefix, resourceCredentialPrefix, 'sub_']
+const declaredId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$/, 'must be 1 to 128 letters, digits and . _ ~ -')
+  .refine((id) => !reservedIds.some((prefix) => id.startsWith(prefix)), 'begins like the ids made here')
+
+/**
+ * A client in the configuration file, with an id of its own. Its secret is kept as SHA-256 only, which is safe for
+ * what a machine made and for nothing else: `openssl rand -base64 32`.
+ */
+export const declaredClientSchema = z
+  .looseObject({
+    client_id: declaredId,
+    client_secret: z.string().min(32, 'must have 32 characters or more').max(512).optional(),
+    ...flags,
+  })
+  .transform(({ client_id: id, client_secret: secret, ...rest }, context): DeclaredClient => {
+    const { trusted, enabled, ...document } = rest
+    const metadata = checkedMetadata(document, context)
+    if (!metadata) return z.NEVER
+    const isPublic = metadata.token_endpoint_auth_method === 'none'
+    if (isPublic !== (secret === undefined)) {
+      const message = isPublic
+        ? 'must be left out where token_endpoint_auth_method is none'
+        : `is required for ${metadata.token_endpoint_auth_method}; a public client says token_endpoint_auth_method none`
+      context.addIssue({ code: 'custom', path: ['client_secret'], message })
+    }
+    return { id, secretHash: secret === undefined ? null : sha256(secret), trusted, enabled, metadata }
+  })
+
+/** An administrator's typing error is an error; strangers' unknown members are only left out (RFC 7591 section 2). */
+function checkedMetadata(
+  document: Record<string, unknown>,
+  context: z.RefinementCtx,
+): ClientMetadata | undefined {
+  const unknown = Object.keys(document).filter((member) => !clientMetadataMembers.has(member))
+  for (const member of unknown) {
+    context.addIssue({ code: 'custom', path: [member], message: 'is not known' })
+  }
+  if (unknown.length > 0) return undefined
+  try {
+    return readClientMetadata(document)
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    context.addIssue({ code: 'custom', message: error.description })
+    return undefined
+  }
+}
