@@ -1,11 +1,11 @@
 import * as oidc from 'openid-client'
 import type { Clock } from '../lib/clock.ts'
 import { clockTolerance, createClient } from './client.ts'
-import { failureOfException, UpstreamError } from './failure.ts'
 import { type Provider, requestScopes } from './provider.ts'
 import type { Server } from './server.ts'
 import { createTokenFetch, toTokens } from './token-answer.ts'
 import type { CodeExchange, TokenOutcome, UpstreamFailure } from './tokens.ts'
+import { failureOfException, UpstreamError } from './upstream-error.ts'
 
 /**
  * Redeems the code of a callback (RFC 6749 section 4.1.3). An `oidc` provider's ID token is verified whole: signature,

@@ -221,30 +221,22 @@ export const descriptorSchema = z
     refresh: refresh.prefault({}),
     identity,
   })
-  .superRefine((descriptor, context) => {
-    const needed = (path: string[], reason: string) =>
-      context.addIssue({ code: 'custom', path, message: `is required ${reason}` })
-    if (descriptor.server.discovery === 'none') {
-      for (const endpoint of ['authorization_endpoint', 'token_endpoint'] as const) {
-        if (!descriptor.server[endpoint]) needed(['server', endpoint], 'without discovery')
-      }
-      if (descriptor.kind === 'oidc' && !descriptor.server.jwks_uri) {
-        needed(['server', 'jwks_uri'], 'to verify ID tokens without discovery')
-      }
-      if (descriptor.identity.sources.includes('userinfo') && !descriptor.server.userinfo_endpoint) {
-        needed(['server', 'userinfo_endpoint'], 'where identity is read from userinfo')
-      }
-      if (descriptor.client_authentication === 'discovered') {
-        needed(['client_authentication'], 'without discovery')
-      }
+  .superRefine(({ kind, server, identity, client_authentication: authentication }, context) => {
+    const fault = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message })
+    if (kind === 'oauth2' && identity.sources.includes('id_token')) {
+      fault(['identity', 'sources'], 'cannot be id_token for an oauth2 provider')
     }
-    if (descriptor.kind === 'oauth2' && descriptor.identity.sources.includes('id_token')) {
-      context.addIssue({
-        code: 'custom',
-        path: ['identity', 'sources'],
-        message: 'an oauth2 provider has no id_token',
-      })
+    if (server.discovery !== 'none') return
+    const needed = {
+      authorization_endpoint: true,
+      token_endpoint: true,
+      userinfo_endpoint: identity.sources.includes('userinfo'),
+      jwks_uri: kind === 'oidc',
     }
+    for (const [name, isNeeded] of Object.entries(needed)) {
+      if (isNeeded && !Object.hasOwn(server, name)) fault(['server', name], 'is required without discovery')
+    }
+    if (authentication === 'discovered') fault(['client_authentication'], 'must be said without discovery')
   })
 
 /** Says only what differs from the descriptor it extends, section by section. */

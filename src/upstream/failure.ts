@@ -1,5 +1,3 @@
-import * as oidc from 'openid-client'
-import { FetchError } from '../lib/guarded-fetch.ts'
 import type { Descriptor, FailureKind } from './descriptor.ts'
 import type { Provider } from './provider.ts'
 import type { UpstreamFailure } from './tokens.ts'
@@ -55,61 +53,6 @@ export function failureOfError(provider: Provider, step: Step, answer: ErrorAnsw
 export function failureOfStatus(status: number, retryAfter: number | undefined): UpstreamFailure {
   const kind = status === 429 ? 'limited' : status === 401 ? 'config' : 'transient'
   return { kind, code: `status_${status}`, ...(retryAfter !== undefined && { retryAfter }) }
-}
-
-/** Seconds to wait by a `Retry-After` header, in either form (RFC 9110 section 10.2.3). */
-export function parseRetryAfter(value: string | null, now: number): number | undefined {
-  if (value === null) return undefined
-  const seconds = /^\s*-?\d+\s*$/.test(value) ? Number(value) : Math.ceil(Date.parse(value) / 1000) - now
-  return Number.isNaN(seconds) ? undefined : boundedWait(seconds)
-}
-
-/** No provider makes us wait for nothing, or for ever. */
-export function boundedWait(seconds: number): number {
-  return Math.min(Math.max(seconds, 1), 3600)
-}
-
-/** Carries a failure through openid-client, which calls us back to speak to the provider. */
-export class UpstreamError extends Error {
-  override name = 'UpstreamError'
-  readonly failure: UpstreamFailure
-
-  constructor(failure: UpstreamFailure) {
-    super(failure.code)
-    this.failure = failure
-  }
-}
-
-/**
- * What speaking to a provider threw, put in our vocabulary. `otherwise` is for what openid-client refuses in an
- * answer that arrived. What neither it nor the guarded fetch throws is a mistake of ours, and is thrown again.
- */
-export function failureOfException(error: unknown, otherwise: UpstreamFailure): UpstreamFailure {
-  for (const cause of causesOf(error)) {
-    if (cause instanceof UpstreamError) return cause.failure
-    if (cause instanceof FetchError) return failureOfFetch(cause)
-    if (cause instanceof Response)
-      return cause.status >= 500 || cause.status === 429
-        ? failureOfStatus(cause.status, undefined)
-        : otherwise
-  }
-  if (error instanceof oidc.ClientError) {
-    // A key the provider has only just begun to use: the next look at its key set is at most a minute away.
-    return error.code === 'OAUTH_KEY_SELECTION_FAILED'
-      ? { kind: 'transient', code: 'unknown_signing_key' }
-      : otherwise
-  }
-  throw error
-}
-
-function failureOfFetch({ code }: FetchError): UpstreamFailure {
-  const isOurs = code === 'refused_url' || code === 'refused_address'
-  return { kind: isOurs ? 'config' : 'transient', code }
-}
-
-function* causesOf(error: unknown): Generator<unknown> {
-  for (let cause = error; cause !== undefined; cause = cause instanceof Error ? cause.cause : undefined)
-    yield cause
 }
 
 type ErrorRule = Descriptor['errors'][number]

@@ -3,10 +3,10 @@ import { displayText } from '../lib/display-text.ts'
 import { type Claims, textAt } from './claims.ts'
 import type { Descriptor } from './descriptor.ts'
 import { type EmailAddress, emailIn, emailInList } from './email.ts'
-import { failureOfException, UpstreamError } from './failure.ts'
 import type { Provider } from './provider.ts'
 import type { Server } from './server.ts'
 import type { UpstreamFailed, UpstreamFailure, UpstreamTokens } from './tokens.ts'
+import { failureOfException, UpstreamError } from './upstream-error.ts'
 import { type AskApi, createAskApi, failureOfApi, readClaims, readJson } from './userinfo.ts'
 
 /** Whose account it is, by the provider's word. The key is (provider, issuer, subject); all else is display data. */

@@ -34,7 +34,7 @@ export function resolveDescriptor(
   const faults: DescriptorFault[] = []
   const resolved = mapUrls(parsed.data, (template, path) => {
     const url = replaceVariables(template, values)
-    const fault = checkUpstreamUrl(url, rules)
+    const fault = findLeftOver(url) ?? checkUpstreamUrl(url, rules)
     if (fault) faults.push({ pointer: toPointer(path), message: fault })
     return url
   })
@@ -118,6 +118,11 @@ function replaceVariables(template: string, values: ReadonlyMap<string, string>)
   const value = name === undefined ? undefined : values.get(name)
   if (value === undefined) return template
   return path ? value.replace(/\/+$/, '') + path : value
+}
+
+/** The client id is filled in when a token is revoked; any other variable had its turn. */
+function findLeftOver(url: string): string | undefined {
+  return /\{(?!client_id\})/.test(url) ? 'holds a variable in a place where none may stand' : undefined
 }
 
 /** Every URL of a descriptor, mapped. */

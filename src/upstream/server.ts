@@ -2,12 +2,12 @@ import * as oidc from 'openid-client'
 import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import type { GuardedFetch } from '../lib/guarded-fetch.ts'
-import { checkUpstreamUrl } from '../lib/upstream-url.ts'
+import { checkUpstreamUrl, type UrlRules } from '../lib/upstream-url.ts'
 import type { Descriptor } from './descriptor.ts'
-import { failureOfException, UpstreamError } from './failure.ts'
 import type { Provider } from './provider.ts'
 import { namedHosts } from './resolve-descriptor.ts'
 import type { UpstreamFailed, UpstreamFailure } from './tokens.ts'
+import { failureOfException, UpstreamError } from './upstream-error.ts'
 
 /** A provider's endpoints, from its descriptor and where that is silent from its metadata document. */
 export type Server = {
@@ -17,6 +17,9 @@ export type Server = {
   /** The keys its ID tokens were last verified with; openid-client decides how long they are good. */
   jwks?: oidc.ExportedJWKSCache
 }
+
+/** What speaking to providers needs of the world. */
+export type UpstreamParts = UrlRules & { fetch: GuardedFetch; clock: Clock }
 
 export type ServerMetadata = z.output<typeof metadataSchema>
 
@@ -31,14 +34,13 @@ const pause = 30
 const metadataDeadline = 5
 const metadataLimit = 128 * 1024
 
-const endpoint = z.string().refine((url) => checkUpstreamUrl(url, { allowLoopback: true }) === undefined)
 const metadataSchema = z.object({
   issuer: z.string(),
-  authorization_endpoint: endpoint,
-  token_endpoint: endpoint,
-  userinfo_endpoint: endpoint.exactOptional(),
-  jwks_uri: endpoint.exactOptional(),
-  revocation_endpoint: endpoint.exactOptional(),
+  authorization_endpoint: z.string(),
+  token_endpoint: z.string(),
+  userinfo_endpoint: z.string().exactOptional(),
+  jwks_uri: z.string().exactOptional(),
+  revocation_endpoint: z.string().exactOptional(),
   token_endpoint_auth_methods_supported: z.array(z.string()).exactOptional(),
   id_token_signing_alg_values_supported: z.array(z.string()).exactOptional(),
 })
@@ -48,7 +50,8 @@ const metadataSchema = z.object({
  * it cannot be read, what was read before goes on. What is known hangs on the descriptor: a changed provider has a
  * new one, and starts afresh.
  */
-export function createFindServer({ fetch, clock }: { fetch: GuardedFetch; clock: Clock }): FindServer {
+export function createFindServer(parts: UpstreamParts): FindServer {
+  const { fetch, clock } = parts
   const known = new WeakMap<Descriptor, Known>()
 
   return async ({ descriptor }) => {
@@ -76,7 +79,7 @@ export function createFindServer({ fetch, clock }: { fetch: GuardedFetch; clock:
   async function look(descriptor: Descriptor, entry: Known): Promise<void> {
     const serverFetch = reach(descriptor)
     try {
-      const metadata = await discover(descriptor, serverFetch)
+      const metadata = await discover(descriptor, serverFetch, parts)
       entry.server = { ...entry.server, metadata, fetch: serverFetch }
       entry.lookAgainAt = clock() + lifetime
     } catch (error) {
@@ -94,22 +97,35 @@ export function createFindServer({ fetch, clock }: { fetch: GuardedFetch; clock:
 type Known = { server?: Server; failure: UpstreamFailure; lookAgainAt: number; look?: Promise<void> }
 
 /** Reads the metadata document (OpenID Connect Discovery, RFC 8414); what the descriptor says goes before it. */
-async function discover({ server }: Descriptor, fetch: GuardedFetch): Promise<ServerMetadata> {
-  const { discovery: algorithm, ...said } = server
+async function discover(
+  { server }: Descriptor,
+  fetch: GuardedFetch,
+  rules: UrlRules,
+): Promise<ServerMetadata> {
+  const { discovery: algorithm, issuer: _, ...said } = server
   const configuration = await oidc.discovery(new URL(server.issuer), 'none', undefined, oidc.None(), {
     algorithm: algorithm === 'oauth' ? 'oauth2' : 'oidc',
     timeout: 0,
     // Whether http is spoken at all is for the guarded fetch to say.
     execute: [oidc.allowInsecureRequests],
-    [oidc.customFetch]: async (url, { headers }) => {
-      return fetch(url, { headers, deadline: metadataDeadline, limit: metadataLimit })
-    },
+    [oidc.customFetch]: (url, { headers }) =>
+      fetch(url, { headers, deadline: metadataDeadline, limit: metadataLimit }),
   })
-  const found = configuration.serverMetadata()
-  const { issuer } = found
-  const metadata = metadataSchema.safeParse({ ...found, ...said, issuer })
-  // One issuer may be told from another by its last slash only, where it has no path (RFC 3986 section 6.2.3).
-  const isIssuer = URL.parse(issuer)?.href === URL.parse(server.issuer)?.href
-  if (!isIssuer || !metadata.success) throw new UpstreamError({ kind: 'config', code: 'metadata_invalid' })
+  const metadata = metadataSchema.safeParse({ ...configuration.serverMetadata(), ...said })
+  if (!metadata.success || !isSound(metadata.data, server.issuer, rules)) {
+    throw new UpstreamError({ kind: 'config', code: 'metadata_invalid' })
+  }
   return metadata.data
+}
+
+/** An issuer may differ from what an administrator typed by the slash of an empty path alone (RFC 3986 section 6.2.3). */
+function isSound(metadata: ServerMetadata, issuer: string, rules: UrlRules): boolean {
+  const { authorization_endpoint, token_endpoint, userinfo_endpoint, jwks_uri, revocation_endpoint } =
+    metadata
+  return (
+    URL.parse(metadata.issuer)?.href === URL.parse(issuer)?.href &&
+    [authorization_endpoint, token_endpoint, userinfo_endpoint, jwks_uri, revocation_endpoint].every(
+      (url) => url === undefined || checkUpstreamUrl(url, rules) === undefined,
+    )
+  )
 }

@@ -1,10 +1,12 @@
 import type * as oidc from 'openid-client'
 import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
-import { failureOfError, failureOfStatus, parseRetryAfter, type Step, UpstreamError } from './failure.ts'
+import { failureOfError, failureOfStatus, type Step } from './failure.ts'
 import { grantedScopes, type Provider } from './provider.ts'
+import { parseRetryAfter } from './retry-after.ts'
 import type { Server } from './server.ts'
 import type { UpstreamTokens } from './tokens.ts'
+import { UpstreamError } from './upstream-error.ts'
 
 /**
  * What providers really answer at their token endpoints, brought to what RFC 6749 section 5 says they should. All of

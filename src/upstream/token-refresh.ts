@@ -1,13 +1,13 @@
 import { decodeJwt } from 'jose'
 import * as oidc from 'openid-client'
 import type { Clock } from '../lib/clock.ts'
-import { textAt } from './claims.ts'
+import { type Claims, textAt } from './claims.ts'
 import { createClient } from './client.ts'
-import { failureOfException, UpstreamError } from './failure.ts'
 import type { Provider } from './provider.ts'
 import type { Server } from './server.ts'
 import { createTokenFetch, toTokens } from './token-answer.ts'
 import type { TokenOutcome, TokenRefresh } from './tokens.ts'
+import { failureOfException, UpstreamError } from './upstream-error.ts'
 
 /**
  * Refreshes (RFC 6749 section 6). No scope is sent: the provider then keeps what was granted, and some refuse to be
@@ -44,9 +44,17 @@ export async function refreshTokens(
  * reach must not cost a rotated refresh token.
  */
 function checkSubject({ descriptor }: Provider, idToken: unknown, upstreamSubject: string): void {
-  const { sources, subject } = descriptor.identity
-  if (typeof idToken !== 'string' || !sources.includes('id_token')) return
-  if (textAt(decodeJwt(idToken), subject) !== upstreamSubject) {
+  const { sources, subject: claim } = descriptor.identity
+  const subject = sources.includes('id_token') ? textAt(decodeClaims(idToken), claim) : undefined
+  if (subject !== undefined && subject !== upstreamSubject) {
     throw new UpstreamError({ kind: 'reauth', code: 'account_changed' })
+  }
+}
+
+function decodeClaims(idToken: unknown): Claims {
+  try {
+    return typeof idToken === 'string' ? decodeJwt(idToken) : {}
+  } catch {
+    return {}
   }
 }

@@ -1,10 +1,8 @@
-import type { Clock } from '../lib/clock.ts'
-import type { GuardedFetch } from '../lib/guarded-fetch.ts'
 import { type AuthorizationTrip, authorizationUrl } from './authorization-url.ts'
 import { exchangeCode } from './code-exchange.ts'
 import { type IdentityOutcome, identify } from './identity.ts'
 import type { Provider } from './provider.ts'
-import { createFindServer } from './server.ts'
+import { createFindServer, type UpstreamParts } from './server.ts'
 import { refreshTokens } from './token-refresh.ts'
 import type { ExchangeCode, Probe, RefreshTokens, UpstreamFailed, UpstreamTokens } from './tokens.ts'
 import { probe } from './userinfo.ts'
@@ -21,8 +19,9 @@ export type Upstream = {
 
 export type UrlOutcome = { outcome: 'url'; url: URL } | UpstreamFailed
 
-export function createUpstream({ fetch, clock }: { fetch: GuardedFetch; clock: Clock }): Upstream {
-  const findServer = createFindServer({ fetch, clock })
+export function createUpstream(parts: UpstreamParts): Upstream {
+  const { clock } = parts
+  const findServer = createFindServer(parts)
   return {
     async authorizationUrl(provider, trip) {
       const found = await findServer(provider)

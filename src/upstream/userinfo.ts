@@ -1,10 +1,11 @@
 import type { Clock } from '../lib/clock.ts'
 import { type Claims, isClaims, parseJson } from './claims.ts'
 import type { Descriptor } from './descriptor.ts'
-import { boundedWait, failureOfException, parseRetryAfter, UpstreamError } from './failure.ts'
 import type { Provider } from './provider.ts'
+import { boundedWait, parseRetryAfter } from './retry-after.ts'
 import type { Server } from './server.ts'
 import type { UpstreamFailure } from './tokens.ts'
+import { failureOfException, UpstreamError } from './upstream-error.ts'
 
 /** Asks a provider's API as the person an access token stands for. */
 export type AskApi = (url: string) => Promise<Response>
