@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { registeredIdPattern } from '../lib/registered-id.ts'
 
-const id = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'is not an id')
+const id = z.string().regex(registeredIdPattern, 'is not an id')
 // RFC 6749 section 3.3.
 const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/, 'is not a scope')
 

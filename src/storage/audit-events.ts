@@ -1,4 +1,4 @@
-import { and, desc, eq, lt } from 'drizzle-orm'
+import { and, desc, eq, gte, lt } from 'drizzle-orm'
 import type { Queries } from './dialect.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import type { Tables } from './schema.ts'
@@ -12,6 +12,8 @@ export type AuditFilter = Partial<
   >
 >
 
+export type AuditPeriod = { since?: number | undefined; until?: number | undefined }
+
 /** The record of what happened. Rows are only ever added. */
 export function auditEvents(db: Queries, { auditEvents: table }: Tables) {
   return {
@@ -23,7 +25,11 @@ export function auditEvents(db: Queries, { auditEvents: table }: Tables) {
       await db.insert(table).values(event).returning({ id: table.id })
     },
 
-    async list(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEvent>> {
+    /** The youngest first; `since` is in the period, `until` is not. */
+    async list(
+      { since, until, ...filter }: AuditFilter & AuditPeriod,
+      page: PageRequest,
+    ): Promise<Page<AuditEvent>> {
       const wanted = Object.entries(filter).flatMap(([column, value]) =>
         value === undefined || value === null ? [] : [eq(table[column as keyof AuditFilter], value)],
       )
@@ -31,7 +37,14 @@ export function auditEvents(db: Queries, { auditEvents: table }: Tables) {
       const rows = await db
         .select()
         .from(table)
-        .where(and(...wanted, ...after))
+        .where(
+          and(
+            ...wanted,
+            ...after,
+            since === undefined ? undefined : gte(table.at, since),
+            until === undefined ? undefined : lt(table.at, until),
+          ),
+        )
         .orderBy(desc(table.id))
         .limit(page.limit + 1)
       return toPage(rows, page.limit, (row) => row.id)

@@ -59,14 +59,6 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
       return changed
     },
 
-    /** With its interactions, consents and grants. */
-    async delete(id: string, event: NewAuditEvent): Promise<Client | undefined> {
-      const [deleted] = await recorded(event, (queries) =>
-        queries.delete(table).where(eq(table.id, id)).returning(),
-      )
-      return deleted
-    },
-
     async list(filter: Partial<Pick<Client, 'origin'>>, page: PageRequest): Promise<Page<Client>> {
       const rows = await db
         .select()

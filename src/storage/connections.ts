@@ -117,33 +117,6 @@ export function connections(db: Queries, tables: Tables, batch: Batch) {
       return dead
     },
 
-    /** After a change of a provider's host or client: what came from the old one must not go to the new one. */
-    async markAllDead(provider: string, death: { reason: string; at: number }): Promise<number> {
-      const dead = await db
-        .update(table)
-        .set({
-          status: 'needs_reauthorization',
-          statusReason: death.reason,
-          statusSince: death.at,
-          version: sql`${table.version} + 1`,
-        })
-        .where(and(eq(table.provider, provider), eq(table.status, 'live')))
-        .returning({ id: table.id })
-      return dead.length
-    },
-
-    async delete(id: string, event: NewAuditEvent): Promise<Connection | undefined> {
-      const [deleted] = await recorded(event, (queries) =>
-        queries.delete(table).where(eq(table.id, id)).returning(),
-      )
-      return deleted
-    },
-
-    async deleteOfProvider(provider: string): Promise<number> {
-      const deleted = await db.delete(table).where(eq(table.provider, provider)).returning({ id: table.id })
-      return deleted.length
-    },
-
     async list(
       filter: Partial<Pick<Connection, 'subjectId' | 'provider' | 'status'>>,
       page: PageRequest,

@@ -285,15 +285,6 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
       return grant
     },
 
-    /** Revokes every live grant that draws on a connection. */
-    async revokeDrawingOn(connectionId: string, reason: string, now: number, event: NewAuditEvent) {
-      const drawing = db
-        .select({ id: grantConnections.grantId })
-        .from(grantConnections)
-        .where(eq(grantConnections.connectionId, connectionId))
-      return await revokeWhere(inArray(table.id, drawing), reason, now, event)
-    },
-
     async list(
       filter: GrantFilter,
       scope: { now: number; state: 'live' | 'any' },

@@ -1,4 +1,4 @@
-import { asc, eq, sql } from 'drizzle-orm'
+import { and, asc, eq, sql } from 'drizzle-orm'
 import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { recordedIn } from './recorded.ts'
@@ -8,8 +8,21 @@ export type ProviderRow = Tables['providers']['$inferSelect']
 
 /** The providers an administrator set up; a handful, never paged. */
 export function providers(db: Queries, tables: Tables, batch: Batch) {
-  const { providers: table } = tables
+  const { providers: table, connections } = tables
   const recorded = recordedIn(batch, tables)
+
+  const endConnections = (queries: Queries, provider: string, death: { reason: string; at: number }) =>
+    queries
+      .update(connections)
+      .set({
+        status: 'needs_reauthorization',
+        statusReason: death.reason,
+        statusSince: death.at,
+        version: sql`${connections.version} + 1`,
+      })
+      .where(and(eq(connections.provider, provider), eq(connections.status, 'live')))
+      .returning({ id: connections.id })
+
   return {
     async find(id: string): Promise<ProviderRow | undefined> {
       const [row] = await db.select().from(table).where(eq(table.id, id))
@@ -32,11 +45,28 @@ export function providers(db: Queries, tables: Tables, batch: Batch) {
       return saved
     },
 
-    async delete(id: string, event: NewAuditEvent): Promise<ProviderRow | undefined> {
-      const [deleted] = await recorded(event, (queries) =>
-        queries.delete(table).where(eq(table.id, id)).returning(),
-      )
-      return deleted
+    /**
+     * Replaces exactly the version that was read; `undefined` where somebody else was faster. A `death` befalls
+     * every connection made at the provider as it was: their tokens must not go to where it is now.
+     */
+    async replace(
+      read: ProviderRow,
+      row: Omit<ProviderRow, 'version'>,
+      event: NewAuditEvent,
+      death?: { reason: string; at: number },
+    ): Promise<{ row: ProviderRow; connectionsEnded: number } | undefined> {
+      const replaced = await batch((queries) => ({
+        guard: queries
+          .update(table)
+          .set({ ...row, version: sql`${table.version} + 1` })
+          .where(and(eq(table.id, read.id), eq(table.version, read.version)))
+          .returning(),
+        writes: [
+          queries.insert(tables.auditEvents).values(event).returning({ id: tables.auditEvents.id }),
+          ...(death ? [endConnections(queries, read.id, death)] : []),
+        ],
+      }))
+      return replaced && { row: replaced.guard[0], connectionsEnded: replaced.rows[1]?.length ?? 0 }
     },
   }
 }

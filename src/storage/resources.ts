@@ -37,14 +37,6 @@ export function resources(db: Queries, tables: Tables, batch: Batch) {
       return saved
     },
 
-    /** With its credentials and grants. */
-    async delete(id: string, event: NewAuditEvent): Promise<Resource | undefined> {
-      const [deleted] = await recorded(event, (queries) =>
-        queries.delete(table).where(eq(table.id, id)).returning(),
-      )
-      return deleted
-    },
-
     /** A credential together with the resource it belongs to. */
     async findCredential(
       id: string,

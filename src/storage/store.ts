@@ -9,6 +9,7 @@ import { grants } from './grants.ts'
 import { interactions } from './interactions.ts'
 import { keyChecks } from './key-checks.ts'
 import { providers } from './providers.ts'
+import { removals } from './removals.ts'
 import { resources } from './resources.ts'
 import type { Tables } from './schema.ts'
 import { signingKeys } from './signing-keys.ts'
@@ -30,6 +31,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     interactions: interactions(db, tables),
     keyChecks: keyChecks(db, tables),
     providers: providers(db, tables, batch),
+    removals: removals(batch, tables),
     resources: resources(db, tables, batch),
     signingKeys: signingKeys(db, tables, batch),
     subjects: subjects(db, tables, batch),

@@ -1,4 +1,4 @@
-import { and, desc, eq, lt } from 'drizzle-orm'
+import { and, asc, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
@@ -9,6 +9,14 @@ export type Subject = Tables['subjects']['$inferSelect']
 export type Identity = Tables['identities']['$inferSelect']
 export type IdentityKey = Pick<Identity, 'provider' | 'issuer' | 'upstreamSubject'>
 
+/** Who somebody is: what the provider calls them is compared without regard to case. */
+export type SubjectFilter = {
+  enabled?: boolean | undefined
+  provider?: string | undefined
+  label?: string | undefined
+  email?: string | undefined
+}
+
 /** People, and the upstream identities that sign them in. */
 export function subjects(db: Queries, tables: Tables, batch: Batch) {
   const { subjects: table, identities, auditEvents } = tables
@@ -18,6 +26,14 @@ export function subjects(db: Queries, tables: Tables, batch: Batch) {
       eq(identities.provider, key.provider),
       eq(identities.issuer, key.issuer),
       eq(identities.upstreamSubject, key.upstreamSubject),
+    )
+
+  /** One identity that is all of this; `undefined` where nothing is asked. */
+  const identitiesLike = ({ provider, label, email }: SubjectFilter) =>
+    and(
+      provider === undefined ? undefined : eq(identities.provider, provider),
+      label === undefined ? undefined : sql`lower(${identities.label}) = lower(${label})`,
+      email === undefined ? undefined : sql`lower(${identities.email}) = lower(${email})`,
     )
 
   return {
@@ -33,6 +49,15 @@ export function subjects(db: Queries, tables: Tables, batch: Batch) {
 
     async listIdentities(subjectId: string): Promise<Identity[]> {
       return await db.select().from(identities).where(eq(identities.subjectId, subjectId))
+    },
+
+    async listIdentitiesOfAll(subjectIds: readonly string[]): Promise<Identity[]> {
+      if (subjectIds.length === 0) return []
+      return await db
+        .select()
+        .from(identities)
+        .where(inArray(identities.subjectId, [...subjectIds]))
+        .orderBy(asc(identities.createdAt), asc(identities.provider))
     },
 
     /** A new subject with its first identity; `undefined` where that identity already signs somebody in. */
@@ -82,19 +107,19 @@ export function subjects(db: Queries, tables: Tables, batch: Batch) {
       return changed
     },
 
-    /** With everything that hangs on it: identities, sessions, connections, consents, grants. */
-    async delete(id: string, event: NewAuditEvent): Promise<Subject | undefined> {
-      const [deleted] = await recorded(event, (queries) =>
-        queries.delete(table).where(eq(table.id, id)).returning(),
-      )
-      return deleted
-    },
-
-    async list(page: PageRequest): Promise<Page<Subject>> {
+    async list(filter: SubjectFilter, page: PageRequest): Promise<Page<Subject>> {
+      const identified = identitiesLike(filter)
       const rows = await db
         .select()
         .from(table)
-        .where(page.cursor === undefined ? undefined : lt(table.id, page.cursor))
+        .where(
+          and(
+            filter.enabled === undefined ? undefined : eq(table.enabled, filter.enabled),
+            identified &&
+              inArray(table.id, db.select({ id: identities.subjectId }).from(identities).where(identified)),
+            page.cursor === undefined ? undefined : lt(table.id, page.cursor),
+          ),
+        )
         .orderBy(desc(table.id))
         .limit(page.limit + 1)
       return toPage(rows, page.limit, (row) => row.id)

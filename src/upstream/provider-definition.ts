@@ -1,7 +1,5 @@
 import { z } from 'zod'
-
-/** What an id of a provider or resource looks like: it stands in paths and logs. */
-export const idPattern = /^[a-z0-9][a-z0-9_-]{0,63}$/
+import { registeredIdPattern } from '../lib/registered-id.ts'
 
 const names = z.array(z.string().min(1).max(255)).min(1).max(100)
 
@@ -21,7 +19,7 @@ const admitSchema = z.union([
 /** The body of `PUT /admin/v1/providers/{id}` and of a provider in the configuration file. */
 export const providerDefinitionSchema = z.strictObject({
   /** A built-in descriptor's id, or one written here, which may say `extends`. */
-  descriptor: z.union([z.string().regex(idPattern), z.record(z.string(), z.unknown())]),
+  descriptor: z.union([z.string().regex(registeredIdPattern), z.record(z.string(), z.unknown())]),
   variables: z.record(z.string(), z.string().min(1).max(2048)).default({}),
   client_id: z.string().min(1).max(512),
   client_secret: z.string().min(1).max(2048).optional(),

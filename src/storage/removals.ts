@@ -1,0 +1,162 @@
+import { and, eq, gt, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
+import type { NewAuditEvent } from './audit-events.ts'
+import type { Batch, Queries } from './dialect.ts'
+import type { Tables } from './schema.ts'
+
+/** What went with a removed row. */
+export type Removed = {
+  /** Token sessions that were live. */
+  tokenSessionsEnded: number
+  connectionsDeleted: DeletedConnections[]
+}
+
+/** Deleted connections by where their tokens came from: the provider still knows the grants behind them. */
+export type DeletedConnections = { provider: string; upstreamClientId: string; count: number }
+
+/**
+ * Removes a row with everything that hangs on it, and writes the audit row with it. `undefined`: there is no such
+ * row, and nothing was written.
+ */
+export function removals(batch: Batch, tables: Tables) {
+  const { auditEvents, clients, connections, grantConnections, grants, providers, resources, subjects } =
+    tables
+
+  const live = (now: number) =>
+    // A grant whose code was never redeemed is no session yet.
+    and(isNull(grants.revokedAt), gt(grants.expiresAt, now), isNotNull(grants.accessEndsAt))
+
+  const countSessions = (queries: Queries, whose: SQL, now: number) =>
+    queries
+      .select({ count: sql<number>`count(*)`.mapWith(Number) })
+      .from(grants)
+      .where(and(live(now), whose))
+
+  const countConnections = (queries: Queries, which: SQL) =>
+    queries
+      .select({
+        provider: connections.provider,
+        upstreamClientId: connections.upstreamClientId,
+        count: sql<number>`count(*)`.mapWith(Number),
+      })
+      .from(connections)
+      .where(which)
+      .groupBy(connections.provider, connections.upstreamClientId)
+
+  const revokeDrawingOn = (queries: Queries, which: SQL, end: { at: number; reason: string }) =>
+    queries
+      .update(grants)
+      .set({ revokedAt: end.at, revokedReason: end.reason })
+      .where(
+        and(
+          isNull(grants.revokedAt),
+          inArray(
+            grants.id,
+            queries
+              .select({ id: grantConnections.grantId })
+              .from(grantConnections)
+              .innerJoin(connections, eq(connections.id, grantConnections.connectionId))
+              .where(which),
+          ),
+        ),
+      )
+      .returning({ id: grants.id })
+
+  const record = (queries: Queries, event: NewAuditEvent) =>
+    queries.insert(auditEvents).values(event).returning({ id: auditEvents.id })
+
+  return {
+    /** With its connections, and the end of every token session that draws on one of them. */
+    async provider(id: string, now: number, event: NewAuditEvent): Promise<Removed | undefined> {
+      const which = eq(connections.provider, id)
+      const removed = await batch((queries) => ({
+        guard: queries.delete(providers).where(eq(providers.id, id)).returning(),
+        writes: [
+          countDrawingOn(queries, which, now),
+          countConnections(queries, which),
+          revokeDrawingOn(queries, which, { at: now, reason: 'provider_deleted' }),
+          queries.delete(connections).where(which).returning({ id: connections.id }),
+          record(queries, event),
+        ],
+      }))
+      return removed && removedOf(removed.rows[0], removed.rows[1])
+    },
+
+    /** With the end of every token session that draws on it. */
+    async connection(id: string, now: number, event: NewAuditEvent): Promise<Removed | undefined> {
+      const which = eq(connections.id, id)
+      const removed = await batch((queries) => ({
+        // Deleting it takes away who draws on it, so that comes last; until then this keeps others off the row.
+        guard: queries
+          .update(connections)
+          .set({ version: sql`${connections.version} + 1` })
+          .where(which)
+          .returning({ id: connections.id }),
+        writes: [
+          countDrawingOn(queries, which, now),
+          countConnections(queries, which),
+          revokeDrawingOn(queries, which, { at: now, reason: 'connection_deleted' }),
+          queries.delete(connections).where(which).returning({ id: connections.id }),
+          record(queries, event),
+        ],
+      }))
+      return removed && removedOf(removed.rows[0], removed.rows[1])
+    },
+
+    /** With identities, browser sessions, connections, consents and grants. */
+    async subject(id: string, now: number, event: NewAuditEvent): Promise<Removed | undefined> {
+      const removed = await batch((queries) => ({
+        guard: queries.update(subjects).set({ enabled: false }).where(eq(subjects.id, id)).returning(),
+        writes: [
+          countSessions(queries, eq(grants.subjectId, id), now),
+          countConnections(queries, eq(connections.subjectId, id)),
+          queries.delete(subjects).where(eq(subjects.id, id)).returning({ id: subjects.id }),
+          record(queries, event),
+        ],
+      }))
+      return removed && removedOf(removed.rows[0], removed.rows[1])
+    },
+
+    /** With its credentials, consents and grants; people's connections stay theirs. */
+    async resource(id: string, now: number, event: NewAuditEvent): Promise<Removed | undefined> {
+      const removed = await batch((queries) => ({
+        guard: queries.update(resources).set({ enabled: false }).where(eq(resources.id, id)).returning(),
+        writes: [
+          countSessions(queries, eq(grants.resourceId, id), now),
+          queries.delete(tables.consents).where(eq(tables.consents.resourceId, id)).returning(),
+          queries.delete(resources).where(eq(resources.id, id)).returning({ id: resources.id }),
+          record(queries, event),
+        ],
+      }))
+      return removed && removedOf(removed.rows[0])
+    },
+
+    /** With its interactions, consents and grants. */
+    async client(id: string, now: number, event: NewAuditEvent): Promise<Removed | undefined> {
+      const removed = await batch((queries) => ({
+        guard: queries.update(clients).set({ enabled: false }).where(eq(clients.id, id)).returning(),
+        writes: [
+          countSessions(queries, eq(grants.clientId, id), now),
+          queries.delete(clients).where(eq(clients.id, id)).returning({ id: clients.id }),
+          record(queries, event),
+        ],
+      }))
+      return removed && removedOf(removed.rows[0])
+    },
+  }
+
+  function countDrawingOn(queries: Queries, which: SQL, now: number) {
+    return queries
+      .select({ count: sql<number>`count(distinct ${grants.id})`.mapWith(Number) })
+      .from(grants)
+      .innerJoin(grantConnections, eq(grantConnections.grantId, grants.id))
+      .innerJoin(connections, eq(connections.id, grantConnections.connectionId))
+      .where(and(live(now), which))
+  }
+}
+
+function removedOf(
+  [sessions]: readonly { count: number }[],
+  connectionsDeleted: DeletedConnections[] = [],
+): Removed {
+  return { tokenSessionsEnded: sessions?.count ?? 0, connectionsDeleted }
+}
