@@ -1,11 +1,16 @@
 import type { Config } from './config/config.ts'
 import type { Clock } from './lib/clock.ts'
-import type { Sealer } from './lib/seal.ts'
-import type { Store } from './storage/store.ts'
-import type { SigningKeys } from './tokens/signing-keys.ts'
-import type { FreshTokens } from './upstream/fresh-token.ts'
-import type { ProviderRegistry } from './upstream/registry.ts'
-import type { Upstream } from './upstream/upstream.ts'
+import { createGuardedFetch } from './lib/guarded-fetch.ts'
+import { createSealer, type MasterKey, type Sealer } from './lib/seal.ts'
+import { sha256 } from './lib/secret.ts'
+import { type Database, openDatabase } from './storage/database.ts'
+import { checkMasterKeys } from './storage/key-check.ts'
+import { createStore, type Store } from './storage/store.ts'
+import { createSigningKeys, type SigningKeys } from './tokens/signing-keys.ts'
+import { createFreshTokens, type FreshTokens } from './upstream/fresh-token.ts'
+import { createRefreshConnection } from './upstream/refresh-connection.ts'
+import { createProviderRegistry, type ProviderRegistry } from './upstream/registry.ts'
+import { createUpstream, type Upstream } from './upstream/upstream.ts'
 
 /** What every endpoint is handed. What lies below takes the two or three members it uses. */
 export type Gateway = {
@@ -19,6 +24,73 @@ export type Gateway = {
   freshToken: FreshTokens
   /** SHA-256 of the administrator's token; absent: the admin API refuses everybody. */
   adminTokenHash: string | undefined
-  /** Resolves when the store takes writes and the master keys fit it. */
+  /** Resolves when the store takes writes; rejects otherwise. */
   ready(): Promise<void>
+}
+
+/** Secrets the configuration need not hold, because they may be generated for a gateway of this machine alone. */
+export type Secrets = { masterKeys: readonly [MasterKey, ...MasterKey[]]; adminToken: string | undefined }
+
+/** A verifier may keep its copy of the JWKS as long as we allow it; a new key waits twice that before it signs. */
+export const jwksMaxAge = 300
+
+export type OpenGateway = { gateway: Gateway; database: Database }
+
+/**
+ * Opens the store and puts a gateway together over it. Nothing is asked of any provider here: an unreachable
+ * one never stops a start. Throws `WrongMasterKey` before anything is written.
+ */
+export async function openGateway(config: Config, secrets: Secrets, clock: Clock): Promise<OpenGateway> {
+  const database = await openDatabase(config.databaseUrl)
+  try {
+    const gateway = assemble(config, secrets, clock, database)
+    await checkMasterKeys(gateway.store, gateway.sealer, clock())
+    return { gateway, database }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+function assemble(config: Config, secrets: Secrets, clock: Clock, database: Database): Gateway {
+  const { lifetimes, limits, allowLoopbackUpstreams: allowLoopback } = config
+  const store = createStore(database.db, database.tables, database.batch)
+  const sealer = createSealer(secrets.masterKeys)
+  const fetch = createGuardedFetch({
+    allowLoopback,
+    deadline: limits.upstream_deadline,
+    limit: limits.upstream_bytes,
+  })
+  const upstream = createUpstream({ fetch, clock })
+  const refresh = createRefreshConnection({
+    connections: store.connections,
+    sealer,
+    refreshTokens: upstream.refreshTokens,
+    clock,
+    backoff: lifetimes.upstream_failure_backoff,
+  })
+  return {
+    config,
+    clock,
+    store,
+    sealer,
+    signingKeys: createSigningKeys({
+      repository: store.signingKeys,
+      sealer,
+      clock,
+      pace: { overlap: 2 * jwksMaxAge, tokenLifetime: lifetimes.access_token },
+    }),
+    providers: createProviderRegistry({ ...store.providers, sealer, allowLoopback }),
+    upstream,
+    freshToken: createFreshTokens({
+      connections: store.connections,
+      sealer,
+      refresh,
+      probe: upstream.probe,
+      clock,
+      margin: lifetimes.upstream_refresh_margin,
+    }),
+    adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),
+    ready: () => database.ping(),
+  }
 }

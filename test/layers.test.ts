@@ -17,7 +17,8 @@ const ranks = [
   ['http'],
   ['endpoints'],
   ['app'],
-  ['main', 'cli'],
+  ['main'],
+  ['cli'],
 ]
 
 const rankOf = (room: string) => ranks.findIndex((names) => names.includes(room))

@@ -27,7 +27,7 @@ const issuer = z.string().superRefine((value, context) => {
   }
 })
 
-const masterKeys = z.string().transform((value, context): MasterKey[] => {
+export const masterKeys = z.string().transform((value, context): MasterKey[] => {
   const keys = value.split(',').map((entry) => {
     const [id = '', encoded = ''] = entry.trim().split(':')
     return { id, key: new Uint8Array(Buffer.from(encoded, 'base64')) }

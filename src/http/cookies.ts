@@ -1,3 +1,4 @@
+import '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../config/config.ts'
 import { newSecret, sha256 } from '../lib/secret.ts'

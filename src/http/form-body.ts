@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { OAuthError } from '../errors.ts'
-import { type Parameters, readParameters } from '../lib/parameters.ts'
+import { findFault, type Parameters, readParameters } from '../lib/parameters.ts'
 
 /** Makes a scope read forms and nothing else (RFC 6749 section 3.2); any other content type is a 415. */
 export function acceptFormsOnly(scope: FastifyInstance): void {
@@ -12,10 +12,7 @@ export function acceptFormsOnly(scope: FastifyInstance): void {
   )
 }
 
-/**
- * The parameters of a form body. Throws `invalid_request` for one with too many or too long parameters, and
- * where one that is sent twice or is not readable: none may be guessed about (RFC 6749 section 3.2).
- */
+/** The parameters of a form body. Throws `invalid_request` where they are too many or too long. */
 export function formOf(request: FastifyRequest): Parameters {
   return strictParameters(typeof request.body === 'string' ? request.body : '')
 }
@@ -39,14 +36,10 @@ function strictParameters(raw: string): Parameters {
   })
 }
 
-/** Throws `invalid_request` where one of these parameters was sent twice or cannot be decoded. */
+/** Throws `invalid_request` where one of these was sent twice or cannot be decoded: none may be guessed about. */
 export function refuseFaults(parameters: Parameters, names: readonly string[]): void {
-  for (const name of names) {
-    if (parameters.repeated.has(name)) {
-      throw new OAuthError('invalid_request', `The parameter ${name} was sent more than once`)
-    }
-    if (parameters.malformed.has(name)) {
-      throw new OAuthError('invalid_request', `The parameter ${name} cannot be decoded`)
-    }
-  }
+  const found = findFault(parameters, names)
+  if (!found) return
+  const fault = found.fault === 'repeated' ? 'was sent more than once' : 'cannot be decoded'
+  throw new OAuthError('invalid_request', `The parameter ${found.name} ${fault}`)
 }

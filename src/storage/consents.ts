@@ -22,5 +22,15 @@ export function consents(db: Queries, { consents: table }: Tables) {
         )
       return consent
     },
+
+    /** Whether anybody ever said yes to this client at this redirect URI. */
+    async exists(key: Pick<Consent, 'clientId' | 'redirectUri'>): Promise<boolean> {
+      const found = await db
+        .select({ at: table.grantedAt })
+        .from(table)
+        .where(and(eq(table.clientId, key.clientId), eq(table.redirectUri, key.redirectUri)))
+        .limit(1)
+      return found.length > 0
+    },
   }
 }

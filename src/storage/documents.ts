@@ -73,6 +73,8 @@ export type InteractionRequest = AuthorizationRequest | ConnectRequest
 export type AuthorizationRequest = {
   kind: 'authorization'
   redirectUri: string
+  /** How an error may get there before anybody said yes, see `ErrorRedirect`. */
+  follow: 'at once' | 'ask'
   state?: string
   scopes: string[]
   codeChallenge: string
@@ -104,6 +106,9 @@ export type ConsentDecision = {
 export type Leg = {
   provider: string
   purpose: 'sign_in' | 'connect'
+  /** Whether tokens come back to be kept, or only who the person is. */
+  keep: 'tokens' | 'identity'
+  /** Of the provider, beside those that identity needs. */
   scopes: string[]
   /** The provider was asked to show its own consent again, to get a refresh token. Once. */
   reconsent: boolean

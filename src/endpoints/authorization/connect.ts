@@ -1,0 +1,133 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Gateway } from '../../gateway.ts'
+import { grantStanding } from '../../grants/standing.ts'
+import { findBrowserSession } from '../../http/browser-session.ts'
+import { bindBrowser } from '../../http/cookies.ts'
+import { PageRefusal } from '../../http/page-refusal.ts'
+import { seeOther, sendPage } from '../../http/send-page.ts'
+import type { Parameters } from '../../lib/parameters.ts'
+import { newId, sha256 } from '../../lib/secret.ts'
+import { type ConnectReason, connectPage } from '../../pages/connect.ts'
+import { donePage } from '../../pages/done.ts'
+import type { ConnectLink } from '../../storage/connect-links.ts'
+import type { Connection } from '../../storage/connections.ts'
+import type { Grant } from '../../storage/grants.ts'
+import type { Resource } from '../../storage/resources.ts'
+import type { Provider } from '../../upstream/provider.ts'
+import { interactionUrl } from './dispatch.ts'
+import { issuerHost, mcpServerShown, personLabel, rightsShown } from './views.ts'
+
+type OpenLink = {
+  link: ConnectLink
+  grant: Grant
+  resource: Resource
+  provider: Provider
+  connections: Connection[]
+}
+
+/** Opening a connect link only shows what it is for: link previews open links too. */
+export async function showConnectLink(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  ticket: string,
+): Promise<FastifyReply> {
+  const { link, grant, resource, provider, connections } = await openLink(gateway, ticket)
+  const account = connections.find(({ accountId }) => accountId === link.accountId)?.accountLabel
+  const session = await findBrowserSession(gateway, request)
+  const isTheirs = session?.subjectId === grant.subjectId
+  return sendPage(
+    reply,
+    connectPage({
+      mcpServer: mcpServerShown(resource),
+      provider: { id: provider.id, name: provider.name },
+      reason: reasonOf(link, connections),
+      ...rightsShown(provider, link.scopes),
+      ...(isTheirs ? { person: { label: await personLabel(gateway, grant.subjectId) } } : {}),
+      ...(account === undefined ? {} : { account }),
+      issuerHost: issuerHost(gateway),
+      action: `${gateway.config.issuer}/connect/${ticket}`,
+      fields: {},
+    }),
+  )
+}
+
+/** Only this consumes the link: it becomes an interaction of this browser, the yes already in it. */
+export async function followConnectLink(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  ticket: string,
+  form: Parameters,
+): Promise<FastifyReply> {
+  const { link, grant, resource, provider } = await openLink(gateway, ticket)
+  const decision = form.values.get('decision')
+  if (decision === 'not-now') return sendPage(reply, unchanged(gateway, provider, resource))
+  if (decision !== 'continue') throw new PageRefusal(400, { kind: 'bad request' })
+
+  const now = gateway.clock()
+  const consumed = await gateway.store.connectLinks.consume(link.ticketHash, now)
+  if (!consumed) throw new PageRefusal(410, { kind: 'already used' })
+  const id = newId('int_')
+  await gateway.store.interactions.create({
+    id,
+    browserHash: bindBrowser(gateway.config, request, reply),
+    clientId: grant.clientId,
+    resourceId: grant.resourceId,
+    request: {
+      kind: 'connect',
+      ticketHash: link.ticketHash,
+      grantId: grant.id,
+      provider: provider.id,
+      scopes: link.scopes,
+      ...(link.accountId === null ? {} : { accountId: link.accountId }),
+    },
+    signInProvider: null,
+    subjectId: null,
+    authTime: null,
+    switchesAccount: false,
+    consent: { at: now, scopes: [], providers: { [provider.id]: link.scopes }, skipped: [] },
+    connected: {},
+    leg: null,
+    legStateHash: null,
+    sealedLegSecrets: null,
+    createdAt: now,
+    expiresAt: now + gateway.config.lifetimes.interaction,
+    completedAt: null,
+    version: 1,
+  })
+  return seeOther(reply, interactionUrl(gateway, id))
+}
+
+async function openLink(gateway: Gateway, ticket: string): Promise<OpenLink> {
+  const now = gateway.clock()
+  const link = await gateway.store.connectLinks.find(sha256(ticket))
+  if (!link) throw new PageRefusal(404, { kind: 'not found' })
+  if (link.status !== 'pending') throw new PageRefusal(410, { kind: 'already used' })
+  if (link.expiresAt <= now) throw new PageRefusal(410, { kind: 'expired' })
+  const grant = await gateway.store.grants.find(link.grantId)
+  const standing = grant && (await grantStanding(gateway, grant, now))
+  const provider = await gateway.providers.find(link.provider)
+  if (!grant || !standing?.stands || !standing.resource || !provider?.enabled) {
+    throw new PageRefusal(410, { kind: 'expired' })
+  }
+  const held = await gateway.store.connections.listForGrant(grant.id)
+  const connections = held.filter((connection) => connection.provider === provider.id)
+  return { link, grant, resource: standing.resource, provider, connections }
+}
+
+function reasonOf({ accountId }: ConnectLink, connections: readonly Connection[]): ConnectReason {
+  if (accountId === 'new') return 'another account'
+  const repaired = connections.find((connection) => connection.accountId === accountId)
+  if (!repaired) return 'not connected'
+  return repaired.status === 'live' ? 'more rights' : 'needs signing in again'
+}
+
+function unchanged(gateway: Gateway, provider: Provider, resource: Resource) {
+  return donePage({
+    outcome: 'unchanged',
+    provider: { name: provider.name },
+    mcpServer: { name: resource.document.name },
+    issuerHost: issuerHost(gateway),
+  })
+}

@@ -1,0 +1,61 @@
+import type { Gateway } from '../../gateway.ts'
+import type { ProviderAsk } from '../../grants/asks.ts'
+import { sha256 } from '../../lib/secret.ts'
+import type { Client } from '../../storage/clients.ts'
+import type { Consent } from '../../storage/consents.ts'
+import type { InteractionRequest } from '../../storage/documents.ts'
+import type { Resource } from '../../storage/resources.ts'
+
+/** What a consent is a consent to. */
+export type Consenting = {
+  request: InteractionRequest
+  client: Client
+  resource: Resource | undefined
+  scopes: readonly string[]
+  asks: readonly ProviderAsk[]
+  person: { subjectId: string } | undefined
+}
+
+/** SHA-256 of what the page shows of client and resource. When that changes, earlier consents count no more. */
+export function shownHash({ client, resource }: Pick<Consenting, 'client' | 'resource'>): string {
+  const { client_name: name, client_uri: uri, redirect_uris: redirects } = client.metadata
+  return sha256(JSON.stringify([name, uri, redirects, resource?.uri, resource?.document.name]))
+}
+
+/** Of everything one rendering of the page asks, person included: a yes to another rendering is not a yes to this. */
+export function renderingHash(consenting: Consenting): string {
+  const { request, scopes, asks, person } = consenting
+  const rights = asks.map((ask) => [ask.provider.id, ask.scopes, ask.required])
+  const redirectUri = request.kind === 'authorization' ? request.redirectUri : ''
+  return sha256(JSON.stringify([shownHash(consenting), redirectUri, scopes, rights, person?.subjectId]))
+}
+
+/**
+ * Whether the person's recorded yes covers all of this, so that the page may be skipped. Only for clients whose
+ * identity is assured: anybody can present a public client's id (RFC 8252 section 8.6).
+ */
+export async function hasStandingConsent(gateway: Gateway, consenting: Consenting): Promise<boolean> {
+  const { request, client, resource, person } = consenting
+  if (request.kind !== 'authorization' || !person || request.prompt.includes('consent')) return false
+  const isAssured =
+    client.trusted || (client.origin !== 'dynamic' && client.metadata.token_endpoint_auth_method !== 'none')
+  if (!isAssured) return false
+  const consent = await gateway.store.consents.find({
+    subjectId: person.subjectId,
+    clientId: client.id,
+    redirectUri: request.redirectUri,
+    resourceId: resource?.id ?? '',
+  })
+  return consent !== undefined && isCovered(consent, consenting)
+}
+
+function isCovered(consent: Consent, consenting: Consenting): boolean {
+  return (
+    consent.shownHash === shownHash(consenting) &&
+    consenting.scopes.every((scope) => consent.scopes.includes(scope)) &&
+    consenting.asks.every(({ provider, scopes }) => {
+      const agreed = consent.providerScopes[provider.id]
+      return agreed !== undefined && scopes.every((scope) => agreed.includes(scope))
+    })
+  )
+}

@@ -1,0 +1,87 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Gateway } from '../../gateway.ts'
+import { findBrowserSession } from '../../http/browser-session.ts'
+import { PageRefusal } from '../../http/page-refusal.ts'
+import { seeOther, sendPage } from '../../http/send-page.ts'
+import type { Leg } from '../../storage/documents.ts'
+import type { Interaction } from '../../storage/interactions.ts'
+import { endWithFailure } from './failure.ts'
+import { startLeg } from './leg.ts'
+import { nextStep, type Step } from './next-step.ts'
+import { loadPlan, type Plan, refusalOf, standingOf } from './plan.ts'
+import { respond } from './respond.ts'
+import { showChoice, showConsent, showSwitch } from './show.ts'
+
+export const interactionUrl = (gateway: Gateway, id: string) =>
+  `${gateway.config.issuer}/oauth/interactions/${id}`
+
+/** Takes an interaction its next step: a page, a trip upstream, or the answer. Every step ends up here again. */
+export async function dispatch(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  interaction: Interaction,
+): Promise<FastifyReply> {
+  const plan = await loadPlan(gateway, interaction, await findBrowserSession(gateway, request))
+  const step = nextStep(await standingOf(gateway, plan))
+  refuseIfSilent(plan, step)
+  switch (step.step) {
+    case 'nobody_can_sign_in':
+      throw refusalOf(interaction, 'access_denied', 'No provider is set up that could sign anybody in')
+    case 'choose':
+      return sendPage(reply, showChoice(gateway, plan))
+    case 'confirm_switch':
+      return sendPage(reply, await showSwitch(gateway, request, plan))
+    case 'consent':
+      return sendPage(reply, await showConsent(gateway, plan))
+    case 'connect':
+      return await goUpstream(gateway, reply, plan, step)
+    case 'respond':
+      return await respond(gateway, reply, plan)
+  }
+}
+
+/** OpenID Connect Core section 3.1.2.1: `prompt=none` shows nothing and goes nowhere. */
+function refuseIfSilent({ interaction }: Plan, { step }: Step): void {
+  const { request } = interaction
+  if (request.kind === 'connect' || !request.prompt.includes('none') || step === 'respond') return
+  const missing = step === 'consent' ? 'consent_required' : step === 'choose' ? 'login_required' : undefined
+  throw refusalOf(interaction, missing ?? 'interaction_required', 'The person has to act, and prompt is none')
+}
+
+async function goUpstream(
+  gateway: Gateway,
+  reply: FastifyReply,
+  plan: Plan,
+  step: Extract<Step, { step: 'connect' }>,
+): Promise<FastifyReply> {
+  const ask = plan.asks.find(({ provider }) => provider.id === step.provider)
+  const provider = ask?.provider ?? plan.candidates.find(({ id }) => id === step.provider)
+  if (!provider) throw new PageRefusal(400, { kind: 'expired' })
+  const isLeftOut = plan.interaction.consent?.skipped.includes(provider.id)
+  const keepsTokens = ask !== undefined && !isLeftOut
+  const leg: Leg = {
+    provider: provider.id,
+    purpose: step.purpose,
+    // One trip where the provider that signs the person in is needed anyway.
+    keep: keepsTokens ? 'tokens' : 'identity',
+    scopes: keepsTokens ? ask.scopes : [],
+    reconsent: plan.interaction.leg?.reconsent ?? false,
+  }
+  const started = await startLeg(gateway, plan.interaction, provider, leg, promptsFor(plan, step))
+  switch (started.outcome) {
+    case 'started':
+      return seeOther(reply, started.url.href)
+    case 'overtaken':
+      return seeOther(reply, interactionUrl(gateway, plan.interaction.id))
+    case 'failed':
+      return await endWithFailure(gateway, reply, plan, provider, started.failure)
+  }
+}
+
+function promptsFor({ interaction }: Plan, { purpose }: { purpose: Leg['purpose'] }) {
+  const { request } = interaction
+  if (request.kind === 'connect') return request.accountId === undefined ? [] : (['select_account'] as const)
+  if (purpose === 'connect') return []
+  return (['login', 'select_account'] as const).filter((prompt) => request.prompt.includes(prompt))
+}

@@ -1,0 +1,181 @@
+import { AuthorizationError } from '../../errors.ts'
+import type { Gateway } from '../../gateway.ts'
+import { asksFor, type ProviderAsk, serves } from '../../grants/asks.ts'
+import { PageRefusal } from '../../http/page-refusal.ts'
+import type { BrowserSession } from '../../storage/browser-sessions.ts'
+import type { Client } from '../../storage/clients.ts'
+import type { Connection } from '../../storage/connections.ts'
+import type { AuthorizationRequest, ConnectRequest } from '../../storage/documents.ts'
+import type { Interaction } from '../../storage/interactions.ts'
+import type { Resource } from '../../storage/resources.ts'
+import { canSignIn, type Provider } from '../../upstream/provider.ts'
+import { type Consenting, hasStandingConsent } from './consent-memory.ts'
+import type { Standing } from './next-step.ts'
+
+/** Whom an interaction is for, as far as this browser has proven it. */
+export type Person = { subjectId: string; authTime: number }
+
+/** An interaction with everything its next step may depend on, as it is now. */
+export type Plan = {
+  interaction: Interaction
+  client: Client
+  resource: Resource | undefined
+  scopes: string[]
+  asks: ProviderAsk[]
+  /** The providers that may sign the person in. */
+  candidates: Provider[]
+  person: Person | undefined
+  /** The person's connections, the freshest first. */
+  held: Connection[]
+}
+
+/**
+ * Reads what an interaction involves. Throws where client, resource or a required provider was disabled since
+ * it began: every step looks again.
+ */
+export async function loadPlan(
+  gateway: Gateway,
+  interaction: Interaction,
+  session: BrowserSession | undefined,
+): Promise<Plan> {
+  const { client, resource } = await parties(gateway, interaction)
+  const scopes = interaction.request.scopes
+  const involved =
+    interaction.request.kind === 'connect'
+      ? await connectAsks(gateway, interaction.request)
+      : await authorizationAsks(gateway, interaction, interaction.request, resource)
+  const person = await findPerson(gateway, interaction, involved.candidates, session)
+  const held = person ? await gateway.store.connections.listOf(person.subjectId) : []
+  return { interaction, client, resource, scopes, ...involved, person, held }
+}
+
+async function parties(gateway: Gateway, interaction: Interaction) {
+  const client = await gateway.store.clients.find(interaction.clientId, gateway.clock())
+  if (!client?.enabled) throw new PageRefusal(400, { kind: 'unknown client' })
+  if (interaction.resourceId === null) return { client, resource: undefined }
+  const resource = await gateway.store.resources.find(interaction.resourceId)
+  if (!resource?.enabled)
+    throw refusalOf(interaction, 'invalid_target', 'The resource is no longer available')
+  return { client, resource }
+}
+
+type Involved = Pick<Plan, 'asks' | 'candidates'>
+
+async function authorizationAsks(
+  gateway: Gateway,
+  interaction: Interaction,
+  request: AuthorizationRequest,
+  resource: Resource | undefined,
+): Promise<Involved> {
+  const { providers } = await gateway.providers.list()
+  const ableToSignIn = providers.filter(canSignIn)
+  if (!resource) return { asks: [], candidates: ableToSignIn }
+  const { asks, unavailable } = await asksFor(gateway.providers, resource, request.scopes)
+  if (unavailable.length > 0) {
+    throw refusalOf(interaction, 'temporarily_unavailable', 'A provider that is needed is not available')
+  }
+  const listed = ableToSignIn.filter((provider) => asks.some((ask) => ask.provider.id === provider.id))
+  const named = resource.document.sign_in
+  if (named) return { asks, candidates: ableToSignIn.filter((provider) => named.includes(provider.id)) }
+  return { asks, candidates: listed.length > 0 ? listed : ableToSignIn }
+}
+
+/** A connect link asks for one provider, and may be used by its subject alone, by any of their identities. */
+async function connectAsks(gateway: Gateway, request: ConnectRequest): Promise<Involved> {
+  const provider = await gateway.providers.find(request.provider)
+  const grant = await gateway.store.grants.find(request.grantId)
+  if (!provider?.enabled || !grant) throw new PageRefusal(410, { kind: 'expired' })
+  const identities = await gateway.store.subjects.listIdentities(grant.subjectId)
+  const found = await Promise.all(identities.map((identity) => gateway.providers.find(identity.provider)))
+  const able = found.filter((candidate) => candidate !== undefined).filter(canSignIn)
+  return {
+    asks: [{ provider, scopes: request.scopes, required: true }],
+    candidates: [...new Map(able.map((candidate) => [candidate.id, candidate])).values()],
+  }
+}
+
+/** The subject bound to the interaction, else the one signed in here, if that sign-in is good enough. */
+async function findPerson(
+  gateway: Gateway,
+  interaction: Interaction,
+  candidates: readonly Provider[],
+  session: BrowserSession | undefined,
+): Promise<Person | undefined> {
+  const person =
+    interaction.subjectId !== null && interaction.authTime !== null
+      ? { subjectId: interaction.subjectId, authTime: interaction.authTime }
+      : session && (await signedInEnough(gateway, interaction, candidates, session))
+  if (!person) return undefined
+  const subject = await gateway.store.subjects.find(person.subjectId)
+  if (subject?.enabled) return person
+  throw refusalOf(interaction, 'access_denied', 'This person may not sign in here any more')
+}
+
+async function signedInEnough(
+  gateway: Gateway,
+  { request }: Interaction,
+  candidates: readonly Provider[],
+  session: BrowserSession,
+): Promise<Person | undefined> {
+  const times = candidates.flatMap(({ id }) => session.signIns[id] ?? [])
+  if (times.length === 0) return undefined
+  const person = { subjectId: session.subjectId, authTime: Math.max(...times) }
+  if (request.kind === 'connect') {
+    const grant = await gateway.store.grants.find(request.grantId)
+    return grant?.subjectId === person.subjectId ? person : undefined
+  }
+  // OpenID Connect Core section 3.1.2.1: each of these asks for more than a sign-in from before.
+  if (request.prompt.includes('login') || request.prompt.includes('select_account')) return undefined
+  const isTooOld = request.maxAge !== undefined && gateway.clock() - person.authTime > request.maxAge
+  return isTooOld ? undefined : person
+}
+
+/** What the dispatcher needs to know of a plan. */
+export async function standingOf(gateway: Gateway, plan: Plan): Promise<Standing> {
+  const { interaction, person, candidates, asks } = plan
+  const isConsented = interaction.consent !== null || (await hasStandingConsent(gateway, consentingOf(plan)))
+  return {
+    subject: person ? 'known' : 'unknown',
+    switchesAccount: interaction.switchesAccount,
+    signIn: {
+      candidates: candidates.map(({ id }) => id),
+      chosen: interaction.signInProvider ?? undefined,
+    },
+    consent: isConsented ? 'given' : 'open',
+    asks: asks.map((ask) => ({ provider: ask.provider.id, state: stateOf(gateway, plan, ask) })),
+  }
+}
+
+function stateOf(gateway: Gateway, plan: Plan, ask: ProviderAsk): Standing['asks'][number]['state'] {
+  if (connectionFor(plan, ask, gateway.clock()) !== undefined) return 'connected'
+  return plan.interaction.consent?.skipped.includes(ask.provider.id) ? 'left out' : 'open'
+}
+
+/** The connection that serves an ask: what this flow brought, or what the person had. */
+export function connectionFor(plan: Plan, ask: ProviderAsk, now: number): string | undefined {
+  const brought = plan.interaction.connected[ask.provider.id]
+  if (brought !== undefined) return brought
+  // A connect link is there because what the person has does not do.
+  if (plan.interaction.request.kind === 'connect') return undefined
+  if (plan.interaction.consent?.skipped.includes(ask.provider.id)) return undefined
+  return plan.held.find((connection) => serves(ask, connection, now))?.id
+}
+
+export function consentingOf({ interaction, client, resource, scopes, asks, person }: Plan): Consenting {
+  return { request: interaction.request, client, resource, scopes, asks, person }
+}
+
+/** An error for the client of an interaction; for a connect link, which has none waiting, a page. */
+export function refusalOf(
+  { request, consent }: Interaction,
+  code: AuthorizationError['code'],
+  description: string,
+): AuthorizationError {
+  if (request.kind === 'connect') return new AuthorizationError(code, description)
+  const state = request.state === undefined ? {} : { state: request.state }
+  // After a yes the client is one that somebody approved.
+  const follow = consent === null ? request.follow : 'at once'
+  return new AuthorizationError(code, description, {
+    redirect: { uri: request.redirectUri, follow, ...state },
+  })
+}

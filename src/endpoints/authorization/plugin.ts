@@ -1,0 +1,102 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Gateway } from '../../gateway.ts'
+import { bindBrowser, cookieHash } from '../../http/cookies.ts'
+import { acceptFormsOnly, formOf, queryOf } from '../../http/form-body.ts'
+import { PageRefusal } from '../../http/page-refusal.ts'
+import { requireSameOrigin } from '../../http/same-origin.ts'
+import { seeOther } from '../../http/send-page.ts'
+import type { Parameters } from '../../lib/parameters.ts'
+import { newId } from '../../lib/secret.ts'
+import type { Interaction } from '../../storage/interactions.ts'
+import { receiveCallback } from './callback.ts'
+import { followConnectLink, showConnectLink } from './connect.ts'
+import { decide } from './decision.ts'
+import { dispatch, interactionUrl } from './dispatch.ts'
+import { answerWithPage } from './error-answer.ts'
+import { checkRequest } from './request.ts'
+
+type ById = { Params: { id: string } }
+type ByProvider = { Params: { provider: string } }
+type ByTicket = { Params: { ticket: string } }
+
+/** Everything a browser visits: the authorization endpoint, its interactions, callbacks and connect links. */
+export async function authorizationEndpoints(scope: FastifyInstance, gateway: Gateway): Promise<void> {
+  acceptFormsOnly(scope)
+  scope.setErrorHandler((error: Error, request, reply) => answerWithPage(gateway, error, request, reply))
+
+  scope.get(
+    '/oauth/authorize',
+    async (request, reply) => await begin(gateway, request, reply, queryOf(request)),
+  )
+  scope.post(
+    '/oauth/authorize',
+    async (request, reply) => await begin(gateway, request, reply, formOf(request)),
+  )
+
+  scope.get<ById>('/oauth/interactions/:id', async (request, reply) => {
+    const interaction = await boundInteraction(gateway, request, request.params.id)
+    return await dispatch(gateway, request, reply, interaction)
+  })
+  scope.post<ById>('/oauth/interactions/:id', async (request, reply) => {
+    requireSameOrigin(gateway.config.issuer, request)
+    const interaction = await boundInteraction(gateway, request, request.params.id)
+    return await decide(gateway, request, reply, interaction, formOf(request))
+  })
+
+  scope.get<ByProvider>(
+    '/oauth/callback/:provider',
+    async (request, reply) => await receiveCallback(gateway, request, reply, request.params.provider),
+  )
+
+  scope.get<ByTicket>(
+    '/connect/:ticket',
+    async (request, reply) => await showConnectLink(gateway, request, reply, request.params.ticket),
+  )
+  scope.post<ByTicket>('/connect/:ticket', async (request, reply) => {
+    requireSameOrigin(gateway.config.issuer, request)
+    return await followConnectLink(gateway, request, reply, request.params.ticket, formOf(request))
+  })
+}
+
+/** Persists a checked request as an interaction of this browser, and sends the browser there. */
+async function begin(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parameters: Parameters,
+): Promise<FastifyReply> {
+  const checked = await checkRequest(gateway, parameters)
+  const now = gateway.clock()
+  const interaction: Interaction = {
+    id: newId('int_'),
+    browserHash: bindBrowser(gateway.config, request, reply),
+    clientId: checked.client.id,
+    resourceId: checked.resource?.id ?? null,
+    request: checked.request,
+    signInProvider: null,
+    subjectId: null,
+    authTime: null,
+    switchesAccount: false,
+    consent: null,
+    connected: {},
+    leg: null,
+    legStateHash: null,
+    sealedLegSecrets: null,
+    createdAt: now,
+    expiresAt: now + gateway.config.lifetimes.interaction,
+    completedAt: null,
+    version: 1,
+  }
+  await gateway.store.interactions.create(interaction)
+  return seeOther(reply, interactionUrl(gateway, interaction.id))
+}
+
+/** An interaction goes on in the browser it began in and in no other (promise 2). */
+async function boundInteraction(gateway: Gateway, request: FastifyRequest, id: string): Promise<Interaction> {
+  const interaction = await gateway.store.interactions.find(id, gateway.clock())
+  if (!interaction) throw new PageRefusal(400, { kind: 'expired' })
+  if (cookieHash(gateway.config, request, 'browser') !== interaction.browserHash) {
+    throw new PageRefusal(403, { kind: 'another browser' })
+  }
+  return interaction
+}

@@ -1,0 +1,163 @@
+import type { FastifyReply } from 'fastify'
+import { auditEvent } from '../../audit/event.ts'
+import { buildRedirect } from '../../clients/redirect-uri.ts'
+import type { Gateway } from '../../gateway.ts'
+import { PageRefusal } from '../../http/page-refusal.ts'
+import { seeOther, sendPage } from '../../http/send-page.ts'
+import { newOrderedId } from '../../lib/ordered-id.ts'
+import { newId, newSecret, sha256 } from '../../lib/secret.ts'
+import { donePage } from '../../pages/done.ts'
+import type { AuthorizationRequest, ConnectRequest } from '../../storage/documents.ts'
+import type { Grant } from '../../storage/grants.ts'
+import { shownHash } from './consent-memory.ts'
+import { connectionFor, type Person, type Plan } from './plan.ts'
+import { issuerHost } from './views.ts'
+
+/** The end of an interaction: a code for the client, or a wider session for a connect link. */
+export async function respond(gateway: Gateway, reply: FastifyReply, plan: Plan): Promise<FastifyReply> {
+  const { request } = plan.interaction
+  if (!plan.person) throw new Error('an interaction ends with a person')
+  return request.kind === 'authorization'
+    ? await respondWithCode(gateway, reply, plan, request, plan.person)
+    : await respondConnected(gateway, reply, plan, request)
+}
+
+async function respondWithCode(
+  gateway: Gateway,
+  reply: FastifyReply,
+  plan: Plan,
+  request: AuthorizationRequest,
+  person: Person,
+): Promise<FastifyReply> {
+  const now = gateway.clock()
+  const { interaction, client, resource, scopes } = plan
+  const code = newSecret('cc_code_')
+  const expiresAt = now + gateway.config.lifetimes.code
+  const grant = newGrant(gateway, plan, person, expiresAt, now)
+  const connectionIds = connectionsOf(plan, now)
+  const completed = await gateway.store.grants.complete(
+    interaction,
+    {
+      grant,
+      connectionIds,
+      code: {
+        codeHash: sha256(code),
+        grantId: grant.id,
+        redirectUri: request.redirectUri,
+        codeChallenge: request.codeChallenge,
+        createdAt: now,
+        expiresAt,
+        usedAt: null,
+      },
+      consent: {
+        subjectId: person.subjectId,
+        clientId: client.id,
+        redirectUri: request.redirectUri,
+        resourceId: resource?.id ?? '',
+        scopes,
+        providerScopes: agreedScopes(plan, connectionIds),
+        shownHash: shownHash(plan),
+        grantedAt: interaction.consent?.at ?? now,
+      },
+    },
+    now,
+    auditEvent(now, {
+      event: 'grant.created',
+      actor: `subject:${person.subjectId}`,
+      subjectId: person.subjectId,
+      clientId: client.id,
+      resourceId: resource?.id,
+      tsid: grant.tsid,
+      detail: { scopes, connections: Object.values(connectionIds) },
+    }),
+  )
+  if (!completed) throw new PageRefusal(400, { kind: 'already used' })
+  return seeOther(
+    reply,
+    buildRedirect(request.redirectUri, { code, state: request.state, iss: gateway.config.issuer }),
+  )
+}
+
+function newGrant(gateway: Gateway, plan: Plan, person: Person, expiresAt: number, now: number): Grant {
+  return {
+    id: `grant_${newOrderedId(now)}`,
+    tsid: newId('ts_'),
+    subjectId: person.subjectId,
+    clientId: plan.client.id,
+    resourceId: plan.resource?.id ?? null,
+    audience: plan.resource?.uri ?? gateway.config.issuer,
+    scopes: plan.scopes,
+    authTime: person.authTime,
+    createdAt: now,
+    lastUsedAt: now,
+    accessEndsAt: null,
+    // Until its code is redeemed it lives no longer than the code.
+    expiresAt,
+    absoluteEndsAt: expiresAt,
+    revokedAt: null,
+    revokedReason: null,
+  }
+}
+
+/** Exactly the connections this consent covered, by provider. */
+function connectionsOf(plan: Plan, now: number): Record<string, string> {
+  return Object.fromEntries(
+    plan.asks.flatMap((ask) => {
+      const id = connectionFor(plan, ask, now)
+      return id === undefined ? [] : [[ask.provider.id, id]]
+    }),
+  )
+}
+
+function agreedScopes(plan: Plan, connectionIds: Record<string, string>): Record<string, string[]> {
+  const agreed = plan.asks.filter((ask) => connectionIds[ask.provider.id] !== undefined)
+  return Object.fromEntries(agreed.map((ask) => [ask.provider.id, ask.scopes]))
+}
+
+async function respondConnected(
+  gateway: Gateway,
+  reply: FastifyReply,
+  plan: Plan,
+  request: ConnectRequest,
+): Promise<FastifyReply> {
+  const now = gateway.clock()
+  const { interaction, resource } = plan
+  const connectionId = interaction.connected[request.provider]
+  const connection = plan.held.find(({ id }) => id === connectionId)
+  if (!connection || !resource) throw new PageRefusal(410, { kind: 'expired' })
+  // The same account's narrower or dead connection makes room; another account stays beside it.
+  const earlier = await gateway.store.connections.listForGrant(request.grantId)
+  const replaced = earlier.filter(
+    ({ id, accountId }) => accountId === connection.accountId && id !== connection.id,
+  )
+  const isCompleted = await gateway.store.grants.completeConnect(
+    interaction,
+    {
+      added: { grantId: request.grantId, connectionId: connection.id, provider: request.provider },
+      replaced: replaced.map(({ id }) => id),
+      ticketHash: request.ticketHash,
+    },
+    now,
+    auditEvent(now, {
+      event: 'connect_link.completed',
+      actor: `subject:${connection.subjectId}`,
+      subjectId: connection.subjectId,
+      clientId: interaction.clientId,
+      resourceId: interaction.resourceId,
+      provider: request.provider,
+      detail: { connection: connection.id },
+    }),
+  )
+  if (!isCompleted) throw new PageRefusal(400, { kind: 'already used' })
+  const provider = plan.asks[0]?.provider
+  return sendPage(
+    reply,
+    donePage({
+      outcome: 'connected',
+      provider: { name: provider?.name ?? request.provider },
+      mcpServer: { name: resource.document.name },
+      account: connection.accountLabel,
+      issuerHost: issuerHost(gateway),
+    }),
+  )
+}

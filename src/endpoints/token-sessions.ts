@@ -1,0 +1,204 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import type { Gateway } from '../gateway.ts'
+import { requestConnect } from '../grants/connect-request.ts'
+import {
+  type AskingResource,
+  type OpenSession,
+  openSession,
+  type Release,
+  retrieveToken,
+} from '../grants/retrieval.ts'
+import { type RetrievalRefusal, refusal, retrievalErrors } from '../grants/retrieval-error.ts'
+import { readWish, wishParameters } from '../grants/retrieval-wish.ts'
+import { authenticateCaller } from '../http/callers.ts'
+import { queryOf } from '../http/form-body.ts'
+import { asOAuthError } from '../http/oauth-errors.ts'
+import { readUserToken } from '../http/user-token.ts'
+import { findFault } from '../lib/parameters.ts'
+import { sha256 } from '../lib/secret.ts'
+import type { ConnectLink } from '../storage/connect-links.ts'
+import type { Connection } from '../storage/connections.ts'
+import { formatScope, parseScope } from '../tokens/scope.ts'
+
+type BySession = { Params: { tsid: string } }
+type ByProvider = { Params: { tsid: string; provider: string } }
+type ByTicket = { Params: { tsid: string; ticket: string } }
+
+/** Token retrieval for MCP servers: what a token session holds, and fresh upstream tokens out of it. */
+export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gateway): Promise<void> {
+  scope.setErrorHandler(answerError)
+
+  scope.get<BySession>('/v1/token-sessions/:tsid', async (request, reply) => {
+    const asking = await authenticateResource(gateway, request)
+    const session = await sessionFor(gateway, request, asking, request.params.tsid)
+    return session.outcome === 'refused' ? refuse(reply, session) : answer(reply, sessionAnswer(session))
+  })
+
+  scope.get<ByProvider>('/v1/token-sessions/:tsid/tokens/:provider', async (request, reply) => {
+    const asking = await authenticateResource(gateway, request)
+    const query = queryOf(request)
+    const wish = findFault(query, wishParameters) ? undefined : readWish(query)
+    if (!wish) return refuse(reply, refusal('invalid_request'))
+    const { tsid, provider } = request.params
+    const userToken = await userTokenOf(gateway, request, asking)
+    const token = await retrieveToken(gateway, asking, { tsid, provider, userToken, ...wish })
+    return token.outcome === 'refused' ? refuse(reply, token) : answer(reply, tokenAnswer(token))
+  })
+
+  scope.post<ByProvider>('/v1/token-sessions/:tsid/connect/:provider', async (request, reply) => {
+    const asking = await authenticateResource(gateway, request)
+    const wish = connectSchema.safeParse(request.body ?? {})
+    const scopes = wish.success ? parseScope(wish.data.scope) : undefined
+    if (!wish.success || !scopes) return refuse(reply, refusal('invalid_request'))
+    const { tsid, provider } = request.params
+    const session = await sessionFor(gateway, request, asking, tsid)
+    if (session.outcome === 'refused') return refuse(reply, session)
+    const { account } = wish.data
+    const made = await requestConnect(gateway, asking, session, { provider, scopes, account })
+    if (made.outcome === 'refused') return refuse(reply, made)
+    const { connectUrl, ticket, expiresIn } = made.link
+    return answer(reply, { connect_url: connectUrl, ticket, expires_in: expiresIn })
+  })
+
+  scope.get<ByTicket>('/v1/token-sessions/:tsid/connect/:ticket', async (request, reply) => {
+    const asking = await authenticateResource(gateway, request)
+    const query = queryOf(request)
+    const wait = query.values.get('wait') ?? '0'
+    if (findFault(query, ['wait']) || !/^\d{1,3}$/.test(wait))
+      return refuse(reply, refusal('invalid_request'))
+    const { tsid, ticket } = request.params
+    const session = await sessionFor(gateway, request, asking, tsid)
+    if (session.outcome === 'refused') return refuse(reply, session)
+    const link = await settledLink(gateway, request, ticket, Math.min(Number(wait), longestWait))
+    if (link?.grantId !== session.grant.id) return refuse(reply, refusal('unknown_token_session'))
+    return answer(reply, linkAnswer(link, gateway.clock()))
+  })
+}
+
+const connectSchema = z.strictObject({
+  scope: z.string().max(4096).default(''),
+  account: z
+    .string()
+    .regex(/^(new|acct_[\w-]{22})$/)
+    .optional(),
+})
+
+const longestWait = 30
+
+/** The one kind of caller here is a resource with its credential (promise 1: a `tsid` alone opens nothing). */
+async function authenticateResource(gateway: Gateway, request: FastifyRequest): Promise<AskingResource> {
+  const caller = await authenticateCaller(gateway, request)
+  if (caller.kind === 'resource') return caller
+  throw new NotAResource()
+}
+
+class NotAResource extends Error {
+  override name = 'NotAResource'
+}
+
+async function userTokenOf(gateway: Gateway, request: FastifyRequest, { resource }: AskingResource) {
+  const header = request.headers['coatcheck-user-token']
+  return await readUserToken(gateway, typeof header === 'string' ? header : undefined, resource.uri)
+}
+
+async function sessionFor(
+  gateway: Gateway,
+  request: FastifyRequest,
+  asking: AskingResource,
+  tsid: string,
+): Promise<OpenSession | RetrievalRefusal> {
+  return await openSession(gateway, asking, tsid, await userTokenOf(gateway, request, asking))
+}
+
+/** The link once it is no longer under way, or as it stands when `wait` seconds are over. */
+async function settledLink(
+  gateway: Gateway,
+  request: FastifyRequest,
+  ticket: string,
+  wait: number,
+): Promise<ConnectLink | undefined> {
+  const ticketHash = sha256(ticket)
+  for (let waited = 0; ; waited += 0.5) {
+    const link = await gateway.store.connectLinks.find(ticketHash)
+    const isUnderWay = link?.status === 'pending' || link?.status === 'opened'
+    if (!isUnderWay || waited >= wait || request.raw.destroyed) return link
+    await pause(500)
+  }
+}
+
+function sessionAnswer({ grant, connections }: OpenSession) {
+  return {
+    tsid: grant.tsid,
+    sub: grant.subjectId,
+    client_id: grant.clientId,
+    scope: formatScope(grant.scopes),
+    expires_at: grant.expiresAt,
+    connections: connections.map(connectionAnswer),
+  }
+}
+
+function connectionAnswer(connection: Connection) {
+  const { provider, status, statusReason, statusSince, scopes, accountId, accountLabel } = connection
+  return {
+    provider,
+    account: { id: accountId, label: accountLabel },
+    scope: formatScope(scopes),
+    state: status,
+    ...(connection.accessExpiresAt === null ? {} : { access_expires_at: connection.accessExpiresAt }),
+    ...(status === 'live' ? {} : { since: statusSince, reason: statusReason }),
+  }
+}
+
+function tokenAnswer(release: Release) {
+  return {
+    access_token: release.accessToken,
+    token_type: release.tokenType,
+    ...(release.expiresIn === undefined ? {} : { expires_in: release.expiresIn }),
+    scope: formatScope(release.scopes),
+    provider: release.provider,
+    account: release.account,
+  }
+}
+
+function linkAnswer({ status, reason, expiresAt, provider }: ConnectLink, now: number) {
+  const state = status === 'pending' && expiresAt <= now ? 'expired' : status
+  return { state, provider, ...(reason === null ? {} : { reason }) }
+}
+
+function answer(reply: FastifyReply, body: Record<string, unknown>): FastifyReply {
+  return reply.header('cache-control', 'no-store').send(body)
+}
+
+function refuse(reply: FastifyReply, { code, facts }: RetrievalRefusal): FastifyReply {
+  const { rest, oauth, who, says } = retrievalErrors[code]
+  if (facts.retry_after !== undefined) reply.header('retry-after', String(facts.retry_after))
+  if (code === 'invalid_resource_credential') reply.header('www-authenticate', 'Basic realm="coatcheck"')
+  return reply
+    .code(rest)
+    .header('cache-control', 'no-store')
+    .send({ error: oauth[0], error_description: says, error_code: code, who_must_act: who, ...facts })
+}
+
+/** Every error here has the one shape of a refusal, except a fault of ours, which says nothing. */
+function answerError(
+  error: FastifyError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const meant = asOAuthError(error)
+  if (error instanceof NotAResource || meant?.code === 'invalid_client') {
+    return refuse(reply, refusal('invalid_resource_credential'))
+  }
+  if (meant === undefined || meant.status >= 500) request.log.error({ err: error }, 'request failed')
+  if (meant?.status === 503) return refuse(reply, refusal('gateway_unavailable', { retry_after: 5 }))
+  if (meant !== undefined) return refuse(reply, refusal('invalid_request')).code(meant.status)
+  return reply
+    .code(500)
+    .header('cache-control', 'no-store')
+    .send({
+      error: 'server_error',
+      error_description: `Something failed here; the request id is ${request.id}`,
+    })
+}

@@ -1,0 +1,41 @@
+import { missingScopes } from '../upstream/provider.ts'
+import { allowedScopes } from './asks.ts'
+import { createConnectLink, type NewConnectLink } from './connect-link.ts'
+import type { AskingResource, OpenSession, RetrievalParts } from './retrieval.ts'
+import { type RetrievalRefusal, refusal } from './retrieval-error.ts'
+
+export type ConnectRequested = { outcome: 'created'; link: NewConnectLink } | RetrievalRefusal
+
+/**
+ * A connect link a resource asks for by itself: to connect, to widen an account its session holds, or with
+ * `new` to add another one on purpose. What is held already is asked for again, so that nothing narrows.
+ */
+export async function requestConnect(
+  parts: RetrievalParts,
+  { resource, credential }: AskingResource,
+  session: OpenSession,
+  wish: { provider: string; scopes: readonly string[]; account: string | undefined },
+): Promise<ConnectRequested> {
+  const provider = await parts.providers.find(wish.provider)
+  const allowed = provider?.enabled ? allowedScopes(resource, provider) : undefined
+  if (!provider || !allowed) return refusal('not_allowed')
+  const { identity } = provider.descriptor.scopes
+  const asked = wish.scopes.filter((scope) => !identity.includes(scope))
+  if (missingScopes(provider, allowed, asked).length > 0) return refusal('not_allowed')
+
+  const ofAccount = session.connections.filter(
+    (connection) => connection.provider === provider.id && connection.accountId === wish.account,
+  )
+  const isKnown = wish.account === undefined || wish.account === 'new' || ofAccount.length > 0
+  if (!isKnown) return refusal('invalid_request')
+  const held = ofAccount.flatMap(({ scopes }) => scopes)
+  const scopes = [...new Set([...held, ...(asked.length > 0 ? asked : allowed)])]
+  const link = await createConnectLink(
+    parts,
+    session.grant,
+    { provider: provider.id, scopes, accountId: wish.account },
+    `resource:${credential.id}`,
+    parts.clock(),
+  )
+  return { outcome: 'created', link }
+}

@@ -1,0 +1,62 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Gateway } from '../gateway.ts'
+import type { BrowserSession } from '../storage/browser-sessions.ts'
+import { clearCookie, cookieHash, setCookie } from './cookies.ts'
+
+/** Idle ends are moved at most this often, in seconds, so that a page view is seldom a write. */
+const touchEvery = 60
+
+/** Who is signed in in this browser; each look moves the idle end, never beyond the absolute one. */
+export async function findBrowserSession(
+  gateway: Gateway,
+  request: FastifyRequest,
+): Promise<BrowserSession | undefined> {
+  const secretHash = cookieHash(gateway.config, request, 'session')
+  if (secretHash === undefined) return undefined
+  const now = gateway.clock()
+  const session = await gateway.store.browserSessions.find(secretHash, now)
+  if (session && now - session.lastSeenAt >= touchEvery) {
+    const expiresAt = idleEnd(gateway, session.createdAt, now)
+    await gateway.store.browserSessions.touch(secretHash, { lastSeenAt: now, expiresAt })
+  }
+  return session
+}
+
+/**
+ * Signs a subject in in this browser, under a new secret each time (fixation). Sign-ins through other providers
+ * stay on record if they were the same subject's.
+ */
+export async function startBrowserSession(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  signedIn: { subjectId: string; provider: string; at: number },
+): Promise<void> {
+  const before = await findBrowserSession(gateway, request)
+  if (before) await gateway.store.browserSessions.delete(before.secretHash)
+  const now = gateway.clock()
+  const earlier = before?.subjectId === signedIn.subjectId ? before.signIns : {}
+  await gateway.store.browserSessions.create({
+    secretHash: setCookie(gateway.config, reply, 'session'),
+    subjectId: signedIn.subjectId,
+    signIns: { ...earlier, [signedIn.provider]: signedIn.at },
+    createdAt: now,
+    lastSeenAt: now,
+    expiresAt: idleEnd(gateway, now, now),
+  })
+}
+
+export async function endBrowserSession(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const secretHash = cookieHash(gateway.config, request, 'session')
+  if (secretHash !== undefined) await gateway.store.browserSessions.delete(secretHash)
+  clearCookie(gateway.config, reply, 'session')
+}
+
+function idleEnd({ config }: Gateway, createdAt: number, now: number): number {
+  const { browser_session_idle: idle, browser_session_absolute: absolute } = config.lifetimes
+  return Math.min(now + idle, createdAt + absolute)
+}

@@ -1,0 +1,14 @@
+import type { PageError } from '../pages/error-text.ts'
+
+/** An answer we meant to give as a page: rendered, never redirected. */
+export class PageRefusal extends Error {
+  override name = 'PageRefusal'
+  readonly status: number
+  readonly page: PageError
+
+  constructor(status: number, page: PageError, options: { cause?: unknown } = {}) {
+    super(`page: ${page.kind}`, options)
+    this.status = status
+    this.page = page
+  }
+}

@@ -1,0 +1,58 @@
+import type { AddressInfo } from 'node:net'
+import { buildApp, type LogSettings } from './app.ts'
+import type { Config } from './config/config.ts'
+import { type Gateway, openGateway, type Secrets } from './gateway.ts'
+import type { Clock } from './lib/clock.ts'
+import type { Database } from './storage/database.ts'
+import { sweep, sweepDefaults } from './storage/sweep.ts'
+
+export type RunningGateway = {
+  gateway: Gateway
+  /** Where it listens; the issuer may be another name for it. */
+  url: string
+  stop(): Promise<void>
+}
+
+const sweepEvery = 300
+
+/** Opens the store, builds the HTTP surface and listens. Throws for whatever keeps the gateway from starting. */
+export async function startGateway(
+  config: Config,
+  secrets: Secrets,
+  { clock, log }: { clock: Clock; log: LogSettings },
+): Promise<RunningGateway> {
+  const { gateway, database } = await openGateway(config, secrets, clock)
+  try {
+    // The first signing key is made now, so that the JWKS is never empty.
+    await gateway.signingKeys.signingKey()
+    const app = await buildApp(gateway, log)
+    await app.listen({ host: config.host, port: config.port })
+    const sweeping = sweepNowAndThen(config, database, clock, (error) =>
+      app.log.error({ err: error }, 'sweep failed'),
+    )
+    const { address, family, port } = app.server.address() as AddressInfo
+    return {
+      gateway,
+      url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+      async stop() {
+        clearInterval(sweeping)
+        // What is under way is answered first; then nothing writes any more.
+        await app.close()
+        await database.close()
+      },
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+function sweepNowAndThen(
+  { lifetimes }: Config,
+  database: Database,
+  clock: Clock,
+  onError: (error: unknown) => void,
+): NodeJS.Timeout {
+  const limits = { ...sweepDefaults, refreshGrace: lifetimes.refresh_grace }
+  return setInterval(() => void sweep(database, clock(), limits).catch(onError), sweepEvery * 1000).unref()
+}

@@ -1,0 +1,40 @@
+import { type Place, SealError, type Sealer } from '../lib/seal.ts'
+import type { Store } from './store.ts'
+
+const known = 'coatcheck key check'
+const place = (keyId: string): Place => ({ table: 'key_checks', row: keyId, column: 'sealed_check' })
+
+/** The master keys do not fit this database. */
+export class WrongMasterKey extends Error {
+  override name = 'WrongMasterKey'
+}
+
+/**
+ * Proves that the master keys at hand are the ones this database was sealed with, before anything is written.
+ * Throws `WrongMasterKey` where a known key id opens nothing, and where none of the keys was ever used here.
+ * The first start, or a key that is new beside a known one, leaves its own check.
+ */
+export async function checkMasterKeys(
+  store: Pick<Store, 'keyChecks'>,
+  sealer: Sealer,
+  now: number,
+): Promise<void> {
+  const checks = await store.keyChecks.list()
+  const used = checks.filter(({ masterKeyId }) => sealer.keyIds.includes(masterKeyId))
+  if (checks.length > 0 && used.length === 0) {
+    const ids = checks.map(({ masterKeyId }) => masterKeyId).join(', ')
+    throw new WrongMasterKey(`this database is sealed with other master keys: ${ids}`)
+  }
+  for (const { masterKeyId, sealedCheck } of used) {
+    const opened = await sealer.open(sealedCheck, place(masterKeyId)).catch((error: unknown) => {
+      if (error instanceof SealError) return undefined
+      throw error
+    })
+    if (opened !== known)
+      throw new WrongMasterKey(`master key ${masterKeyId} is not the one this database knows`)
+  }
+  const [sealing = ''] = sealer.keyIds
+  if (used.some(({ masterKeyId }) => masterKeyId === sealing)) return
+  const sealedCheck = await sealer.seal(known, place(sealing))
+  await store.keyChecks.create({ masterKeyId: sealing, sealedCheck, createdAt: now })
+}
