@@ -6,6 +6,7 @@ import { createGrantStore } from './atlassian/grants.ts'
 import { misleadingDiscovery } from './atlassian/metadata.ts'
 import {
   type AtlassianState,
+  type AtlassianUser,
   type clientSchema,
   defaultSwitches,
   type siteSchema,
@@ -13,6 +14,7 @@ import {
 } from './atlassian/state.ts'
 import { exchangeToken, revoke } from './atlassian/token.ts'
 import { createCodeStore } from './kit/codes.ts'
+import { createDirectory } from './kit/directory.ts'
 import { answerRoutes, openStandin, type Standin, type StandinOptions } from './standin.ts'
 
 export type AtlassianOptions = StandinOptions & {
@@ -36,8 +38,12 @@ const codeLifetime = 600
 /** A strict Atlassian Cloud: 3LO apps on one origin, the API gateway on another. */
 export async function startAtlassian(options: AtlassianOptions = {}): Promise<Atlassian> {
   const { core, urls, serve } = await openStandin(
-    'atlassian',
-    { auth: options.port ?? 0, api: options.apiPort ?? 0 },
+    {
+      name: 'atlassian',
+      ports: { auth: options.port ?? 0, api: options.apiPort ?? 0 },
+      issuer: ({ auth }) => auth,
+      iss: 'never',
+    },
     options,
   )
   const switches = { ...defaultSwitches }
@@ -45,11 +51,15 @@ export async function startAtlassian(options: AtlassianOptions = {}): Promise<At
     core,
     ...urls,
     clients: new Map(),
-    users: new Map(),
+    users: createDirectory<AtlassianUser>({
+      id: (user) => user.accountId,
+      alias: (user) => user.email,
+      label: (user) => user.name,
+    }),
     sites: new Map(),
     switches,
-    codes: createCodeStore(core.clock.now, codeLifetime),
-    grants: createGrantStore(core, () => switches),
+    codes: createCodeStore(core, codeLifetime),
+    grants: createGrantStore(core, switches),
   }
   const control = atlassianControl(state)
   for (const client of options.clients ?? []) control.addClient(client)

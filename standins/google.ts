@@ -4,9 +4,16 @@ import { authorize } from './google/authorize.ts'
 import { type GoogleControl, googleControl } from './google/control.ts'
 import { createGrantStore } from './google/grants.ts'
 import { discovery, jwks, paths } from './google/metadata.ts'
-import { type clientSchema, defaultSwitches, type GoogleState, type userSchema } from './google/state.ts'
+import {
+  type clientSchema,
+  defaultSwitches,
+  type GoogleState,
+  type GoogleUser,
+  type userSchema,
+} from './google/state.ts'
 import { exchangeToken, revoke } from './google/token.ts'
 import { createCodeStore } from './kit/codes.ts'
+import { createDirectory } from './kit/directory.ts'
 import { createKeyRing } from './kit/keys.ts'
 import { answerRoutes, openStandin, type Standin, type StandinOptions } from './standin.ts'
 
@@ -27,16 +34,28 @@ const codeLifetime = 600
 
 /** A strict Google: OpenID Connect, its refresh rules, and a calendar. */
 export async function startGoogle(options: GoogleOptions = {}): Promise<Google> {
-  const { core, urls, serve } = await openStandin('google', { issuer: options.port ?? 0 }, options)
+  const { core, urls, serve } = await openStandin(
+    {
+      name: 'google',
+      ports: { issuer: options.port ?? 0 },
+      issuer: ({ issuer }) => issuer,
+      iss: 'always',
+    },
+    options,
+  )
   const switches = { ...defaultSwitches }
   const state: GoogleState = {
     core,
     issuer: urls.issuer,
     clients: new Map(),
-    users: new Map(),
+    users: createDirectory<GoogleUser>({
+      id: (user) => user.sub,
+      alias: (user) => user.email,
+      label: (user) => user.name ?? user.email,
+    }),
     switches,
-    codes: createCodeStore(core.clock.now, codeLifetime),
-    grants: createGrantStore(core, () => switches),
+    codes: createCodeStore(core, codeLifetime),
+    grants: createGrantStore(core, switches),
     keys: await createKeyRing(core.ids),
   }
   const control = googleControl(state)

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../src/lib/clock.ts'
-import { newPerson } from './kit/browser.ts'
-import { newCallbacks } from './kit/callback.ts'
+import { createBrowser } from './kit/browser.ts'
+import { createCallbacks, type IssMode } from './kit/callbacks.ts'
 import { createVirtualClock } from './kit/clock.ts'
 import type { Control } from './kit/control.ts'
 import type { Core } from './kit/core.ts'
@@ -30,6 +30,14 @@ export type Standin = {
   stop(): Promise<void>
 }
 
+/** What a stand-in is: its origins and their ports, the issuer it has, and whether it usually sends `iss`. */
+export type StandinPlan<Name extends string> = {
+  name: string
+  ports: Record<Name, number>
+  issuer(urls: Record<Name, string>): string
+  iss: IssMode
+}
+
 export type OpenedStandin<Name extends string> = {
   core: Core
   urls: Record<Name, string>
@@ -42,25 +50,24 @@ export type OpenedStandin<Name extends string> = {
  * want to know their own URLs.
  */
 export async function openStandin<Name extends string>(
-  name: string,
-  ports: Record<Name, number>,
+  plan: StandinPlan<Name>,
   options: StandinOptions,
 ): Promise<OpenedStandin<Name>> {
-  const names = Object.keys(ports) as Name[]
+  const names = Object.keys(plan.ports) as Name[]
   const origins = await Promise.all(
-    names.map(async (origin) => ({ origin, ...(await listen(ports[origin])) })),
+    names.map(async (origin) => ({ origin, ...(await listen(plan.ports[origin])) })),
   )
   const urls = Object.fromEntries(origins.map(({ origin, url }) => [origin, url])) as Record<Name, string>
+  const clock = createVirtualClock(options.clock ?? systemClock)
   const log = createRequestLog()
   const core: Core = {
-    name,
-    clock: createVirtualClock(options.clock ?? systemClock),
-    ids: createIds(options.seed ?? `${name} ${Object.values(urls).join(' ')}`),
+    clock,
+    ids: createIds(options.seed ?? `${plan.name} ${Object.values(urls).join(' ')}`),
     log,
     faults: createFaults(),
-    issued: createIssuedRecord(),
-    person: newPerson(),
-    callbacks: newCallbacks(),
+    issued: createIssuedRecord(clock.now),
+    browser: createBrowser(plan.name),
+    callbacks: createCallbacks(plan.issuer(urls), plan.iss),
   }
   return {
     core,
@@ -80,9 +87,13 @@ export async function openStandin<Name extends string>(
   }
 }
 
-/** Answers by a table of routes; everything else is 404. */
-export function answerRoutes(routes: Routes): Answer {
-  const find = createRouter(routes)
+/** Answers by a table of routes, all of them under a prefix; everything else is 404. */
+export function answerRoutes(routes: Routes, prefix = ''): Answer {
+  const mounted = Object.entries(routes).map(([route, handler]) => [
+    route.replace(' ', ` ${prefix}`),
+    handler,
+  ])
+  const find = createRouter(Object.fromEntries(mounted))
   return async (call) => {
     const match = find(call.method, call.path)
     return match ? match.handler({ ...call, params: match.params }) : text(404, 'Not Found')

@@ -1,45 +1,49 @@
 import { bearerToken, type Call, json, type Reply } from '../kit/exchange.ts'
 import type { Family } from './grants.ts'
 import { productScopes } from './scopes.ts'
-import type { AtlassianState, AtlassianUser } from './state.ts'
+import type { AtlassianSite, AtlassianState, AtlassianUser } from './state.ts'
+
+type Caller = {
+  user: AtlassianUser
+  family: Family
+  /** What the grant holds and the person can still open. */
+  sites: AtlassianSite[]
+}
 
 const problem = (code: number, message: string) => json(code, { code, message })
 
-function authenticated(
-  state: AtlassianState,
-  call: Call,
-  answer: (user: AtlassianUser, family: Family) => Reply,
-): Reply {
-  const family = state.grants.findAccess(bearerToken(call))?.family
-  const user = family && state.users.get(family.accountId)
-  return family && user ? answer(user, family) : problem(401, 'Unauthorized')
+/** Lets an API call through with the live token it bears. */
+function authenticated(state: AtlassianState, call: Call, answer: (caller: Caller) => Reply): Reply {
+  const family = state.grants.findByAccess(bearerToken(call))
+  if (!family) return problem(401, 'Unauthorized')
+  const user = state.users.get(family.user)
+  const held = state.grants.sites(family).filter((id) => user.sites.includes(id))
+  return answer({ user, family, sites: held.flatMap((id) => state.sites.get(id) ?? []) })
 }
 
-/** The grant's sites the person can still open, once per product the token has scopes for. */
+const pictureOf = (state: AtlassianState, id: string) => `${state.api}/avatars/${encodeURIComponent(id)}.png`
+
+/** A site appears once per product the token has scopes for, each time under the same id. */
 export function accessibleResources(state: AtlassianState, call: Call): Reply {
-  return authenticated(state, call, (user, family) => {
-    const granted = state.grants
-      .sites(family.clientId, family.accountId)
-      .filter((id) => user.sites.includes(id))
-    const resources = granted
-      .flatMap((id) => state.sites.get(id) ?? [])
-      .flatMap((site) =>
-        site.products.map((product) => ({ site, scopes: productScopes(family.scopes, product) })),
-      )
-      .filter(({ scopes }) => scopes.length > 0)
-      .map(({ site, scopes }) => ({
-        id: site.id,
-        url: `https://${site.name}.atlassian.net`,
-        name: site.name,
-        scopes,
-        avatarUrl: `${state.api}/avatars/${site.id}.png`,
-      }))
-    return json(200, resources)
+  return authenticated(state, call, ({ family, sites }) => {
+    const listed = sites.flatMap(({ id, name, products }) =>
+      products.map((product) => ({
+        id,
+        url: `https://${name}.atlassian.net`,
+        name,
+        scopes: productScopes(family.scopes, product),
+        avatarUrl: pictureOf(state, id),
+      })),
+    )
+    return json(
+      200,
+      listed.filter(({ scopes }) => scopes.length > 0),
+    )
   })
 }
 
 export function me(state: AtlassianState, call: Call): Reply {
-  return authenticated(state, call, (user, family) => {
+  return authenticated(state, call, ({ user, family }) => {
     if (!family.scopes.includes('read:me')) return problem(403, 'Forbidden')
     return json(200, {
       account_type: 'atlassian',
@@ -47,7 +51,7 @@ export function me(state: AtlassianState, call: Call): Reply {
       email: user.email,
       email_verified: user.emailVerified,
       name: user.name,
-      picture: `${state.api}/avatars/${encodeURIComponent(user.accountId)}.png`,
+      picture: pictureOf(state, user.accountId),
       account_status: 'active',
       nickname: user.name,
     })
@@ -56,14 +60,13 @@ export function me(state: AtlassianState, call: Call): Reply {
 
 /** A site the grant does not hold is not there, whatever the person could open. */
 export function jiraMyself(state: AtlassianState, call: Call): Reply {
-  return authenticated(state, call, (user, family) => {
-    const cloudId = call.params.cloudId ?? ''
-    const sites = state.grants.sites(family.clientId, family.accountId)
-    if (!sites.includes(cloudId) || !user.sites.includes(cloudId)) return problem(404, 'Not Found')
-    if (!state.sites.get(cloudId)?.products.includes('jira')) return problem(404, 'Not Found')
+  return authenticated(state, call, ({ user, family, sites }) => {
+    const site = sites.find(({ id }) => id === call.params.cloudId)
+    if (!site?.products.includes('jira')) return problem(404, 'Not Found')
     if (!family.scopes.includes('read:jira-user')) return problem(403, 'Unauthorized; scope does not match')
+    const query = `accountId=${encodeURIComponent(user.accountId)}`
     return json(200, {
-      self: `${state.api}/ex/jira/${cloudId}/rest/api/3/user?accountId=${encodeURIComponent(user.accountId)}`,
+      self: `${state.api}/ex/jira/${site.id}/rest/api/3/user?${query}`,
       accountId: user.accountId,
       accountType: 'atlassian',
       emailAddress: user.email ?? '',

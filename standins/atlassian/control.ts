@@ -1,85 +1,60 @@
 import { z } from 'zod'
-import { ControlError, command, commonControl } from '../kit/control.ts'
-import {
-  type AtlassianState,
-  type AtlassianUser,
-  clientSchema,
-  siteSchema,
-  switchesSchema,
-  userSchema,
-} from './state.ts'
+import { ControlError, command } from '../kit/command.ts'
+import { commonControl } from '../kit/control.ts'
+import { timesSchema } from '../kit/faults.ts'
+import { type AtlassianState, clientSchema, siteSchema, switchesSchema, userSchema } from './state.ts'
 
 export type AtlassianControl = ReturnType<typeof atlassianControl>
 
-function findUser(state: AtlassianState, name: string): AtlassianUser | undefined {
-  return [...state.users.values()].find((user) => user.accountId === name || user.email === name)
-}
+const limitSchema = z.strictObject({ seconds: z.int(), times: timesSchema.default('always') })
 
-function getUser(state: AtlassianState, name: string): AtlassianUser {
-  const user = findUser(state, name)
-  if (!user) throw new ControlError(`no such user: ${name}`)
-  return user
-}
+const revocationSchema = z.union([
+  z.strictObject({ token: z.string() }),
+  z.strictObject({ user: z.string(), clientId: z.string() }),
+])
 
 /** Users are named by their account id or their address. */
 export function atlassianControl(state: AtlassianState) {
+  const { core, users, sites, grants } = state
+  const accountOf = (name: string) => users.get(name).accountId
   return {
-    ...commonControl(state.core, (name) => findUser(state, name)?.accountId),
+    ...commonControl(core, users),
     addClient: command(clientSchema, (client) => {
       state.clients.set(client.clientId, client)
     }),
     addSite: command(siteSchema, (site) => {
-      state.sites.set(site.id, site)
+      sites.set(site.id, site)
     }),
     /** An administrator takes the app off a site. */
-    removeSite: command(z.string(), (id) => state.grants.removeSite(id)),
+    removeSite: command(z.string(), (id) => grants.removeSite(id)),
     /** Seeds a user, or replaces the one with the same account id. */
-    addUser: command(userSchema, (user) => {
-      state.users.set(user.accountId, user)
-    }),
+    addUser: command(userSchema, (user) => users.add(user)),
     set: command(switchesSchema.partial(), (patch) => {
       Object.assign(state.switches, patch)
     }),
     /** A new password ends every token family of the account. */
     passwordChanged: command(z.string(), (name) => {
-      const { accountId } = getUser(state, name)
-      return state.grants.endFamilies((family) => family.accountId === accountId)
+      const account = accountOf(name)
+      return grants.endFamilies((family) => family.user === account)
     }),
-    /** The person disconnects the app, or one access token dies before its time. */
-    revoke: command(
-      z.union([
-        z.strictObject({ token: z.string() }),
-        z.strictObject({ user: z.string(), clientId: z.string() }),
-      ]),
-      (target) => {
-        if ('token' in target) return state.grants.expireAccess(target.token)
-        const { accountId } = getUser(state, target.user)
-        state.grants.forget(target.clientId, accountId)
-        return state.grants.endFamilies(
-          (family) => family.accountId === accountId && family.clientId === target.clientId,
+    /** One token dies before its time, or the person disconnects the app. */
+    revoke: command(revocationSchema, (target) => {
+      if ('user' in target) {
+        const owner = { clientId: target.clientId, user: accountOf(target.user) }
+        grants.removeSites(owner)
+        return grants.endFamilies(
+          (family) => family.user === owner.user && family.clientId === owner.clientId,
         )
-      },
-    ),
-    rateLimit: command(
-      z.strictObject({
-        seconds: z.int(),
-        times: z.union([z.int().positive(), z.literal('always')]).default('always'),
-      }),
-      ({ seconds, times }) => {
-        const headers = { 'retry-after': String(seconds), 'x-ratelimit-remaining': '0' }
-        state.core.faults.add({
-          on: '*',
-          origin: 'api',
-          times,
-          skip: 0,
-          effect: {
-            kind: 'respond',
-            status: 429,
-            headers,
-            body: { code: 429, message: 'Rate limit exceeded' },
-          },
-        })
-      },
-    ),
+      }
+      if (!grants.forget(target.token)) throw new ControlError('no such live token')
+      return 1
+    }),
+    /** Answers API calls as if a limit were used up, until `clearScripts` or for a number of `times`. */
+    rateLimit: command(limitSchema, ({ seconds, times }) => {
+      const headers = { 'retry-after': String(seconds), 'x-ratelimit-remaining': '0' }
+      const body = { code: 429, message: 'Rate limit exceeded' }
+      const effect = { kind: 'respond' as const, status: 429, headers, body }
+      core.faults.add({ on: '*', origin: 'api', times, skip: 0, effect })
+    }),
   }
 }

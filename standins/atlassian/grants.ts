@@ -1,120 +1,109 @@
 import type { Core } from '../kit/core.ts'
-import type { AtlassianClient, AtlassianSwitches } from './state.ts'
+import type { Owner } from '../kit/issued.ts'
+import type { AtlassianSwitches } from './state.ts'
 
 /** All tokens descended from one sign-in. */
-export type Family = {
-  clientId: string
-  accountId: string
-  scopes: string[]
-  startedAt: number
-  dead: boolean
-}
+export type Family = Owner & { scopes: string[]; startedAt: number; dead: boolean }
 
-export type AccessToken = { value: string; family: Family; expiresAt: number }
+type AccessToken = { value: string; family: Family; diesAt: number }
+
 type RefreshToken = {
   value: string
   family: Family
   issuedAt: number
   usedAt: number | undefined
+  /** The access token it was issued with, which dies early when it is used. */
   companion: AccessToken
 }
-export type Pair = { access: AccessToken; refresh: RefreshToken | undefined }
+
+export type Pair = { family: Family; accessToken: string; refreshToken: string | undefined }
 
 export type GrantStore = ReturnType<typeof createGrantStore>
 
+const ownerKey = ({ clientId, user }: Owner) => `${clientId} ${user}`
+
 /** A JWT to look at, and about as long as a real one; nobody can verify it. */
-function accessTokenValue(core: Core, accountId: string, expiresAt: number): string {
+function accessTokenValue(core: Core, user: string, diesAt: number): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const claims = {
-    sub: accountId,
-    iss: 'https://auth.atlassian.com',
-    exp: expiresAt,
-    aud: core.ids.text(1300),
-  }
+  const claims = { sub: user, iss: 'https://auth.atlassian.com', exp: diesAt, jti: core.ids.text(1300) }
   return `${part({ kid: core.ids.hex(16), alg: 'RS256' })}.${part(claims)}.${core.ids.text(512)}`
 }
 
-/** The grants, one per app and account, and the token families under them. */
-export function createGrantStore(core: Core, switches: () => AtlassianSwitches) {
+/** The token families, and the sites each grant holds: there is one grant per app and account. */
+export function createGrantStore(core: Core, switches: AtlassianSwitches) {
   const access = new Map<string, AccessToken>()
   const refresh = new Map<string, RefreshToken>()
-  const grantedSites = new Map<string, string[]>()
-  const key = (clientId: string, accountId: string) => `${clientId} ${accountId}`
+  const sites = new Map<string, string[]>()
 
   function issue(family: Family): Pair {
-    const now = core.clock.now()
-    const expiresAt = now + switches().accessLifetime
-    const owner = { user: family.accountId, clientId: family.clientId, at: now }
-    const companion = { value: accessTokenValue(core, family.accountId, expiresAt), family, expiresAt }
+    const issuedAt = core.clock.now()
+    const diesAt = issuedAt + switches.accessLifetime
+    const companion = { value: accessTokenValue(core, family.user, diesAt), family, diesAt }
     access.set(companion.value, companion)
-    core.issued.add({ kind: 'access_token', value: companion.value, ...owner })
-    if (!family.scopes.includes('offline_access')) return { access: companion, refresh: undefined }
-
+    core.issued.add('access_token', companion.value, family)
+    if (!family.scopes.includes('offline_access')) {
+      return { family, accessToken: companion.value, refreshToken: undefined }
+    }
     const value = `eyJ${core.ids.text(420)}`
-    const token: RefreshToken = { value, family, issuedAt: now, usedAt: undefined, companion }
-    refresh.set(value, token)
-    core.issued.add({ kind: 'refresh_token', value, ...owner })
-    return { access: companion, refresh: token }
+    refresh.set(value, { value, family, issuedAt, usedAt: undefined, companion })
+    core.issued.add('refresh_token', value, family)
+    return { family, accessToken: companion.value, refreshToken: value }
   }
 
-  function families(matches: (family: Family) => boolean): Family[] {
-    const all = new Set([...access.values()].map((token) => token.family))
-    return [...all].filter((family) => !family.dead && matches(family))
+  /** From the first use on, the old pair has the leeway left to live. */
+  function markUsed(token: RefreshToken): void {
+    const now = core.clock.now()
+    token.usedAt ??= now
+    token.companion.diesAt = Math.min(token.companion.diesAt, token.usedAt + switches.leeway)
   }
 
   return {
-    start(client: AtlassianClient, accountId: string, scopes: string[]): Pair {
-      const now = core.clock.now()
-      return issue({ clientId: client.clientId, accountId, scopes, startedAt: now, dead: false })
+    start({ clientId, user }: Owner, scopes: string[]): Pair {
+      return issue({ clientId, user, scopes, startedAt: core.clock.now(), dead: false })
     },
     /**
-     * Rotates. The old pair lives on for the leeway, and using the old token again inside it gives yet another pair; using
-     * it after the leeway ends the whole family.
+     * Using an old token again inside the leeway gives yet another pair; using it after the leeway ends the whole
+     * family.
      */
-    rotate(value: string | undefined, clientId: string): Pair | undefined {
+    rotate(value: string, clientId: string): Pair | undefined {
       const now = core.clock.now()
-      const { leeway, refreshIdleLifetime, refreshAbsoluteLifetime } = switches()
-      const token = refresh.get(value ?? '')
+      const token = refresh.get(value)
       if (!token || token.family.clientId !== clientId || token.family.dead) return undefined
-      if (token.usedAt !== undefined && now >= token.usedAt + leeway) {
+      if (token.usedAt !== undefined && now >= token.usedAt + switches.leeway) {
         token.family.dead = true
         return undefined
       }
-      const idle = now >= token.issuedAt + refreshIdleLifetime
-      if (idle || now >= token.family.startedAt + refreshAbsoluteLifetime) return undefined
-      if (token.usedAt === undefined) {
-        token.usedAt = now
-        token.companion.expiresAt = Math.min(token.companion.expiresAt, now + leeway)
-      }
+      if (now >= token.issuedAt + switches.refreshIdleLifetime) return undefined
+      if (now >= token.family.startedAt + switches.refreshAbsoluteLifetime) return undefined
+      markUsed(token)
       return issue(token.family)
     },
-    findAccess(value: string | undefined): AccessToken | undefined {
+    /** The family of a live access token. */
+    findByAccess(value: string | undefined): Family | undefined {
       const token = access.get(value ?? '')
-      return token && !token.family.dead && token.expiresAt > core.clock.now() ? token : undefined
+      return token && !token.family.dead && token.diesAt > core.clock.now() ? token.family : undefined
     },
     familyOf: (value: string) => access.get(value)?.family ?? refresh.get(value)?.family,
-    /** One access token dies early, whatever it said about its expiry. */
-    expireAccess(value: string): void {
-      access.delete(value)
-    },
+    /** One token dies early, whatever it said about its expiry; false when there is no such token. */
+    forget: (value: string) => access.delete(value) || refresh.delete(value),
     endFamilies(matches: (family: Family) => boolean): number {
-      const doomed = families(matches)
+      const families = new Set([...access.values(), ...refresh.values()].map(({ family }) => family))
+      const doomed = [...families].filter((family) => !family.dead && matches(family))
       for (const family of doomed) family.dead = true
       return doomed.length
     },
-    sites: (clientId: string, accountId: string) => grantedSites.get(key(clientId, accountId)) ?? [],
-    addSites(clientId: string, accountId: string, sites: string[]): void {
-      const earlier = grantedSites.get(key(clientId, accountId)) ?? []
-      grantedSites.set(key(clientId, accountId), [...new Set([...earlier, ...sites])])
+    sites: (owner: Owner) => sites.get(ownerKey(owner)) ?? [],
+    addSites(owner: Owner, added: string[]): void {
+      sites.set(ownerKey(owner), [...new Set([...(sites.get(ownerKey(owner)) ?? []), ...added])])
     },
     removeSite(site: string): void {
-      for (const [grant, sites] of grantedSites) {
-        grantedSites.set(
-          grant,
-          sites.filter((one) => one !== site),
+      for (const [key, held] of sites) {
+        sites.set(
+          key,
+          held.filter((one) => one !== site),
         )
       }
     },
-    forget: (clientId: string, accountId: string) => grantedSites.delete(key(clientId, accountId)),
+    removeSites: (owner: Owner) => sites.delete(ownerKey(owner)),
   }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { CodeStore } from '../kit/codes.ts'
 import type { Core } from '../kit/core.ts'
+import type { Directory } from '../kit/directory.ts'
 import type { GrantStore } from './grants.ts'
 
 export const clientSchema = z.strictObject({
@@ -56,14 +57,14 @@ export const defaultSwitches: AtlassianSwitches = {
   pickedSites: null,
 }
 
-export type CodeDetails = { accountId: string; scopes: string[] }
+export type CodeDetails = { scopes: string[] }
 
 export type AtlassianState = {
   core: Core
   auth: string
   api: string
   clients: Map<string, AtlassianClient>
-  users: Map<string, AtlassianUser>
+  users: Directory<AtlassianUser>
   sites: Map<string, AtlassianSite>
   switches: AtlassianSwitches
   codes: CodeStore<CodeDetails>

@@ -7,16 +7,13 @@ const refuse = (status: number, error: string, description: string) =>
   json(status, { error, error_description: description }, { 'cache-control': 'no-store' })
 
 /** Client credentials come in the body, JSON or form. */
-function authenticate(state: AtlassianState, call: Call): AtlassianClient | undefined {
-  const credentials = bodyCredentials(call)
-  const client = state.clients.get(credentials?.clientId ?? '')
-  return credentials?.clientSecret === client?.clientSecret ? client : undefined
-}
-
 export function exchangeToken(state: AtlassianState, call: Call): Reply {
   if (call.repeated.length > 0) return refuse(400, 'invalid_request', 'Duplicate parameters')
-  const client = authenticate(state, call)
-  if (!client) return refuse(401, 'access_denied', 'Unauthorized')
+  const credentials = bodyCredentials(call)
+  const client = state.clients.get(credentials?.clientId ?? '')
+  if (!client || credentials?.clientSecret !== client.clientSecret) {
+    return refuse(401, 'access_denied', 'Unauthorized')
+  }
   switch (field(call.body, 'grant_type')) {
     case 'authorization_code':
       return redeemCode(state, call, client)
@@ -27,35 +24,31 @@ export function exchangeToken(state: AtlassianState, call: Call): Reply {
   }
 }
 
-function tokenReply(state: AtlassianState, { access, refresh: successor }: Pair): Reply {
-  return json(
-    200,
-    {
-      access_token: access.value,
-      expires_in: state.switches.accessLifetime,
-      token_type: 'Bearer',
-      scope: access.family.scopes.join(' '),
-      ...(successor ? { refresh_token: successor.value } : {}),
-    },
-    { 'cache-control': 'no-store' },
-  )
+function tokenReply(state: AtlassianState, { family, accessToken, refreshToken }: Pair): Reply {
+  const body = {
+    access_token: accessToken,
+    expires_in: state.switches.accessLifetime,
+    token_type: 'Bearer',
+    scope: family.scopes.join(' '),
+    ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+  }
+  return json(200, body, { 'cache-control': 'no-store' })
 }
 
-function redeemCode(state: AtlassianState, call: Call, client: AtlassianClient): Reply {
-  const redemption = state.codes.redeem({
-    code: field(call.body, 'code'),
-    clientId: client.clientId,
-    redirectUri: field(call.body, 'redirect_uri'),
-    verifier: field(call.body, 'code_verifier'),
-  })
-  if (redemption.outcome === 'verifier') return refuse(403, 'invalid_grant', 'Failed to verify code verifier')
-  if (redemption.outcome !== 'redeemed') return refuse(403, 'invalid_grant', 'Invalid authorization code')
-  const { accountId, scopes } = redemption.details
-  return tokenReply(state, state.grants.start(client, accountId, scopes))
+function redeemCode(state: AtlassianState, call: Call, { clientId }: AtlassianClient): Reply {
+  const redemption = state.codes.redeem(call, clientId)
+  if (redemption.outcome === 'verifier') {
+    return refuse(403, 'invalid_grant', 'Failed to verify code verifier')
+  }
+  if (redemption.outcome !== 'redeemed') {
+    return refuse(403, 'invalid_grant', 'Invalid authorization code')
+  }
+  const { user, details } = redemption
+  return tokenReply(state, state.grants.start({ clientId, user }, details.scopes))
 }
 
 function refresh(state: AtlassianState, call: Call, client: AtlassianClient): Reply {
-  const pair = state.grants.rotate(field(call.body, 'refresh_token'), client.clientId)
+  const pair = state.grants.rotate(field(call.body, 'refresh_token') ?? '', client.clientId)
   if (pair) return tokenReply(state, pair)
   return state.switches.deadRefresh === 'invalid_grant'
     ? refuse(403, 'invalid_grant', 'Unknown or invalid refresh token.')

@@ -24,9 +24,16 @@ const alone = [
 
 const known = new Set([...Object.keys(contained), ...Object.values(contained).flat(), ...alone])
 
+const namesIn = (parameter: string | undefined) => (parameter ?? '').split(/[ ,]+/)
+
 /** The scopes of a request; unknown names are dropped without a word, and so is `offline_access`. */
 export function readScopes(parameter: string | undefined): string[] {
-  return normalised((parameter ?? '').split(/[ ,]+/).filter((scope) => known.has(scope)))
+  return normalised(namesIn(parameter).filter((scope) => known.has(scope)))
+}
+
+/** `offline_access` is no scope of the token: it asks for one that expires and can be refreshed. */
+export function wantsOffline(parameter: string | undefined): boolean {
+  return namesIn(parameter).includes('offline_access')
 }
 
 /** Without repetitions, and without what another scope of the list contains. */

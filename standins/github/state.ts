@@ -1,23 +1,22 @@
 import { z } from 'zod'
 import type { CodeStore } from '../kit/codes.ts'
 import type { Core } from '../kit/core.ts'
+import type { Directory } from '../kit/directory.ts'
 import type { TokenStore } from './tokens.ts'
+
+const redirectSchema = z.union([
+  z.strictObject({ uri: z.url(), match: z.enum(['exact', 'wildcard']) }),
+  z.url().transform((uri) => ({ uri, match: 'exact' as const })),
+])
 
 export const clientSchema = z.strictObject({
   clientId: z.string(),
   clientSecret: z.string(),
   name: z.string().default('Coatcheck'),
-  redirectUris: z
-    .array(
-      z.union([
-        z.strictObject({ uri: z.url(), match: z.enum(['exact', 'wildcard']) }),
-        z.url().transform((uri) => ({ uri, match: 'exact' as const })),
-      ]),
-    )
-    .min(1),
+  redirectUris: z.array(redirectSchema).min(1),
   kind: z.enum(['oauth-app', 'github-app']).default('oauth-app'),
-  /** The app's setting for expiring user tokens; the scope `offline_access` asks for them per sign-in. */
-  expiringTokens: z.boolean().default(false),
+  /** The app's setting for expiring user tokens; absent: on for a GitHub App, off for an OAuth App. */
+  expiringTokens: z.boolean().optional(),
   suspended: z.boolean().default(false),
 })
 
@@ -76,15 +75,14 @@ export const defaultSwitches: GithubSwitches = {
   tokensPerHour: 10,
 }
 
-export type CodeDetails = { userId: number; scopes: string[]; offline: boolean }
+export type CodeDetails = { scopes: string[]; offline: boolean }
 
 export type GithubState = {
   core: Core
   web: string
   api: string
-  issuer: string
   clients: Map<string, GithubClient>
-  users: Map<number, GithubUser>
+  users: Directory<GithubUser>
   switches: GithubSwitches
   codes: CodeStore<CodeDetails>
   tokens: TokenStore

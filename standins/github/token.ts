@@ -1,5 +1,5 @@
 import { bodyCredentials } from '../kit/credentials.ts'
-import { type Call, field, type Reply } from '../kit/exchange.ts'
+import { type Call, field, type Reply, text } from '../kit/exchange.ts'
 import type { GithubClient, GithubState } from './state.ts'
 import type { Token } from './tokens.ts'
 
@@ -85,31 +85,25 @@ export function exchangeToken(state: GithubState, call: Call): Reply {
 }
 
 function redeemCode(state: GithubState, call: Call, client: GithubClient): Reply {
-  const redemption = state.codes.redeem({
-    code: field(call.body, 'code'),
-    clientId: client.clientId,
-    redirectUri: field(call.body, 'redirect_uri'),
-    verifier: field(call.body, 'code_verifier'),
-  })
+  const redemption = state.codes.redeem(call, client.clientId)
   if (redemption.outcome === 'redirect-uri') return refuse(state, call, 'redirect_uri_mismatch')
   if (redemption.outcome !== 'redeemed') return refuse(state, call, 'bad_verification_code')
 
-  const { userId, scopes, offline } = redemption.details
-  if (state.users.get(userId)?.unverified) return refuse(state, call, 'unverified_user_email')
-  const expiring = client.expiringTokens || (offline && !state.switches.ghesOld)
-  const token = state.tokens.signIn(client, userId, scopes, expiring)
-  if (token) return tokenReply(state, call, client, token)
-  return {
-    status: 429,
-    headers: { 'retry-after': '3600', 'content-type': 'text/plain' },
-    body: 'Too many tokens',
-  }
+  const user = state.users.get(redemption.user)
+  if (user.unverified) return refuse(state, call, 'unverified_user_email')
+  const { scopes, offline } = redemption.details
+  const byDefault = client.expiringTokens ?? client.kind === 'github-app'
+  const renewal = byDefault || (offline && !state.switches.ghesOld) ? 'expiring' : 'lasting'
+  const token = state.tokens.signIn(client, redemption.user, scopes, renewal)
+  return token
+    ? tokenReply(state, call, client, token)
+    : text(429, 'Too many tokens', { 'retry-after': '3600' })
 }
 
 /** Scopes cannot be changed on the way, so a `scope` parameter is refused. */
 function refresh(state: GithubState, call: Call, client: GithubClient): Reply {
   if (call.body.scope !== undefined) return refuse(state, call, 'invalid_request')
-  const old = state.tokens.findByRefresh(field(call.body, 'refresh_token'), client.clientId)
+  const old = state.tokens.findByRefresh(field(call.body, 'refresh_token') ?? '', client.clientId)
   if (!old) return refuse(state, call, 'bad_refresh_token')
-  return tokenReply(state, call, client, state.tokens.rotate(old, client))
+  return tokenReply(state, call, client, state.tokens.replace(old, client))
 }

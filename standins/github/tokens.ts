@@ -1,107 +1,106 @@
 import type { Core } from '../kit/core.ts'
+import type { Owner } from '../kit/issued.ts'
 import type { GithubClient, GithubSwitches } from './state.ts'
 
-export type Token = {
+export type Token = Owner & {
   access: string
   refresh: string | undefined
-  clientId: string
-  userId: number
   scopes: string[]
-  issuedAt: number
   usedAt: number
-  expiresAt: number | undefined
-  refreshExpiresAt: number | undefined
+  expiresAt: number
+  refreshExpiresAt: number
 }
 
 export type TokenStore = ReturnType<typeof createTokenStore>
 
+const hour = 3600
 const yearOfSilence = 31_536_000
 
-const scopeSet = (token: Pick<Token, 'clientId' | 'userId' | 'scopes'>) =>
-  `${token.clientId} ${token.userId} ${[...token.scopes].sort().join(' ')}`
+const grantKey = ({ clientId, user }: Owner) => `${clientId} ${user}`
+const scopeSetKey = (owner: Owner, scopes: string[]) => `${grantKey(owner)} ${[...scopes].sort().join(' ')}`
 
 /** Only live tokens are kept: whatever was revoked, rotated or pushed out is gone, and nobody can tell which. */
-export function createTokenStore(core: Core, switches: () => GithubSwitches) {
+export function createTokenStore(core: Core, switches: GithubSwitches) {
   const live = new Set<Token>()
   const granted = new Map<string, string[]>()
   const signIns = new Map<string, number[]>()
 
-  function find(matches: (token: Token) => boolean): Token | undefined {
-    return [...live].find(matches)
-  }
+  const find = (matches: (token: Token) => boolean) => [...live].find(matches)
 
-  function issue(client: GithubClient, userId: number, scopes: string[], expiring: boolean): Token {
+  function issue(
+    client: GithubClient,
+    user: string,
+    scopes: string[],
+    renewal: 'expiring' | 'lasting',
+  ): Token {
     const now = core.clock.now()
+    const expiring = renewal === 'expiring'
     const token: Token = {
       access: `${client.kind === 'github-app' ? 'ghu_' : 'gho_'}${core.ids.text(36)}`,
       refresh: expiring ? `ghr_${core.ids.text(76)}` : undefined,
       clientId: client.clientId,
-      userId,
+      user,
       scopes,
-      issuedAt: now,
       usedAt: now,
-      expiresAt: expiring ? now + switches().accessLifetime : undefined,
-      refreshExpiresAt: expiring ? now + switches().refreshLifetime : undefined,
+      expiresAt: expiring ? now + switches.accessLifetime : Number.POSITIVE_INFINITY,
+      refreshExpiresAt: now + switches.refreshLifetime,
     }
     live.add(token)
-    const owner = { user: String(userId), clientId: client.clientId, at: now }
-    core.issued.add({ kind: 'access_token', value: token.access, ...owner })
-    if (token.refresh) core.issued.add({ kind: 'refresh_token', value: token.refresh, ...owner })
+    core.issued.add('access_token', token.access, token)
+    if (token.refresh) core.issued.add('refresh_token', token.refresh, token)
     return token
   }
 
   return {
-    /** The live token behind a bearer, now used; undefined for anything unknown, expired or revoked. */
+    /** The token behind a bearer, now used; undefined for anything unknown, expired, revoked or long forgotten. */
     use(access: string | undefined): Token | undefined {
       const now = core.clock.now()
-      const token = find((candidate) => candidate.access === access)
-      if (!token || (token.expiresAt ?? now + 1) <= now) return undefined
-      if (token.usedAt + yearOfSilence <= now) return undefined
+      const token = find((one) => one.access === access)
+      if (!token || token.expiresAt <= now || token.usedAt + yearOfSilence <= now) return undefined
       token.usedAt = now
       return token
     },
     findByAccess: (access: string | undefined) => find((token) => token.access === access),
-    findByRefresh: (refresh: string | undefined, clientId: string) =>
-      find(
-        (token) =>
-          refresh !== undefined &&
-          token.refresh === refresh &&
-          token.clientId === clientId &&
-          (token.refreshExpiresAt ?? 0) > core.clock.now(),
-      ),
-    /** A token from a sign-in; `undefined` when there were too many within the hour. */
-    signIn(client: GithubClient, userId: number, scopes: string[], expiring: boolean): Token | undefined {
+    findByRefresh(refresh: string, clientId: string): Token | undefined {
+      const token = find((one) => one.refresh === refresh && one.clientId === clientId)
+      return token && token.refreshExpiresAt > core.clock.now() ? token : undefined
+    },
+    /** A token from a sign-in; undefined when there were too many within the hour. */
+    signIn(
+      client: GithubClient,
+      user: string,
+      scopes: string[],
+      renewal: 'expiring' | 'lasting',
+    ): Token | undefined {
       const now = core.clock.now()
-      const key = scopeSet({ clientId: client.clientId, userId, scopes })
-      const recent = (signIns.get(key) ?? []).filter((at) => at > now - 3600)
-      if (recent.length >= switches().tokensPerHour) return undefined
+      const key = scopeSetKey({ clientId: client.clientId, user }, scopes)
+      const recent = (signIns.get(key) ?? []).filter((at) => at > now - hour)
+      if (recent.length >= switches.tokensPerHour) return undefined
       signIns.set(key, [...recent, now])
-      const token = issue(client, userId, scopes, expiring)
-      const siblings = [...live].filter((other) => scopeSet(other) === key)
-      for (const oldest of siblings.slice(0, -switches().liveTokens)) live.delete(oldest)
+      const token = issue(client, user, scopes, renewal)
+      const siblings = [...live].filter((other) => scopeSetKey(other, other.scopes) === key)
+      for (const oldest of siblings.slice(0, -switches.liveTokens)) live.delete(oldest)
       return token
     },
-    /** The old pair dies at once, without leeway. */
-    rotate(old: Token, client: GithubClient): Token {
+    /** A new token in the old one's place; the old pair dies at once, without leeway. */
+    replace(old: Token, client: GithubClient): Token {
       live.delete(old)
-      return issue(client, old.userId, old.scopes, true)
+      return issue(client, old.user, old.scopes, old.refresh === undefined ? 'lasting' : 'expiring')
     },
-    reset(old: Token, client: GithubClient): Token {
-      live.delete(old)
-      return issue(client, old.userId, old.scopes, old.refresh !== undefined)
+    revoke(token: Token): void {
+      live.delete(token)
     },
-    revoke: (token: Token) => live.delete(token),
     /** All tokens of a user at an app; the user's remembered consent goes too. */
-    revokeGrant(clientId: string, userId: number): number {
-      const doomed = [...live].filter((token) => token.clientId === clientId && token.userId === userId)
+    revokeGrant(owner: Owner): number {
+      const doomed = [...live].filter((token) => grantKey(token) === grantKey(owner))
       for (const token of doomed) live.delete(token)
-      granted.delete(`${clientId} ${userId}`)
+      granted.delete(grantKey(owner))
       return doomed.length
     },
-    grantedScopes: (clientId: string, userId: number) => granted.get(`${clientId} ${userId}`),
-    rememberGrant(clientId: string, userId: number, scopes: string[]): void {
-      const key = `${clientId} ${userId}`
-      granted.set(key, [...new Set([...(granted.get(key) ?? []), ...scopes])])
+    grantedScopes: (owner: Owner) => granted.get(grantKey(owner)),
+    rememberGrant(owner: Owner, scopes: string[]): void {
+      const earlier = granted.get(grantKey(owner)) ?? []
+      granted.set(grantKey(owner), [...new Set([...earlier, ...scopes])])
     },
   }
 }

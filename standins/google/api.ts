@@ -15,8 +15,7 @@ function authenticated(
   answer: (user: GoogleUser, token: AccessToken) => Reply,
 ): Reply {
   const token = state.grants.findAccess(bearerToken(call))
-  const user = token && state.users.get(token.sub)
-  if (!token || !user) {
+  if (!token) {
     const challenge = {
       'www-authenticate': 'Bearer realm="https://accounts.google.com/", error="invalid_token"',
     }
@@ -25,7 +24,7 @@ function authenticated(
   if (!scopes.some((scope) => token.scopes.includes(scopeUrl(scope)))) {
     return problem(403, 'PERMISSION_DENIED', 'Request had insufficient authentication scopes.')
   }
-  return answer(user, token)
+  return answer(state.users.get(token.user), token)
 }
 
 export function userinfo(state: GoogleState, call: Call): Reply {

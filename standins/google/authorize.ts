@@ -1,203 +1,176 @@
-import { type Answer, answerOf, signedIn, signInCookie } from '../kit/browser.ts'
-import { redirectBack } from '../kit/callback.ts'
+import type { Decision } from '../kit/browser.ts'
 import { type Call, html, type Reply } from '../kit/exchange.ts'
 import { type Brand, consentPage, errorPage } from '../kit/page.ts'
-import { type Challenge, isS256Challenge, isVerifier } from '../kit/pkce.ts'
+import { type Challenge, readChallenge } from '../kit/pkce.ts'
 import { isSignInScope, readScopes } from './scopes.ts'
 import type { GoogleClient, GoogleState, GoogleUser } from './state.ts'
 
-export const brand: Brand = { name: 'Google', color: '#0b57d0' }
+const brand: Brand = { name: 'Google', color: '#0b57d0' }
 
-/** What the checks below establish about a request. */
+/** A request that may be shown to a person. */
 type Request = {
   client: GoogleClient
   redirectUri: string
   scopes: string[]
-  prompts: Set<string>
+  prompts: string[]
   challenge: Challenge | undefined
+  call: Call
+}
+
+/** What came of a request: who agrees to which scopes, and whether the consent page was shown for it. */
+type Approval = {
+  user: GoogleUser
+  scopes: string[]
+  prompt: 'consent' | 'none'
+  headers: Reply['headers']
 }
 
 /** An error Google shows on its own page; it never reaches the client. */
 const pageError = (status: number, error: string) =>
   html(status, errorPage(brand, 'Access blocked', `Error ${status}: ${error}`))
 
-const isReply = (value: Request | Reply): value is Reply => 'status' in value
+const promptValues = ['none', 'consent', 'select_account']
 
-function readChallenge(call: Call): Challenge | 'absent' | 'malformed' {
-  const value = call.query.code_challenge
-  const method = call.query.code_challenge_method ?? 'plain'
-  if (value === undefined) return call.query.code_challenge_method === undefined ? 'absent' : 'malformed'
-  if (method === 'S256' && isS256Challenge(value)) return { method, value }
-  return method === 'plain' && isVerifier(value) ? { method, value } : 'malformed'
+function readPrompts(parameter: string | undefined): string[] | 'malformed' {
+  const prompts = (parameter ?? '').split(' ').filter((prompt) => prompt !== '')
+  const unknown = prompts.some((prompt) => !promptValues.includes(prompt))
+  return unknown || (prompts.includes('none') && prompts.length > 1) ? 'malformed' : prompts
 }
 
-function readPrompts(call: Call): Set<string> | 'malformed' {
-  const prompts = new Set((call.query.prompt ?? '').split(' ').filter((prompt) => prompt !== ''))
-  const unknown = [...prompts].some((prompt) => !['none', 'consent', 'select_account'].includes(prompt))
-  return unknown || (prompts.has('none') && prompts.size > 1) ? 'malformed' : prompts
+const isOneOf = (value: string | undefined, ...allowed: string[]) =>
+  value === undefined || allowed.includes(value)
+
+/** The parameters that go wrong on Google's own page, whatever they are. */
+function readParameters(client: GoogleClient, redirectUri: string, call: Call): Request | 'malformed' {
+  const { scopes } = readScopes(call.query.scope)
+  const challenge = readChallenge(call, ['S256', 'plain'])
+  const prompts = readPrompts(call.query.prompt)
+  if (scopes.length === 0 || challenge === 'malformed' || prompts === 'malformed') return 'malformed'
+  if (!isOneOf(call.query.access_type, 'online', 'offline')) return 'malformed'
+  if (!isOneOf(call.query.include_granted_scopes, 'true', 'false')) return 'malformed'
+  return {
+    client,
+    redirectUri,
+    scopes,
+    prompts,
+    challenge: challenge === 'absent' ? undefined : challenge,
+    call,
+  }
 }
 
-const onOff: Record<string, string[]> = {
-  access_type: ['online', 'offline'],
-  include_granted_scopes: ['true', 'false'],
-}
-
-function readRequest(state: GoogleState, call: Call): Request | Reply {
+/** `GET` is where the client sends the browser, `POST` is the consent page coming back. */
+export function authorize(state: GoogleState, call: Call): Reply {
   const client = state.clients.get(call.query.client_id ?? '')
   if (!client) return pageError(401, 'invalid_client')
   if (client.deleted) return pageError(401, 'deleted_client')
   if (call.repeated.length > 0) return pageError(400, 'invalid_request')
   const redirectUri = call.query.redirect_uri
-  if (!redirectUri || !client.redirectUris.includes(redirectUri))
+  if (!redirectUri || !client.redirectUris.includes(redirectUri)) {
     return pageError(400, 'redirect_uri_mismatch')
+  }
   if (call.query.response_type !== 'code') return pageError(400, 'unsupported_response_type')
-
-  const { scopes, unknown } = readScopes(call.query.scope)
-  if (unknown.length > 0) return pageError(400, 'invalid_scope')
-  const challenge = readChallenge(call)
-  const prompts = readPrompts(call)
-  const odd = Object.entries(onOff).some(
-    ([name, values]) => !values.includes(call.query[name] ?? values[0] ?? ''),
-  )
-  if (scopes.length === 0 || challenge === 'malformed' || prompts === 'malformed' || odd) {
-    return pageError(400, 'invalid_request')
-  }
+  if (readScopes(call.query.scope).unknown.length > 0) return pageError(400, 'invalid_scope')
+  const request = readParameters(client, redirectUri, call)
+  if (request === 'malformed') return pageError(400, 'invalid_request')
   if (state.switches.pageError !== 'none') return pageError(403, state.switches.pageError)
-  return { client, redirectUri, scopes, prompts, challenge: challenge === 'absent' ? undefined : challenge }
+  return request.prompts.includes('none') ? answerSilently(state, request) : answerAloud(state, request)
 }
 
-function refuse(state: GoogleState, call: Call, request: Request, error: string): Reply {
-  const parameters = { error, state: call.query.state }
-  return redirectBack(state.core.callbacks, request.redirectUri, state.issuer, parameters)
+function refuse({ core }: GoogleState, { redirectUri, call }: Request, error: string): Reply {
+  return core.callbacks.redirect(redirectUri, { error, state: call.query.state })
 }
 
-/** `GET` is where the client sends the browser, `POST` is the consent page coming back. */
-export function authorize(state: GoogleState, call: Call): Reply {
-  const request = readRequest(state, call)
-  if (isReply(request)) return request
-  const user = state.users.get(signedIn(state.core.person, 'google', call) ?? '')
-  const consented = user && state.grants.consentedScopes(request.client.clientId, user.sub)
-  const covered = consented !== undefined && request.scopes.every((scope) => consented.has(scope))
+const ownerOf = (client: GoogleClient, user: GoogleUser) => ({ clientId: client.clientId, user: user.sub })
 
-  if (request.prompts.has('none')) return answerSilently(state, call, request, user, covered)
-  const mustAsk = request.prompts.has('consent') || request.prompts.has('select_account')
-  if (call.method === 'GET' && user && covered && !mustAsk && state.core.person.decision !== 'deny') {
-    return giveCode(state, call, request, user, {
-      scopes: request.scopes,
-      consentShown: false,
-      cookie: undefined,
-    })
+/** Whether the user agreed to all of this earlier. */
+function isCovered(state: GoogleState, { client, scopes }: Request, user: GoogleUser): boolean {
+  const consented = state.grants.consentedScopes(ownerOf(client, user))
+  return consented !== undefined && scopes.every((scope) => consented.includes(scope))
+}
+
+/** `prompt=none`: no page is ever shown. */
+function answerSilently(state: GoogleState, request: Request): Reply {
+  const user = state.users.find(state.core.browser.signedIn(request.call))
+  const hint = request.call.query.login_hint
+  if (!user) return refuse(state, request, 'login_required')
+  if (!isOneOf(hint, user.email, user.sub)) return refuse(state, request, 'interaction_required')
+  if (!isCovered(state, request, user)) return refuse(state, request, 'consent_required')
+  return giveCode(state, request, { user, scopes: request.scopes, prompt: 'none', headers: {} })
+}
+
+function answerAloud(state: GoogleState, request: Request): Reply {
+  const { browser } = state.core
+  const decision = browser.decide(request.call)
+  const user = state.users.find(browser.signedIn(request.call))
+  const noPageNeeded = request.prompts.length === 0 && user && isCovered(state, request, user)
+  if (decision.kind === 'ask' && noPageNeeded) {
+    return giveCode(state, request, { user, scopes: request.scopes, prompt: 'none', headers: {} })
   }
-  const answer = answerOf(state.core.person, 'google', call)
-  switch (answer.kind) {
+  switch (decision.kind) {
     case 'ask':
-      return askForConsent(state, call, request)
+      return askForConsent(state, request)
     case 'deny':
-      return refuse(state, call, request, 'access_denied')
+      return refuse(state, request, 'access_denied')
     case 'approve':
-      return approve(state, call, request, answer)
+      return approve(state, request, decision)
   }
 }
 
-function answerSilently(
-  state: GoogleState,
-  call: Call,
-  request: Request,
-  user: GoogleUser | undefined,
-  covered: boolean,
-): Reply {
-  if (!user) return refuse(state, call, request, 'login_required')
+/** The scopes for signing in are not up for choice. */
+function askForConsent({ core, users }: GoogleState, { client, scopes, call }: Request): Reply {
   const hint = call.query.login_hint
-  if (hint !== undefined && hint !== user.email && hint !== user.sub) {
-    return refuse(state, call, request, 'interaction_required')
-  }
-  if (!covered) return refuse(state, call, request, 'consent_required')
-  return giveCode(state, call, request, user, {
-    scopes: request.scopes,
-    consentShown: false,
-    cookie: undefined,
+  const hinted = users.findByAlias(hint) ?? users.find(hint)
+  const page = consentPage(call, {
+    brand,
+    clientName: client.name,
+    users: users.choices(),
+    selectedUser: hinted?.sub ?? core.browser.signedIn(call),
+    fixedScopes: scopes.filter(isSignInScope),
+    scopes: scopes.filter((scope) => !isSignInScope(scope)),
   })
+  return html(200, page)
 }
 
-function askForConsent(state: GoogleState, call: Call, request: Request): Reply {
-  const users = [...state.users.values()]
-  const hint = call.query.login_hint
-  const hinted = users.find((user) => user.email === hint || user.sub === hint)
-  return html(
-    200,
-    consentPage({
-      brand,
-      clientName: request.client.name,
-      action: `${call.path}?${new URLSearchParams(call.query as Record<string, string>)}`,
-      users: users.map((user) => ({ id: user.sub, label: user.name ?? user.email, hint: user.email })),
-      selectedUser: hinted?.sub ?? signedIn(state.core.person, 'google', call),
-      scopes: request.scopes
-        .filter((scope) => !isSignInScope(scope))
-        .map((scope) => ({ id: scope, label: scope })),
-    }),
-  )
-}
-
+/** Whoever agreed to all of it earlier only picks an account, unless `prompt=consent` asks anew. */
 function approve(
   state: GoogleState,
-  call: Call,
   request: Request,
-  answer: Extract<Answer, { kind: 'approve' }>,
+  decision: Extract<Decision, { kind: 'approve' }>,
 ): Reply {
-  const user = state.users.get(answer.user)
+  const user = state.users.find(decision.user)
   if (!user) return pageError(400, 'invalid_request')
-  const consented = state.grants.consentedScopes(request.client.clientId, user.sub)
-  const covered = consented !== undefined && request.scopes.every((scope) => consented.has(scope))
-  const consentShown = !covered || request.prompts.has('consent')
-  const refused = (scope: string) => consentShown && answer.unticked.includes(scope) && !isSignInScope(scope)
-  const scopes = request.scopes.filter((scope) => !refused(scope))
-  if (scopes.length === 0) return refuse(state, call, request, 'access_denied')
-  state.grants.rememberConsent(request.client.clientId, user.sub, scopes)
-  const cookie = answer.fromPage ? signInCookie('google', user.sub) : undefined
-  return giveCode(state, call, request, user, { scopes, consentShown, cookie })
+  const headers = state.core.browser.remember(decision)
+  if (isCovered(state, request, user) && !request.prompts.includes('consent')) {
+    return giveCode(state, request, { user, scopes: request.scopes, prompt: 'none', headers })
+  }
+  const kept = (scope: string) => isSignInScope(scope) || !decision.unticked.includes(scope)
+  const scopes = request.scopes.filter(kept)
+  if (scopes.length === 0) return refuse(state, request, 'access_denied')
+  return giveCode(state, request, { user, scopes, prompt: 'consent', headers })
 }
 
 /** A refresh token comes of a shown consent page only, which is the first time or `prompt=consent`. */
-function giveCode(
-  state: GoogleState,
-  call: Call,
-  request: Request,
-  user: GoogleUser,
-  outcome: { scopes: string[]; consentShown: boolean; cookie: string | undefined },
-): Reply {
-  const { client, redirectUri, challenge } = request
-  if (client.organization !== undefined && client.organization !== user.hd)
+function giveCode(state: GoogleState, request: Request, { user, scopes, prompt, headers }: Approval): Reply {
+  const { client, redirectUri, challenge, call } = request
+  if (client.organization !== undefined && client.organization !== user.hd) {
     return pageError(403, 'org_internal')
-  const earlier = state.grants.consentedScopes(client.clientId, user.sub) ?? new Set()
+  }
+  const owner = ownerOf(client, user)
+  state.grants.rememberConsent(owner, scopes)
   const union = call.query.include_granted_scopes === 'true'
-  const scopes = union ? [...new Set([...outcome.scopes, ...earlier])] : outcome.scopes
+  const granted = union ? (state.grants.consentedScopes(owner) ?? []) : scopes
 
   const code = `4/0A${state.core.ids.text(70)}`
-  const now = state.core.clock.now()
-  state.core.issued.add({ kind: 'code', value: code, user: user.sub, clientId: client.clientId, at: now })
-  state.codes.save(code, {
-    clientId: client.clientId,
-    redirectUri,
-    challenge,
-    details: {
-      sub: user.sub,
-      scopes,
-      nonce: call.query.nonce,
-      refreshable: outcome.consentShown && call.query.access_type === 'offline',
-    },
-  })
-  return redirectBack(
-    state.core.callbacks,
-    redirectUri,
-    state.issuer,
-    {
-      state: call.query.state,
-      code,
-      scope: scopes.join(' '),
-      authuser: '0',
-      prompt: outcome.consentShown ? 'consent' : 'none',
-      hd: user.hd,
-    },
-    outcome.cookie === undefined ? {} : { 'set-cookie': outcome.cookie },
-  )
+  const refreshable = prompt === 'consent' && call.query.access_type === 'offline'
+  const details = { scopes: granted, nonce: call.query.nonce, refreshable }
+  state.codes.save(code, { ...owner, redirectUri, challenge, details })
+  const parameters = {
+    state: call.query.state,
+    code,
+    scope: granted.join(' '),
+    authuser: '0',
+    prompt,
+    hd: user.hd,
+  }
+  return state.core.callbacks.redirect(redirectUri, parameters, headers)
 }

@@ -1,90 +1,48 @@
 import type { Core } from '../kit/core.ts'
+import type { Owner } from '../kit/issued.ts'
 import { isSignInScope } from './scopes.ts'
-import type { GoogleClient, GoogleSwitches } from './state.ts'
+import type { GoogleSwitches } from './state.ts'
 
-export type AccessToken = {
-  value: string
-  sub: string
-  clientId: string
-  scopes: string[]
-  expiresAt: number
-}
-export type RefreshToken = {
-  value: string
-  sub: string
-  clientId: string
-  scopes: string[]
-  usedAt: number
-  /** Set in "Testing" status only. */
-  expiresAt: number | undefined
-}
+type Token = Owner & { value: string; scopes: string[]; expiresAt: number }
+export type AccessToken = Token
+export type RefreshToken = Token & { usedAt: number }
 
 export type GrantStore = ReturnType<typeof createGrantStore>
 
-export const projectOf = (client: GoogleClient): string => client.project ?? client.clientId
-
 const testingLifetime = 604_800
 
+const ownerKey = ({ clientId, user }: Owner) => `${clientId} ${user}`
+
 /** Consents and the tokens that came of them; whatever is dead is forgotten. */
-export function createGrantStore(core: Core, switches: () => GoogleSwitches) {
-  const consents = new Map<string, Set<string>>()
+export function createGrantStore(core: Core, switches: GoogleSwitches) {
+  const consents = new Map<string, string[]>()
   const access = new Map<string, AccessToken>()
   const refresh = new Map<string, RefreshToken>()
-  const key = (clientId: string, sub: string) => `${clientId} ${sub}`
-
-  function dropWhere(matches: (token: { clientId: string; sub: string }) => boolean): void {
-    for (const token of [...access.values()].filter(matches)) access.delete(token.value)
-    for (const token of [...refresh.values()].filter(matches)) refresh.delete(token.value)
-  }
 
   return {
-    consentedScopes: (clientId: string, sub: string) => consents.get(key(clientId, sub)),
-    rememberConsent(clientId: string, sub: string, scopes: string[]): void {
-      const known = consents.get(key(clientId, sub)) ?? []
-      consents.set(key(clientId, sub), new Set([...known, ...scopes]))
+    consentedScopes: (owner: Owner) => consents.get(ownerKey(owner)),
+    rememberConsent(owner: Owner, scopes: string[]): void {
+      const earlier = consents.get(ownerKey(owner)) ?? []
+      consents.set(ownerKey(owner), [...new Set([...scopes, ...earlier])])
     },
-    issueAccess(client: GoogleClient, sub: string, scopes: string[]): AccessToken {
-      const now = core.clock.now()
-      const token: AccessToken = {
-        value: `ya29.a0${core.ids.text(180)}`,
-        sub,
-        clientId: client.clientId,
-        scopes,
-        expiresAt: now + switches().accessLifetime,
-      }
-      access.set(token.value, token)
-      core.issued.add({
-        kind: 'access_token',
-        value: token.value,
-        user: sub,
-        clientId: client.clientId,
-        at: now,
-      })
+    issueAccess({ clientId, user }: Owner, scopes: string[]): AccessToken {
+      const value = `ya29.a0${core.ids.text(180)}`
+      const expiresAt = core.clock.now() + switches.accessLifetime
+      const token = { value, clientId, user, scopes, expiresAt }
+      access.set(value, token)
+      core.issued.add('access_token', value, token)
       return token
     },
-    issueRefresh(client: GoogleClient, sub: string, scopes: string[]): RefreshToken {
-      const now = core.clock.now()
-      const shortLived = switches().testing && !scopes.every(isSignInScope)
-      const token: RefreshToken = {
-        value: `1//0${core.ids.text(96)}`,
-        sub,
-        clientId: client.clientId,
-        scopes,
-        usedAt: now,
-        expiresAt: shortLived ? now + testingLifetime : undefined,
-      }
+    /** One more than an account may have at a client silently kills the oldest. */
+    issueRefresh({ clientId, user }: Owner, scopes: string[]): RefreshToken {
+      const usedAt = core.clock.now()
+      const shortLived = switches.testing && !scopes.every(isSignInScope)
+      const expiresAt = shortLived ? usedAt + testingLifetime : Number.POSITIVE_INFINITY
+      const token = { value: `1//0${core.ids.text(96)}`, clientId, user, scopes, expiresAt, usedAt }
       refresh.set(token.value, token)
-      core.issued.add({
-        kind: 'refresh_token',
-        value: token.value,
-        user: sub,
-        clientId: client.clientId,
-        at: now,
-      })
-      const siblings = [...refresh.values()].filter(
-        (one) => one.sub === sub && one.clientId === client.clientId,
-      )
-      for (const oldest of siblings.slice(0, -switches().liveRefreshTokens)) refresh.delete(oldest.value)
+      core.issued.add('refresh_token', token.value, token)
+      const siblings = [...refresh.values()].filter((one) => ownerKey(one) === ownerKey(token))
+      for (const oldest of siblings.slice(0, -switches.liveRefreshTokens)) refresh.delete(oldest.value)
       return token
     },
     findAccess(value: string | undefined): AccessToken | undefined {
@@ -95,21 +53,22 @@ export function createGrantStore(core: Core, switches: () => GoogleSwitches) {
     useRefresh(value: string | undefined, clientId: string): RefreshToken | undefined {
       const now = core.clock.now()
       const token = refresh.get(value ?? '')
-      if (!token || token.clientId !== clientId) return undefined
-      const idle = now >= token.usedAt + switches().refreshIdleLifetime
-      if (idle || (token.expiresAt !== undefined && now >= token.expiresAt)) return undefined
+      if (!token || token.clientId !== clientId || token.expiresAt <= now) return undefined
+      if (token.usedAt + switches.refreshIdleLifetime <= now) return undefined
       token.usedAt = now
       return token
     },
     find: (value: string) => access.get(value) ?? refresh.get(value),
-    revokeToken(value: string): void {
-      access.delete(value)
-      refresh.delete(value)
+    forget(token: Token): void {
+      access.delete(token.value)
+      refresh.delete(token.value)
     },
-    /** Everything of one account at these clients: tokens, and the remembered consent. */
-    revoke(clientIds: string[], sub: string): void {
-      dropWhere((token) => token.sub === sub && clientIds.includes(token.clientId))
-      for (const clientId of clientIds) consents.delete(key(clientId, sub))
+    /** Everything of one account at a client: tokens, and the remembered consent. */
+    revoke(owner: Owner): void {
+      const ofOwner = (token: Token) => ownerKey(token) === ownerKey(owner)
+      for (const token of [...access.values()].filter(ofOwner)) access.delete(token.value)
+      for (const token of [...refresh.values()].filter(ofOwner)) refresh.delete(token.value)
+      consents.delete(ownerKey(owner))
     },
   }
 }

@@ -1,63 +1,20 @@
-import { CompactSign, type JWTPayload } from 'jose'
-import type { GoogleClient, GoogleState, GoogleUser } from './state.ts'
-
-/** One defect each; a relying party has to refuse every one of them but `missing-name`. */
-export const idTokenFaults = [
-  'none',
-  'legacy-iss',
-  'wrong-iss',
-  'wrong-aud',
-  'aud-array',
-  'wrong-azp',
-  'missing-nonce',
-  'wrong-nonce',
-  'missing-exp',
-  'missing-iat',
-  'missing-sub',
-  'expired',
-  'future-iat',
-  'missing-name',
-  'bad-signature',
-  'unknown-kid',
-  'alg-none',
-  'hs256',
-] as const
-
-export type IdTokenFault = (typeof idTokenFaults)[number]
+import { CompactSign } from 'jose'
+import type { Owner } from '../kit/issued.ts'
+import { claimChanges } from './id-token-faults.ts'
+import { scopeUrl } from './scopes.ts'
+import type { GoogleState, GoogleUser } from './state.ts'
 
 type Claims = Record<string, unknown>
 
-/** What a fault changes in the claims; null leaves one out. */
-function claimChanges(fault: IdTokenFault, client: GoogleClient, now: number): Claims {
-  switch (fault) {
-    case 'legacy-iss':
-      return { iss: 'accounts.google.com' }
-    case 'wrong-iss':
-      return { iss: 'https://issuer.invalid' }
-    case 'wrong-aud':
-      return { aud: 'somebody-else.apps.googleusercontent.com' }
-    case 'aud-array':
-      return { aud: [client.clientId, 'somebody-else.apps.googleusercontent.com'], azp: null }
-    case 'wrong-azp':
-      return { azp: 'somebody-else.apps.googleusercontent.com' }
-    case 'missing-nonce':
-      return { nonce: null }
-    case 'wrong-nonce':
-      return { nonce: 'not-the-nonce-of-this-request' }
-    case 'missing-exp':
-      return { exp: null }
-    case 'missing-iat':
-      return { iat: null }
-    case 'missing-sub':
-      return { sub: null }
-    case 'expired':
-      return { iat: now - 3900, exp: now - 300 }
-    case 'future-iat':
-      return { iat: now + 3600, exp: now + 7200 }
-    case 'missing-name':
-      return { name: null }
-    default:
-      return {}
+/** What a token with these scopes may know of its user, at userinfo and in the ID token alike. */
+export function userClaims(user: GoogleUser, scopes: string[]): Claims {
+  const email = { email: user.email, email_verified: user.emailVerified }
+  const name = user.name === null ? {} : { name: user.name, given_name: user.name.split(' ')[0] }
+  return {
+    sub: user.sub,
+    ...(user.hd === undefined ? {} : { hd: user.hd }),
+    ...(scopes.includes(scopeUrl('userinfo.email')) ? email : {}),
+    ...(scopes.includes(scopeUrl('userinfo.profile')) ? name : {}),
   }
 }
 
@@ -66,68 +23,55 @@ const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('
 function withBrokenSignature(token: string): string {
   const [header, payload, signature = ''] = token.split('.')
   const bytes = Buffer.from(signature, 'base64url')
-  bytes[0] = (bytes[0] ?? 0) ^ 1
+  bytes.writeUInt8(bytes.readUInt8(0) ^ 1, 0)
   return `${header}.${payload}.${bytes.toString('base64url')}`
 }
 
-async function sign(state: GoogleState, client: GoogleClient, claims: Claims): Promise<string> {
-  const fault = state.switches.idTokenFault
+async function sign(state: GoogleState, clientId: string, claims: Claims): Promise<string> {
   const { kid, privateKey } = state.keys.current()
-  if (fault === 'alg-none') return `${encode({ alg: 'none', typ: 'JWT' })}.${encode(claims)}.`
   const payload = new CompactSign(Buffer.from(JSON.stringify(claims)))
-  if (fault === 'hs256') {
-    return payload
-      .setProtectedHeader({ alg: 'HS256', kid, typ: 'JWT' })
-      .sign(Buffer.from(client.clientSecret))
+  const withKid = (id: string) =>
+    payload.setProtectedHeader({ alg: 'RS256', kid: id, typ: 'JWT' }).sign(privateKey)
+  switch (state.switches.idTokenFault) {
+    case 'alg-none':
+      return `${encode({ alg: 'none', typ: 'JWT' })}.${encode(claims)}.`
+    case 'hs256': {
+      const secret = Buffer.from(state.clients.get(clientId)?.clientSecret ?? '')
+      return payload.setProtectedHeader({ alg: 'HS256', kid, typ: 'JWT' }).sign(secret)
+    }
+    case 'unknown-kid':
+      return withKid(state.core.ids.hex(40))
+    case 'bad-signature':
+      return withBrokenSignature(await withKid(kid))
+    default:
+      return withKid(kid)
   }
-  const header = { alg: 'RS256', kid: fault === 'unknown-kid' ? state.core.ids.hex(40) : kid, typ: 'JWT' }
-  const token = await payload.setProtectedHeader(header).sign(privateKey)
-  return fault === 'bad-signature' ? withBrokenSignature(token) : token
-}
-
-function identityClaims(user: GoogleUser, scopes: string[]): Claims {
-  const name = user.name === null ? {} : { name: user.name, given_name: user.name.split(' ')[0] }
-  return {
-    ...(scopes.some((scope) => scope.endsWith('userinfo.email'))
-      ? { email: user.email, email_verified: user.emailVerified }
-      : {}),
-    ...(scopes.some((scope) => scope.endsWith('userinfo.profile')) ? name : {}),
-  }
-}
-
-/** The claims userinfo shows of this user to a token with these scopes. */
-export function userClaims(user: GoogleUser, scopes: string[]): Claims {
-  return { sub: user.sub, ...(user.hd ? { hd: user.hd } : {}), ...identityClaims(user, scopes) }
 }
 
 /** An ID token of one hour, with the scripted defects. */
 export async function issueIdToken(
   state: GoogleState,
-  client: GoogleClient,
-  user: GoogleUser,
+  owner: Owner,
   scopes: string[],
   nonce: string | undefined,
 ): Promise<string> {
   const now = state.core.clock.now()
   const { idTokenFault, idTokenClaims, idTokenTimes } = state.switches
-  const proper: JWTPayload = {
+  const times = Object.entries(idTokenTimes).map(([name, seconds]) => [name, now + seconds])
+  const claims: Claims = {
     iss: state.issuer,
-    azp: client.clientId,
-    aud: client.clientId,
-    ...userClaims(user, scopes),
-    ...(nonce === undefined ? {} : { nonce }),
+    azp: owner.clientId,
+    aud: owner.clientId,
+    ...userClaims(state.users.get(owner.user), scopes),
+    nonce: nonce ?? null,
     iat: now,
     exp: now + 3600,
-  }
-  const times = Object.entries(idTokenTimes).map(([name, seconds]) => [name, now + seconds])
-  const changed = {
-    ...proper,
-    ...claimChanges(idTokenFault, client, now),
+    ...claimChanges(idTokenFault, owner.clientId, now),
     ...idTokenClaims,
     ...Object.fromEntries(times),
   }
-  const claims = Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== null))
-  const value = await sign(state, client, claims)
-  state.core.issued.add({ kind: 'id_token', value, user: user.sub, clientId: client.clientId, at: now })
+  const present = Object.entries(claims).filter(([, value]) => value !== null)
+  const value = await sign(state, owner.clientId, Object.fromEntries(present))
+  state.core.issued.add('id_token', value, owner)
   return value
 }

@@ -19,8 +19,8 @@ const apis = [
 const signIn = new Set(['openid', ...Object.values(aliases)])
 const known = new Set([...signIn, ...apis.map((name) => base + name)])
 
-export const scopeUrl = (name: string): string =>
-  name.includes(':') || name === 'openid' ? name : base + name
+/** A scope by its short name: `calendar.readonly`. */
+export const scopeUrl = (name: string): string => (name === 'openid' ? name : base + name)
 
 /** The scopes of a request as Google writes them in its answers, and those it does not know. */
 export function readScopes(parameter: string | undefined): { scopes: string[]; unknown: string[] } {

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import type { CodeStore } from '../kit/codes.ts'
 import type { Core } from '../kit/core.ts'
+import type { Directory } from '../kit/directory.ts'
 import type { KeyRing } from '../kit/keys.ts'
 import type { GrantStore } from './grants.ts'
-import { idTokenFaults } from './id-token.ts'
+import { idTokenFaults } from './id-token-faults.ts'
 
 export const clientSchema = z.strictObject({
   clientId: z.string(),
@@ -66,13 +67,13 @@ export const defaultSwitches: GoogleSwitches = {
   idTokenTimes: {},
 }
 
-export type CodeDetails = { sub: string; scopes: string[]; nonce: string | undefined; refreshable: boolean }
+export type CodeDetails = { scopes: string[]; nonce: string | undefined; refreshable: boolean }
 
 export type GoogleState = {
   core: Core
   issuer: string
   clients: Map<string, GoogleClient>
-  users: Map<string, GoogleUser>
+  users: Directory<GoogleUser>
   switches: GoogleSwitches
   codes: CodeStore<CodeDetails>
   grants: GrantStore

@@ -1,13 +1,18 @@
 import { basicCredentials, bodyCredentials } from '../kit/credentials.ts'
 import { type Call, field, json, type Reply } from '../kit/exchange.ts'
-import { projectOf } from './grants.ts'
+import type { Owner } from '../kit/issued.ts'
 import { issueIdToken } from './id-token.ts'
 import type { GoogleClient, GoogleState } from './state.ts'
 
 const refuse = (status: number, error: string, description: string, more: Record<string, string> = {}) =>
   json(status, { error, error_description: description, ...more }, { 'cache-control': 'no-store' })
 
-function authenticate(state: GoogleState, call: Call): GoogleClient | Reply {
+/** Basic or body, never both. */
+function authenticated(
+  state: GoogleState,
+  call: Call,
+  answer: (client: GoogleClient) => Promise<Reply>,
+): Reply | Promise<Reply> {
   const basic = basicCredentials(call)
   const body = bodyCredentials(call)
   if (basic && call.body.client_secret !== undefined) {
@@ -19,87 +24,78 @@ function authenticate(state: GoogleState, call: Call): GoogleClient | Reply {
   if (!client) return refuse(401, 'invalid_client', 'The OAuth client was not found.')
   if (client.deleted) return refuse(401, 'deleted_client', 'The OAuth client was deleted.')
   if (credentials.clientSecret !== client.clientSecret) return refuse(401, 'invalid_client', 'Unauthorized')
-  return client
+  return answer(client)
 }
 
-const isReply = (value: GoogleClient | Reply): value is Reply => 'status' in value
-
-export async function exchangeToken(state: GoogleState, call: Call): Promise<Reply> {
+export function exchangeToken(state: GoogleState, call: Call): Reply | Promise<Reply> {
   if (call.bodyKind !== 'form' || call.repeated.length > 0) {
     return refuse(400, 'invalid_request', 'The request body is not a well formed form.')
   }
-  const client = authenticate(state, call)
-  if (isReply(client)) return client
-  switch (field(call.body, 'grant_type')) {
-    case 'authorization_code':
-      return redeemCode(state, call, client)
-    case 'refresh_token':
-      return refresh(state, call, client)
-    case undefined:
-      return refuse(400, 'invalid_request', 'Required parameter is missing: grant_type')
-    default:
-      return refuse(400, 'unsupported_grant_type', 'Invalid grant_type')
-  }
+  return authenticated(state, call, async (client) => {
+    switch (field(call.body, 'grant_type')) {
+      case 'authorization_code':
+        return redeemCode(state, call, client)
+      case 'refresh_token':
+        return refresh(state, call, client)
+      case undefined:
+        return refuse(400, 'invalid_request', 'Required parameter is missing: grant_type')
+      default:
+        return refuse(400, 'unsupported_grant_type', 'Invalid grant_type')
+    }
+  })
 }
 
+/** An ID token comes with `openid`, at a refresh, too, where it has no nonce. */
 async function tokenReply(
   state: GoogleState,
-  client: GoogleClient,
-  owner: { sub: string; scopes: string[]; nonce: string | undefined },
+  { owner, scopes, nonce }: { owner: Owner; scopes: string[]; nonce: string | undefined },
   refreshToken: Record<string, unknown>,
 ): Promise<Reply> {
-  const user = state.users.get(owner.sub)
-  if (!user) return refuse(400, 'invalid_grant', 'Account not found')
-  const access = state.grants.issueAccess(client, owner.sub, owner.scopes)
-  const idToken = owner.scopes.includes('openid')
-    ? { id_token: await issueIdToken(state, client, user, owner.scopes, owner.nonce) }
-    : {}
-  return json(
-    200,
-    {
-      access_token: access.value,
-      expires_in: state.switches.accessLifetime - 1,
-      ...refreshToken,
-      scope: owner.scopes.join(' '),
-      token_type: 'Bearer',
-      ...idToken,
-    },
-    { 'cache-control': 'no-store' },
-  )
+  const access = state.grants.issueAccess(owner, scopes)
+  const body = {
+    access_token: access.value,
+    expires_in: state.switches.accessLifetime - 1,
+    ...refreshToken,
+    scope: scopes.join(' '),
+    token_type: 'Bearer',
+    ...(scopes.includes('openid') ? { id_token: await issueIdToken(state, owner, scopes, nonce) } : {}),
+  }
+  return json(200, body, { 'cache-control': 'no-store' })
 }
 
 async function redeemCode(state: GoogleState, call: Call, client: GoogleClient): Promise<Reply> {
-  const verifier = field(call.body, 'code_verifier')
-  const redemption = state.codes.redeem({
-    code: field(call.body, 'code'),
-    clientId: client.clientId,
-    redirectUri: field(call.body, 'redirect_uri'),
-    verifier,
-  })
+  const redemption = state.codes.redeem(call, client.clientId)
   switch (redemption.outcome) {
     case 'redeemed': {
-      const { sub, scopes, refreshable } = redemption.details
-      const token = refreshable ? state.grants.issueRefresh(client, sub, scopes) : undefined
-      const until = token?.expiresAt
-      const expiry = until === undefined ? {} : { refresh_token_expires_in: until - state.core.clock.now() }
-      return tokenReply(
-        state,
-        client,
-        redemption.details,
-        token ? { refresh_token: token.value, ...expiry } : {},
-      )
+      const { scopes, nonce, refreshable } = redemption.details
+      const owner = { clientId: client.clientId, user: redemption.user }
+      const answer = { owner, scopes, nonce }
+      return tokenReply(state, answer, refreshable ? newRefreshToken(state, owner, scopes) : {})
     }
     case 'redirect-uri':
       return refuse(400, 'redirect_uri_mismatch', 'Bad Request')
     case 'verifier':
-      return refuse(400, 'invalid_grant', verifier ? 'Invalid code verifier.' : 'Missing code verifier.')
+      return refuse(
+        400,
+        'invalid_grant',
+        `${call.body.code_verifier === undefined ? 'Missing' : 'Invalid'} code verifier.`,
+      )
     default:
       return refuse(400, 'invalid_grant', 'Bad Request')
   }
 }
 
+function newRefreshToken(state: GoogleState, owner: Owner, scopes: string[]): Record<string, unknown> {
+  const { value, expiresAt } = state.grants.issueRefresh(owner, scopes)
+  return Number.isFinite(expiresAt)
+    ? { refresh_token: value, refresh_token_expires_in: expiresAt - state.core.clock.now() }
+    : { refresh_token: value }
+}
+
 /** The refresh token stays the same, and is not repeated. */
 async function refresh(state: GoogleState, call: Call, client: GoogleClient): Promise<Reply> {
+  const token = state.grants.useRefresh(field(call.body, 'refresh_token'), client.clientId)
+  if (!token) return refuse(400, 'invalid_grant', 'Token has been expired or revoked.')
   switch (state.switches.refreshError) {
     case 'invalid_rapt':
       return refuse(400, 'invalid_grant', 'reauth related error (invalid_rapt)', {
@@ -109,23 +105,20 @@ async function refresh(state: GoogleState, call: Call, client: GoogleClient): Pr
       return refuse(400, 'admin_policy_enforced', 'Blocked by the administrator.')
     case 'unauthorized_client':
       return refuse(401, 'unauthorized_client', 'Unauthorized')
-    case 'none': {
-      const token = state.grants.useRefresh(field(call.body, 'refresh_token'), client.clientId)
-      if (!token) return refuse(400, 'invalid_grant', 'Token has been expired or revoked.')
-      return tokenReply(state, client, { ...token, nonce: undefined }, {})
-    }
+    case 'none':
+      return tokenReply(state, { owner: token, scopes: token.scopes, nonce: undefined }, {})
   }
 }
 
-/** Needs no client authentication: whoever holds a token may end the whole grant it belongs to. */
+const projectOf = (client: GoogleClient | undefined) => client?.project ?? client?.clientId
+
+/** Whoever holds a token may end the whole grant it belongs to, sibling clients of its project included. */
 export function revoke(state: GoogleState, call: Call): Reply {
   const token = state.grants.find(field(call.body, 'token') ?? '')
-  const client = token && state.clients.get(token.clientId)
-  if (!token || !client) return refuse(400, 'invalid_token', 'Token expired or revoked')
-  const siblings = [...state.clients.values()].filter((other) => projectOf(other) === projectOf(client))
-  state.grants.revoke(
-    siblings.map((sibling) => sibling.clientId),
-    token.sub,
-  )
+  if (!token) return refuse(400, 'invalid_token', 'Token expired or revoked')
+  const project = projectOf(state.clients.get(token.clientId))
+  for (const client of state.clients.values()) {
+    if (projectOf(client) === project) state.grants.revoke({ clientId: client.clientId, user: token.user })
+  }
   return json(200, {})
 }

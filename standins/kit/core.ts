@@ -1,5 +1,5 @@
-import type { Person } from './browser.ts'
-import type { Callbacks } from './callback.ts'
+import type { Browser } from './browser.ts'
+import type { Callbacks } from './callbacks.ts'
 import type { VirtualClock } from './clock.ts'
 import type { Faults } from './faults.ts'
 import type { Ids } from './ids.ts'
@@ -8,12 +8,11 @@ import type { RequestLog } from './log.ts'
 
 /** What every stand-in is made of. */
 export type Core = {
-  name: string
   clock: VirtualClock
   ids: Ids
   log: RequestLog
   faults: Faults
   issued: IssuedRecord
-  person: Person
+  browser: Browser
   callbacks: Callbacks
 }

@@ -5,6 +5,8 @@ import { parseCookies, parseForm, parseJson } from './parse.ts'
 export type Call = {
   origin: string
   method: string
+  /** As received: path and query. */
+  url: string
   path: string
   params: Record<string, string | undefined>
   query: Record<string, string | undefined>
@@ -93,6 +95,7 @@ export async function readCall(origin: string, request: IncomingMessage): Promis
   return {
     origin,
     method: request.method ?? 'GET',
+    url: url.pathname + url.search,
     path: url.pathname,
     params: {},
     query: query.values,

@@ -2,19 +2,26 @@ import { z } from 'zod'
 import type { Call, Reply } from './exchange.ts'
 import { routePattern } from './router.ts'
 
+const headersSchema = z
+  .record(z.string(), z.string())
+  .default({})
+  .transform((headers) =>
+    Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
+  )
+
 const effectSchema = z.discriminatedUnion('kind', [
   /** Answer this, and let nothing happen behind it. */
   z.strictObject({
     kind: z.literal('respond'),
     status: z.int().min(200).max(599),
-    headers: z.record(z.string(), z.string()).default({}),
+    headers: headersSchema,
     body: z.union([z.string(), z.record(z.string(), z.unknown()), z.array(z.unknown())]).default(''),
   }),
   /** Let it happen, then lay these members over the JSON answer, or leave some out. */
   z.strictObject({
     kind: z.literal('patch'),
     status: z.int().optional(),
-    headers: z.record(z.string(), z.string()).default({}),
+    headers: headersSchema,
     json: z.record(z.string(), z.unknown()).default({}),
     omit: z.array(z.string()).default([]),
   }),
@@ -25,23 +32,27 @@ const effectSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('drop'), when: z.enum(['before', 'after']) }),
   /** Send this many bytes of the real answer, then cut the connection. */
   z.strictObject({ kind: z.literal('truncate'), bytes: z.int().min(0) }),
+  /** Send this many blanks with the real answer's status and headers. */
   z.strictObject({ kind: z.literal('huge'), bytes: z.int().positive() }),
   /** Send the real answer a few bytes at a time. */
   z.strictObject({ kind: z.literal('drip'), bytes: z.int().positive(), milliseconds: z.int().positive() }),
 ])
 
+/** How often something scripted happens. */
+export const timesSchema = z.union([z.int().positive(), z.literal('always')])
+
 export const faultSchema = z.strictObject({
-  /** The route it waits for, `'POST /oauth/token'` or `'GET *'`. */
-  on: z.string(),
+  /** The routes it waits for: `'POST /oauth/token'`, `'GET *'`. */
+  on: z.union([z.string(), z.array(z.string())]),
   origin: z.string().optional(),
-  times: z.union([z.int().positive(), z.literal('always')]).default(1),
+  times: timesSchema.default(1),
   /** How many requests pass unharmed first. */
   skip: z.int().min(0).default(0),
   effect: effectSchema,
 })
 
-export type Effect = z.infer<typeof effectSchema>
-export type Fault = z.infer<typeof faultSchema>
+export type Effect = z.output<typeof effectSchema>
+export type Fault = z.output<typeof faultSchema>
 
 export type Faults = {
   add(fault: Fault): void
@@ -50,59 +61,58 @@ export type Faults = {
   take(call: Call): Effect | undefined
   /** Waits for `release`. */
   held(): Promise<void>
+  /** Lets go what is held, and holds no more. */
   release(): void
 }
 
-export function createFaults(): Faults {
-  let pending: (Fault & { pattern: RegExp })[] = []
-  let waiting: (() => void)[] = []
+function concerns(fault: Fault, call: Call): boolean {
+  if (fault.origin !== undefined && fault.origin !== call.origin) return false
+  return [fault.on].flat().some((route) => routePattern(route).test(`${call.method} ${call.path}`))
+}
 
-  const release = () => {
-    const resolves = waiting
-    waiting = []
-    for (const resolve of resolves) resolve()
+export function createFaults(): Faults {
+  let pending: Fault[] = []
+  const waiting: (() => void)[] = []
+
+  const letGo = () => {
+    for (const resolve of waiting.splice(0)) resolve()
   }
 
   return {
     add(fault) {
-      pending.push({ ...fault, pattern: routePattern(fault.on) })
+      pending.push({ ...fault })
     },
     clear() {
       pending = []
-      release()
+      letGo()
     },
     take(call) {
-      const fault = pending.find(
-        ({ pattern, origin }) =>
-          pattern.test(`${call.method} ${call.path}`) && (origin === undefined || origin === call.origin),
-      )
-      if (!fault) return undefined
-      if (fault.skip > 0) {
-        fault.skip -= 1
-        return undefined
-      }
-      if (fault.times !== 'always') {
-        fault.times -= 1
+      for (const fault of pending.filter((one) => concerns(one, call))) {
+        if (fault.skip > 0) {
+          fault.skip -= 1
+          continue
+        }
+        if (fault.times !== 'always') fault.times -= 1
         if (fault.times === 0) pending = pending.filter((other) => other !== fault)
+        return fault.effect
       }
-      return fault.effect
+      return undefined
     },
     held: () => new Promise((resolve) => waiting.push(resolve)),
     release() {
       pending = pending.filter((fault) => fault.effect.kind !== 'hold')
-      release()
+      letGo()
     },
   }
 }
 
 export function scriptedReply(effect: Extract<Effect, { kind: 'respond' }>): Reply {
-  const isText = typeof effect.body === 'string'
-  const type = isText ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8'
-  return {
-    status: effect.status,
-    headers: { 'content-type': type, ...effect.headers },
-    body: typeof effect.body === 'string' ? effect.body : JSON.stringify(effect.body),
-  }
+  const [type, body] =
+    typeof effect.body === 'string'
+      ? ['text/html', effect.body]
+      : ['application/json', JSON.stringify(effect.body)]
+  const headers = { 'content-type': `${type}; charset=utf-8`, ...effect.headers }
+  return { status: effect.status, headers, body }
 }
 
 export function patchedReply(effect: Extract<Effect, { kind: 'patch' }>, reply: Reply): Reply {

@@ -1,10 +1,18 @@
 import type { Payload } from 'oidc-provider'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Core } from '../kit/core.ts'
-import type { IssuedKind } from '../kit/issued.ts'
+import type { IssuedKind, Owner } from '../kit/issued.ts'
 import type { OidcClient, OidcState } from './state.ts'
 
-type Row = { payload: Payload; aheadAtSave: number }
+type Row = { model: string; id: string; payload: Payload; aheadAtSave: number }
+
+type Adapter = Record<string, (id: string, payload: Payload) => Promise<Payload | undefined>>
+
+export type Adapters = {
+  forModel(model: string): Adapter
+  /** Forgets everything a user has at a client; says how much that was. */
+  revoke(owner: Owner): number
+}
 
 /** How far the stand-in's clock runs ahead of the system's, which is the only one the library knows. */
 export const ahead = (core: Core): number => core.clock.now() - systemClock()
@@ -15,18 +23,18 @@ const issuedKinds: Record<string, IssuedKind> = {
   RefreshToken: 'refresh_token',
 }
 
-const timeClaims = ['iat', 'exp', 'loginTs', 'iiat', 'consumed']
+const times = ['iat', 'exp', 'iiat', 'loginTs', 'consumed']
 
-/** What was stored at another offset, told in the library's own time: older by as much as the clock was advanced. */
+/** A row in the library's own time: older by as much as the clock was advanced since. */
 function seenNow(core: Core, { payload, aheadAtSave }: Row): Payload {
   const shift = aheadAtSave - ahead(core)
-  const times = timeClaims
+  const shifted = times
     .filter((name) => typeof payload[name] === 'number')
     .map((name) => [name, Number(payload[name]) + shift])
-  return { ...payload, ...Object.fromEntries(times) }
+  return { ...payload, ...Object.fromEntries(shifted) }
 }
 
-function clientMetadata(client: OidcClient): Payload {
+function metadataOf(client: OidcClient): Payload {
   return {
     client_id: client.clientId,
     client_secret: client.clientSecret,
@@ -38,51 +46,54 @@ function clientMetadata(client: OidcClient): Payload {
   }
 }
 
-/** The library's storage, in memory and on the stand-in's clock; clients are those of the control API. */
-export function createAdapters(state: OidcState) {
-  const rows = new Map<string, Row>()
-  const { core } = state
+/** The library's storage, in memory and on the stand-in's clock; its clients are those of the control API. */
+export function createAdapters({ core, clients }: OidcState): Adapters {
+  let rows: Row[] = []
 
-  return (model: string) => {
-    const key = (id: string) => `${model}:${id}`
-    const find = async (id: string) => {
-      const row = rows.get(key(id))
-      return row && seenNow(core, row)
-    }
-    if (model === 'Client') {
-      return {
-        async find(id: string) {
-          const client = state.clients.get(id)
-          return client && clientMetadata(client)
-        },
-      }
-    }
+  const registered: Adapter = {
+    async find(id) {
+      const client = clients.get(id)
+      return client && metadataOf(client)
+    },
+  }
+
+  const stored = (model: string): Adapter => {
+    const find = (matches: (row: Row) => boolean) => rows.find((row) => row.model === model && matches(row))
+    const seen = (row: Row | undefined) => row && seenNow(core, row)
     return {
-      find,
-      async findByUid(uid: string) {
-        const row = [...rows].find(([name, { payload }]) => name.startsWith(key('')) && payload.uid === uid)
-        return row && seenNow(core, row[1])
-      },
-      async upsert(id: string, payload: Payload) {
+      find: async (id) => seen(find((row) => row.id === id)),
+      findByUid: async (uid) => seen(find((row) => row.payload.uid === uid)),
+      async upsert(id, payload) {
+        const earlier = find((row) => row.id === id)
         const kind = issuedKinds[model]
-        if (kind && !rows.has(key(id))) {
-          const owner = { user: String(payload.accountId), clientId: String(payload.clientId) }
-          core.issued.add({ kind, value: id, ...owner, at: core.clock.now() })
+        if (kind && !earlier) {
+          core.issued.add(kind, id, { user: String(payload.accountId), clientId: String(payload.clientId) })
         }
-        rows.set(key(id), { payload, aheadAtSave: ahead(core) })
+        rows = [...rows.filter((row) => row !== earlier), { model, id, payload, aheadAtSave: ahead(core) }]
+        return undefined
       },
-      async consume(id: string) {
-        const row = rows.get(key(id))
-        if (row) row.payload = { ...row.payload, consumed: systemClock() }
+      async consume(id) {
+        const row = find((one) => one.id === id)
+        if (row) row.payload = { ...row.payload, consumed: systemClock() - row.aheadAtSave + ahead(core) }
+        return undefined
       },
-      async destroy(id: string) {
-        rows.delete(key(id))
+      async destroy(id) {
+        rows = rows.filter((row) => row.model !== model || row.id !== id)
+        return undefined
       },
-      async revokeByGrantId(grantId: string) {
-        for (const [name, { payload }] of rows) {
-          if (name.startsWith(key('')) && payload.grantId === grantId) rows.delete(name)
-        }
+      async revokeByGrantId(grantId) {
+        rows = rows.filter((row) => row.model !== model || row.payload.grantId !== grantId)
+        return undefined
       },
     }
+  }
+
+  return {
+    forModel: (model) => (model === 'Client' ? registered : stored(model)),
+    revoke({ clientId, user }) {
+      const before = rows.length
+      rows = rows.filter(({ payload }) => payload.clientId !== clientId || payload.accountId !== user)
+      return before - rows.length
+    },
   }
 }

@@ -1,6 +1,5 @@
 import { IncomingMessage, type ServerResponse } from 'node:http'
 import type { Context, Provider } from 'oidc-provider'
-import { changedCallback } from '../kit/callback.ts'
 import type { Call, Reply } from '../kit/exchange.ts'
 import type { Answer } from '../kit/server.ts'
 import { interact } from './interaction.ts'
@@ -10,29 +9,35 @@ import type { OidcState } from './state.ts'
 function unread(request: IncomingMessage, call: Call): IncomingMessage {
   const copy = new IncomingMessage(request.socket)
   copy.method = call.method
-  copy.url = request.url ?? '/'
-  copy.headers = { ...request.headers }
-  // Without this the stream's end would take the whole connection down.
+  copy.url = call.url
+  copy.headers = { ...call.headers }
+  // Without this the end of the copy would take the whole connection down.
   copy.complete = true
   copy.push(call.rawBody)
   copy.push(null)
   return copy
 }
 
-function replyOf(context: Context, response: ServerResponse): Reply {
-  const headers = { ...context.response.headers }
-  for (const name of response.getHeaderNames()) response.removeHeader(name)
-  const { body } = context
-  if (body === undefined || body === null) return { status: context.status, headers, body: '' }
-  return { status: context.status, headers, body: typeof body === 'string' ? body : JSON.stringify(body) }
+/** What the library would have sent, taken out of its response. */
+function takeReply({ status, body }: Context, response: ServerResponse): Reply {
+  const headers: Reply['headers'] = {}
+  for (const [name, value] of Object.entries(response.getHeaders())) {
+    response.removeHeader(name)
+    if (name !== 'content-length' && value !== undefined) {
+      headers[name] = Array.isArray(value) ? value : String(value)
+    }
+  }
+  if (body === undefined || body === null) return { status, headers, body: '' }
+  return { status, headers, body: typeof body === 'string' ? body : JSON.stringify(body) }
 }
 
 /** On its way back to a client a redirect carries `iss` the way the control API wants it. */
-function withCallback(state: OidcState, reply: Reply): Reply {
-  const location = reply.headers.location
-  if (typeof location !== 'string' || location.startsWith('/') || location.startsWith(state.issuer))
+function withCallback({ core, issuer }: OidcState, reply: Reply): Reply {
+  const { location } = reply.headers
+  if (typeof location !== 'string' || location.startsWith('/') || location.startsWith(`${issuer}/`)) {
     return reply
-  const callback = changedCallback(state.core.callbacks, new URL(location), state.issuer)
+  }
+  const callback = core.callbacks.changed(new URL(location))
   return { ...reply, headers: { ...reply.headers, location: callback.href }, body: '' }
 }
 
@@ -52,7 +57,6 @@ export function answerWith(state: OidcState, provider: Provider): Answer {
     await handle(copy, response)
     const context = contexts.get(copy)
     if (!context) throw new Error(`the library did not answer ${call.method} ${call.path}`)
-    const { 'content-length': _, ...headers } = replyOf(context, response).headers
-    return withCallback(state, { ...replyOf(context, response), headers })
+    return withCallback(state, takeReply(context, response))
   }
 }

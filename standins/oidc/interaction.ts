@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Provider } from 'oidc-provider'
-import { answerOf } from '../kit/browser.ts'
+import { errors, type Interaction, type Provider } from 'oidc-provider'
 import { type Call, html, type Reply, redirect } from '../kit/exchange.ts'
-import { type Brand, consentPage } from '../kit/page.ts'
+import { type Brand, consentPage, errorPage } from '../kit/page.ts'
 import type { OidcState } from './state.ts'
 
 const brand: Brand = { name: 'Acme ID', color: '#6d28d9' }
@@ -17,34 +16,53 @@ export async function interact(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<Reply> {
-  const { params } = await provider.interactionDetails(request, response)
-  const clientId = asText(params.client_id)
-  const scope = asText(params.scope)
-  const answer = answerOf(state.core.person, 'oidc', call)
-  switch (answer.kind) {
+  const interaction = await findInteraction(provider, request, response)
+  if (!interaction) {
+    return html(400, errorPage(brand, 'Nothing to decide', 'This browser has no sign-in under way here.'))
+  }
+  const decision = state.core.browser.decide(call)
+  switch (decision.kind) {
     case 'ask':
-      return html(200, page(state, call, clientId, asText(params.login_hint)))
+      return html(200, page(state, call, interaction))
     case 'deny': {
       const result = { error: 'access_denied', error_description: 'End-User aborted interaction' }
       return redirect(await provider.interactionResult(request, response, result))
     }
     case 'approve': {
-      const grant = new provider.Grant({ accountId: answer.user, clientId })
-      grant.addOIDCScope(scope)
-      const result = { login: { accountId: answer.user }, consent: { grantId: await grant.save() } }
+      const grantId = await newGrant(provider, interaction, decision.user)
+      const result = { login: { accountId: decision.user }, consent: { grantId } }
       return redirect(await provider.interactionResult(request, response, result))
     }
   }
 }
 
-function page(state: OidcState, call: Call, clientId: string, hint: string): string {
-  const users = [...state.users.values()]
-  return consentPage({
+async function findInteraction(
+  provider: Provider,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Interaction | undefined> {
+  try {
+    return await provider.interactionDetails(request, response)
+  } catch (error) {
+    if (error instanceof errors.SessionNotFound) return undefined
+    throw error
+  }
+}
+
+async function newGrant(provider: Provider, { params }: Interaction, user: string): Promise<string> {
+  const grant = new provider.Grant({ accountId: user, clientId: asText(params.client_id) })
+  grant.addOIDCScope(asText(params.scope))
+  return grant.save()
+}
+
+function page({ core, clients, users }: OidcState, call: Call, { params }: Interaction): string {
+  const clientId = asText(params.client_id)
+  const hinted = users.findByAlias(asText(params.login_hint))
+  return consentPage(call, {
     brand,
-    clientName: state.clients.get(clientId)?.name ?? clientId,
-    action: call.path,
-    users: users.map((user) => ({ id: user.sub, label: user.name, hint: user.email })),
-    selectedUser: users.find((user) => user.email === hint)?.sub,
-    scopes: [],
+    clientName: clients.get(clientId)?.name ?? clientId,
+    users: users.choices(),
+    selectedUser: hinted?.sub ?? core.browser.signedIn(call),
+    fixedScopes: asText(params.scope).split(' '),
   })
 }

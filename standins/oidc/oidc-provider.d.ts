@@ -7,17 +7,13 @@ declare module 'oidc-provider' {
     status: number
     body: unknown
     respond: boolean
-    response: { headers: Record<string, string | string[]>; remove(name: string): void }
     oidc: { session: { accountId?: string }; result?: { login?: unknown } }
   }
 
   export type Payload = Record<string, unknown>
 
   export type Interaction = {
-    uid: string
     params: Record<string, unknown>
-    grantId?: string
-    session?: { accountId?: string }
   }
 
   export type Grant = { addOIDCScope(scope: string): void; save(): Promise<string> }
@@ -32,6 +28,10 @@ declare module 'oidc-provider' {
       accountId: string
       clientId: string
     }) => Grant
+  }
+
+  export namespace errors {
+    class SessionNotFound extends Error {}
   }
 
   export namespace interactionPolicy {

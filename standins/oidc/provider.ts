@@ -1,13 +1,13 @@
 import { CompactSign, decodeJwt, decodeProtectedHeader, exportJWK } from 'jose'
 import { type Context, interactionPolicy, Provider } from 'oidc-provider'
-import { ahead, createAdapters } from './adapter.ts'
+import { type Adapters, ahead } from './adapter.ts'
 import type { OidcState } from './state.ts'
 
 /** Signing in anew is asked for when the control API says that somebody else sits at the browser now. */
 function policy(state: OidcState) {
   const prompts = interactionPolicy.base()
   const changed = new interactionPolicy.Check('user_changed', 'somebody else is here now', ({ oidc }) => {
-    const wanted = state.core.person.currentUser
+    const wanted = state.core.browser.script.currentUser
     return wanted !== undefined && oidc.session.accountId !== wanted && !oidc.result?.login
   })
   prompts.get('login').checks.add(changed)
@@ -19,10 +19,10 @@ const allows = (state: OidcState, scopes: Set<string>) => {
   return state.switches.refreshTokens === 'always'
 }
 
-export async function createProvider(state: OidcState): Promise<Provider> {
+export async function createProvider(state: OidcState, adapters: Adapters): Promise<Provider> {
   const { kid, privateKey } = state.keys.current()
   const provider = new Provider(state.issuer, {
-    adapter: createAdapters(state),
+    adapter: adapters.forModel,
     jwks: { keys: [{ ...(await exportJWK(privateKey)), kid, use: 'sig', alg: 'RS256' }] },
     cookies: {
       keys: [state.core.ids.text(32)],
@@ -65,7 +65,7 @@ export async function createProvider(state: OidcState): Promise<Provider> {
 }
 
 function account(state: OidcState, sub: string) {
-  const user = state.users.get(sub)
+  const user = state.users.find(sub)
   if (!user) return undefined
   return {
     accountId: sub,
@@ -86,7 +86,6 @@ async function movedIdToken(state: OidcState, body: unknown): Promise<unknown> {
   const value = await new CompactSign(payload)
     .setProtectedHeader({ alg, kid, typ: 'JWT' })
     .sign(state.keys.current().privateKey)
-  const owner = { user: String(claims.sub), clientId: String(claims.aud) }
-  state.core.issued.add({ kind: 'id_token', value, ...owner, at: state.core.clock.now() })
+  state.core.issued.add('id_token', value, { user: String(claims.sub), clientId: String(claims.aud) })
   return { ...body, id_token: value }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Core } from '../kit/core.ts'
+import type { Directory } from '../kit/directory.ts'
 import type { KeyRing } from '../kit/keys.ts'
 
 export const clientSchema = z.strictObject({
@@ -41,7 +42,7 @@ export type OidcState = {
   issuer: string
   claims: 'id_token' | 'userinfo'
   clients: Map<string, OidcClient>
-  users: Map<string, OidcUser>
+  users: Directory<OidcUser>
   switches: OidcSwitches
   keys: KeyRing
 }
