@@ -4,18 +4,12 @@ type OfSession = { session: Session }
 
 /**
  * drizzle wraps an error in one whose message holds every parameter of the query: hashes, sealed values,
- * people's names. This makes the session throw what `translate` answers instead.
+ * people's names. This makes a handle throw the error itself.
  */
-export function replaceQueryErrors(db: object, translate: (error: unknown) => unknown): void {
+export function unwrapErrors(db: object): void {
   const { session } = db as OfSession
   const prepareQuery = session.prepareQuery.bind(session)
-  const queryWithCache = async (_sql: string, _params: unknown[], query: () => Promise<unknown>) => {
-    try {
-      return await query()
-    } catch (error) {
-      throw translate(error)
-    }
-  }
+  const queryWithCache = (_sql: string, _params: unknown[], query: () => Promise<unknown>) => query()
   session.prepareQuery = (...query) => Object.assign(prepareQuery(...query), { queryWithCache })
 }
 

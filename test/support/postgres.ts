@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import pg from 'pg'
 
 export type TestServer = {
-  /** The URL of a new and empty database. */
-  createDatabase(): Promise<string>
+  /** The URL of a new database: an empty one, or a copy of one that nobody has open. */
+  createDatabase(template?: string): Promise<string>
   /** A statement as the superuser, for what a test does behind the gateway's back. */
   run(sql: string): Promise<unknown[]>
   stop(): Promise<void>
@@ -75,9 +75,10 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
   await admin.connect()
   let databases = 0
   return {
-    async createDatabase() {
+    async createDatabase(template) {
       const name = `test_${++databases}`
-      await admin.query(`CREATE DATABASE ${name}`)
+      const original = template ? new URL(template).pathname.slice(1) : 'template0'
+      await admin.query(`CREATE DATABASE ${name} TEMPLATE ${original}`)
       return urlOf(name)
     },
     async run(sql) {

@@ -1,7 +1,7 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import type { PoolClient } from 'pg'
 import type { Batch, Queries } from '../dialect.ts'
-import { checkHandle, replaceQueryErrors } from '../query-errors.ts'
+import { checkHandle, unwrapErrors } from '../query-errors.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
 import { asUnavailable, gaveWay } from './faults.ts'
 
@@ -48,7 +48,7 @@ async function runOnce(client: PoolClient, build: Build) {
 
 async function runStatements(client: PoolClient, build: Build) {
   const db = drizzle({ client })
-  replaceQueryErrors(db, asUnavailable)
+  unwrapErrors(db)
   const { guard, writes } = build(db as unknown as Queries)
   checkHandle(db, [guard, ...writes])
   const guarded = await guard

@@ -3,7 +3,7 @@ import pg from 'pg'
 import type { Database } from '../database.ts'
 import type { Queries } from '../dialect.ts'
 import { rewriteMigrations } from '../migrations.ts'
-import { replaceQueryErrors } from '../query-errors.ts'
+import { unwrapErrors } from '../query-errors.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
 import { batchOn } from './batch.ts'
 import { asUnavailable } from './faults.ts'
@@ -31,35 +31,55 @@ export async function openPostgres(url: string, { patience, capacity }: Postgres
   }
   await prepare(new pg.Client(connection))
   const pool = new pg.Pool({ ...connection, query_timeout: queryTimeout, keepAlive: true })
-  // An idle connection that breaks is the pool's to replace; without a listener it would end the process.
-  pool.on('error', () => {})
+  pool.on('error', ignore)
+  pool.on('connect', (client) => client.on('error', ignore))
 
-  const admit = () => {
+  let closed = false
+  const underWay = new Set<Promise<unknown>>()
+  /** The pool would take any number of requests, and forget those that still wait when it ends. */
+  async function admit<Answer>(request: () => Promise<Answer>): Promise<Answer> {
+    if (closed) throw new StorageUnavailableError('closed')
     if (pool.waitingCount >= capacity) throw new StorageUnavailableError('overloaded')
-    if (pool.ending) throw new StorageUnavailableError('closed')
-    return pool
+    const answer = request()
+    underWay.add(answer)
+    try {
+      return await answer
+    } catch (error) {
+      throw asUnavailable(error)
+    } finally {
+      underWay.delete(answer)
+    }
   }
-  const query: pg.Pool['query'] = (...args: unknown[]) => admit().query(...(args as [never]))
-  const db = drizzle({ client: { query } as pg.Pool })
-  replaceQueryErrors(db, asUnavailable)
 
+  const query = (...statement: [never]) => admit<unknown>(() => pool.query(...statement))
+  const db = drizzle({ client: { query } as unknown as pg.Pool })
+  unwrapErrors(db)
+  const runBatch = batchOn(() => pool.connect())
   return {
     db: db as unknown as Queries,
     tables,
-    batch: batchOn(async () => admit().connect()),
+    batch: (build) => admit(() => runBatch(build)),
     async ping() {
-      await query(rewriteMigrations).catch((error: unknown) => {
-        throw asUnavailable(error)
-      })
+      await admit(() => pool.query(rewriteMigrations))
     },
     async close() {
-      if (!pool.ending) await pool.end()
+      if (closed) return
+      closed = true
+      await Promise.allSettled(underWay)
+      await pool.end()
     },
   }
 }
 
+/**
+ * A connection that breaks says so to whoever waits for an answer on it, and the pool replaces it. But an event
+ * nobody listens for would end the process.
+ */
+function ignore(): void {}
+
 /** Brings the schema up to date on a connection without a time limit, and checks that commits are durable. */
 async function prepare(client: pg.Client): Promise<void> {
+  client.on('error', ignore)
   try {
     await client.connect()
     const { rows } = await client.query<{ setting: string }>(

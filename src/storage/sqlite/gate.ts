@@ -54,6 +54,7 @@ export function openGate(connection: Connection, { patience, capacity, observe }
 
   /** Answers the rows of one statement: of a read at once, of a write when it is durable. */
   async function run(query: Query): Promise<Rows> {
+    if (closed) throw new StorageUnavailableError('closed')
     try {
       const statement = prepared(query.sql)
       if (statement.readonly) return rowsOf(statement, query.params)

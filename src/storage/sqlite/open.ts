@@ -83,6 +83,7 @@ function configure(connection: Connection): void {
   // better-sqlite3 reopens a WAL file with NORMAL, which forgets the last commits when the power fails.
   connection.pragma('synchronous = FULL')
   connection.pragma('secure_delete = ON')
+  // Where a savepoint keeps what it may have to undo: faster, and nothing sealed or hashed gets into /tmp.
   connection.pragma('temp_store = MEMORY')
   connection.pragma('journal_size_limit = 67108864')
 }

@@ -1,13 +1,12 @@
 import { drizzle } from 'drizzle-orm/sqlite-proxy'
 import type { Batch, Queries, Statement } from '../dialect.ts'
-import { checkHandle, replaceQueryErrors } from '../query-errors.ts'
-import { asUnavailable } from './faults.ts'
+import { checkHandle, unwrapErrors } from '../query-errors.ts'
 import type { Gate } from './gate.ts'
 
 /** drizzle's way through the gate, one statement at a time and in batches. */
 export function connectDrizzle(gate: Gate): { db: Queries; batch: Batch } {
   const single = drizzle(async (sql, params) => ({ rows: await gate.run({ sql, params }) }))
-  replaceQueryErrors(single, asUnavailable)
+  unwrapErrors(single)
 
   const batched = drizzle(refuseToRun, async ([guard, ...writes]) => {
     const results = guard ? await gate.runGuarded(guard, writes) : undefined

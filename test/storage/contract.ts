@@ -1,0 +1,416 @@
+import { and, asc, count, eq, isNull } from 'drizzle-orm'
+import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from 'vitest'
+import { type Database, type DatabaseOptions, openDatabase } from '../../src/storage/database.ts'
+import { SchemaMismatchError } from '../../src/storage/migrations.ts'
+import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
+import { client, code, grant, refreshToken, subject } from './rows.ts'
+
+export type Backend = {
+  /** The URL of a database nobody has opened yet. */
+  newUrl(): Promise<string>
+  /** Runs a statement behind the gateway's back. */
+  run(url: string, sql: string): Promise<unknown>
+}
+
+/** What every part of the gateway may rely on, whichever database is below. */
+export function storageContract(name: string, backend: Backend) {
+  const open = async (options?: DatabaseOptions) => openDatabase(await backend.newUrl(), options)
+
+  describe(`${name}: the storage contract`, () => {
+    let database: Database
+    let names = 0
+    /** A name no other test has used, since the tests of this block share one database. */
+    const unique = (prefix: string) => `${prefix}_${++names}`
+
+    beforeAll(async () => {
+      database = await open()
+      const { db, tables } = database
+      await db.insert(tables.subjects).values(subject('ada')).returning()
+      await db.insert(tables.clients).values(client('editor')).returning()
+    })
+    afterAll(() => database.close())
+
+    async function newGrant() {
+      const { db, tables } = database
+      const [row] = await db
+        .insert(tables.grants)
+        .values(grant(unique('grant')))
+        .returning()
+      if (!row) throw new Error('no grant')
+      return row
+    }
+
+    async function newCode() {
+      const { db, tables } = database
+      const { id: grantId } = await newGrant()
+      const [row] = await db
+        .insert(tables.codes)
+        .values(code(unique('code'), { grantId }))
+        .returning()
+      if (!row) throw new Error('no code')
+      return row
+    }
+
+    test('columns of every type come back as they went in', async () => {
+      const { db, tables } = database
+      const sent = client(unique('client'), {
+        secretHash: 'quotes \' " ` and \\, \n, naïve, 漢字, 🧥',
+        metadata: {
+          redirect_uris: ['https://example.com/?a=b&c="d"'],
+          token_endpoint_auth_method: 'none',
+          grant_types: [],
+          response_types: ['code'],
+          client_name: 'naïve 漢字 🧥 \\u0041',
+        },
+        trusted: true,
+        enabled: false,
+        createdAt: Number.MAX_SAFE_INTEGER,
+        lastUsedAt: -1,
+        expiresAt: null,
+      })
+      expect(await db.insert(tables.clients).values(sent).returning()).toEqual([sent])
+      expect(await db.select().from(tables.clients).where(eq(tables.clients.id, sent.id))).toEqual([sent])
+    })
+
+    test('a JSON column that is null comes back as null', async () => {
+      const { db, tables } = database
+      const id = unique('client')
+      await db
+        .insert(tables.clients)
+        .values(client(id, { lastUsedAt: 5 }))
+        .returning()
+      const [changed] = await db
+        .update(tables.clients)
+        .set({ lastUsedAt: null, secretHash: null })
+        .where(eq(tables.clients.id, id))
+        .returning()
+      expect(changed).toMatchObject({ lastUsedAt: null, secretHash: null })
+    })
+
+    test('a count is a number', async () => {
+      const { db, tables } = database
+      const [row] = await db.select({ count: count() }).from(tables.subjects)
+      expect(row?.count).toBeTypeOf('number')
+    })
+
+    test('text is ordered by its bytes', async () => {
+      const { db, tables } = database
+      const prefix = unique('order')
+      const ids = ['b', 'a', 'é', 'Z', '_', '-', '0', 'A', 'z'].map((letter) => `${prefix}${letter}`)
+      await db
+        .insert(tables.keyChecks)
+        .values(ids.map((masterKeyId) => ({ masterKeyId, sealedCheck: prefix, createdAt: 0 })))
+        .returning()
+      const { masterKeyId, sealedCheck } = tables.keyChecks
+      const rows = await db
+        .select({ masterKeyId })
+        .from(tables.keyChecks)
+        .where(eq(sealedCheck, prefix))
+        .orderBy(asc(masterKeyId))
+      expect(rows.map((row) => row.masterKeyId.slice(prefix.length)).join('')).toBe('-0AZ_abzé')
+    })
+
+    test('of twenty that race to use a code, one succeeds', async () => {
+      const { db, tables } = database
+      const { codeHash } = await newCode()
+      const use = (usedAt: number) =>
+        db
+          .update(tables.codes)
+          .set({ usedAt })
+          .where(and(eq(tables.codes.codeHash, codeHash), isNull(tables.codes.usedAt)))
+          .returning()
+      const answers = await Promise.all(Array.from({ length: 20 }, (_, racer) => use(racer)))
+      const [winner, ...others] = answers.flat()
+      expect(others).toEqual([])
+      expect(await db.select().from(tables.codes).where(eq(tables.codes.codeHash, codeHash))).toEqual([
+        winner,
+      ])
+    })
+
+    test('of twenty batches that race to use a code, one writes', async () => {
+      const { db, tables, batch } = database
+      const { codeHash, grantId } = await newCode()
+      const redeem = (racer: number) =>
+        batch((queries) => ({
+          guard: queries
+            .update(tables.codes)
+            .set({ usedAt: racer })
+            .where(and(eq(tables.codes.codeHash, codeHash), isNull(tables.codes.usedAt)))
+            .returning(),
+          writes: [
+            queries
+              .insert(tables.refreshTokens)
+              .values(refreshToken(`${codeHash}_${racer}`, { grantId }))
+              .returning(),
+          ],
+        }))
+      const answers = await Promise.all(Array.from({ length: 20 }, (_, racer) => redeem(racer)))
+      const written = answers.flatMap((answer) => answer?.rows[0] ?? [])
+      expect(written).toHaveLength(1)
+      const kept = await db
+        .select()
+        .from(tables.refreshTokens)
+        .where(eq(tables.refreshTokens.grantId, grantId))
+      expect(kept).toEqual(written)
+    })
+
+    test('a batch answers the rows of its guard and of each of its writes', async () => {
+      const { tables, batch } = database
+      const { codeHash, grantId } = await newCode()
+      const written = await batch((queries) => ({
+        guard: queries
+          .update(tables.codes)
+          .set({ usedAt: 7 })
+          .where(eq(tables.codes.codeHash, codeHash))
+          .returning({ usedAt: tables.codes.usedAt }),
+        writes: [
+          queries
+            .insert(tables.refreshTokens)
+            .values(refreshToken(unique('token'), { grantId }))
+            .returning(),
+          queries.delete(tables.codes).where(eq(tables.codes.codeHash, 'no such code')).returning(),
+          queries
+            .update(tables.grants)
+            .set({ scopes: ['read'], lastUsedAt: 7 })
+            .where(eq(tables.grants.id, grantId))
+            .returning({ scopes: tables.grants.scopes }),
+        ],
+      }))
+      expect(written).toMatchObject({
+        guard: [{ usedAt: 7 }],
+        rows: [[{ grantId, usedAt: null }], [], [{ scopes: ['read'] }]],
+      })
+      if (!written) throw new Error('the guard found nothing')
+      expectTypeOf(written.guard[0].usedAt).toEqualTypeOf<number | null>()
+      expectTypeOf(written.rows[2][0]).toEqualTypeOf<{ scopes: string[] } | undefined>()
+    })
+
+    test('a batch whose guard answers no row writes nothing', async () => {
+      const { db, tables, batch } = database
+      const { id: grantId } = await newGrant()
+      const answer = await batch((queries) => ({
+        guard: queries.delete(tables.codes).where(eq(tables.codes.codeHash, 'no such code')).returning(),
+        writes: [
+          queries
+            .insert(tables.refreshTokens)
+            .values(refreshToken(unique('token'), { grantId }))
+            .returning(),
+        ],
+      }))
+      expect(answer).toBeUndefined()
+      expect(
+        await db.select().from(tables.refreshTokens).where(eq(tables.refreshTokens.grantId, grantId)),
+      ).toEqual([])
+    })
+
+    test('a batch that fails half way leaves nothing behind, and its neighbours alone', async () => {
+      const { db, tables, batch } = database
+      const codes = await Promise.all(Array.from({ length: 6 }, newCode))
+      const redeem = (row: (typeof codes)[number], grantId: string) =>
+        batch((queries) => ({
+          guard: queries
+            .update(tables.codes)
+            .set({ usedAt: 1 })
+            .where(eq(tables.codes.codeHash, row.codeHash))
+            .returning(),
+          writes: [
+            queries
+              .update(tables.grants)
+              .set({ lastUsedAt: 9 })
+              .where(eq(tables.grants.id, row.grantId))
+              .returning(),
+            queries
+              .insert(tables.refreshTokens)
+              .values(refreshToken(unique('token'), { grantId }))
+              .returning(),
+          ],
+        }))
+      const outcomes = await Promise.allSettled(
+        codes.map((row, index) => redeem(row, index === 2 ? 'no such grant' : row.grantId)),
+      )
+      expect(outcomes.map(({ status }) => status === 'fulfilled')).toEqual([
+        true,
+        true,
+        false,
+        true,
+        true,
+        true,
+      ])
+      const used = await Promise.all(
+        codes.map(async ({ codeHash, grantId }) => {
+          const [row] = await db
+            .select({ usedAt: tables.codes.usedAt, lastUsedAt: tables.grants.lastUsedAt })
+            .from(tables.codes)
+            .innerJoin(tables.grants, eq(tables.grants.id, grantId))
+            .where(eq(tables.codes.codeHash, codeHash))
+          return row
+        }),
+      )
+      const done = { usedAt: 1, lastUsedAt: 9 }
+      expect(used).toEqual([done, done, { usedAt: null, lastUsedAt: 0 }, done, done, done])
+    })
+
+    test('a statement that fails leaves its neighbours alone', async () => {
+      const { db, tables } = database
+      const ids = [unique('subject'), 'ada', unique('subject')]
+      const outcomes = await Promise.allSettled(
+        ids.map((id) => db.insert(tables.subjects).values(subject(id)).returning()),
+      )
+      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    })
+
+    test('a batch refuses statements that were built from another handle', async () => {
+      const { db, tables, batch } = database
+      const write = () =>
+        db
+          .insert(tables.subjects)
+          .values(subject(unique('subject')))
+          .returning()
+      await expect(batch(() => ({ guard: write(), writes: [] }))).rejects.toThrow(TypeError)
+      await expect(
+        batch((queries) => ({
+          guard: queries
+            .insert(tables.subjects)
+            .values(subject(unique('subject')))
+            .returning(),
+          writes: [write()],
+        })),
+      ).rejects.toThrow(TypeError)
+    })
+
+    test('an error tells none of the values of its statement', async () => {
+      const { db, tables, batch } = database
+      const secret = 'sealed-value-nobody-should-read'
+      const row = { masterKeyId: unique('key'), sealedCheck: secret, createdAt: 0 }
+      await db.insert(tables.keyChecks).values(row).returning()
+      const errors = await Promise.all([
+        db
+          .insert(tables.keyChecks)
+          .values(row)
+          .returning()
+          .catch((error: unknown) => error),
+        batch((queries) => ({
+          guard: queries.insert(tables.keyChecks).values(row).returning(),
+          writes: [],
+        })).catch((error: unknown) => error),
+      ])
+      for (const error of errors) {
+        expect(error).toBeInstanceOf(Error)
+        expect(everythingIn(error)).not.toMatch(new RegExp(`${secret}|${row.masterKeyId}`))
+      }
+    })
+
+    test('what hangs on a deleted row goes with it', async () => {
+      const { db, tables } = database
+      const { codeHash, grantId } = await newCode()
+      await db
+        .insert(tables.refreshTokens)
+        .values(refreshToken(unique('token'), { grantId }))
+        .returning()
+      await db.delete(tables.grants).where(eq(tables.grants.id, grantId)).returning()
+      expect(await db.select().from(tables.codes).where(eq(tables.codes.codeHash, codeHash))).toEqual([])
+      expect(
+        await db.select().from(tables.refreshTokens).where(eq(tables.refreshTokens.grantId, grantId)),
+      ).toEqual([])
+    })
+
+    test('a row without its parent is refused', async () => {
+      const { db, tables } = database
+      const orphan = code(unique('code'), { grantId: 'no such grant' })
+      await expect(db.insert(tables.codes).values(orphan).returning()).rejects.toThrow(/foreign key/i)
+    })
+
+    test('a database that can be written answers a ping', async () => {
+      await expect(database.ping()).resolves.toBeUndefined()
+    })
+  })
+
+  describe(`${name}: opening and closing`, () => {
+    let url: string
+    beforeEach(async () => {
+      url = await backend.newUrl()
+    })
+
+    test('what was answered is there after closing and opening again, and nothing else', async () => {
+      const first = await openDatabase(url)
+      const ids = Array.from({ length: 20 }, (_, index) => `s${index}`)
+      const outcomes = Promise.allSettled(
+        ids.map((id) => first.db.insert(first.tables.subjects).values(subject(id)).returning()),
+      )
+      await first.ping()
+      const late = first.db.insert(first.tables.subjects).values(subject('late')).returning()
+      const [lateOutcome] = await Promise.all([Promise.allSettled([late]), first.close()])
+      const answered = [...(await outcomes), ...lateOutcome]
+        .flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
+        .map(({ id }) => id)
+      expect(answered).toEqual(expect.arrayContaining(ids))
+      const second = await openDatabase(url)
+      const kept = await second.db.select({ id: second.tables.subjects.id }).from(second.tables.subjects)
+      expect(kept.map(({ id }) => id).sort()).toEqual(answered.sort())
+      await second.close()
+    })
+
+    test('a closed database says that it is closed', async () => {
+      const { db, tables, batch, ping, close } = await openDatabase(url)
+      await close()
+      await close()
+      const writing = db.insert(tables.subjects).values(subject('ada'))
+      const outcomes = await Promise.allSettled([
+        writing.returning(),
+        db.select().from(tables.subjects),
+        batch((queries) => ({ guard: queries.delete(tables.subjects).returning(), writes: [] })),
+        ping(),
+      ])
+      const closed = { status: 'rejected', reason: new StorageUnavailableError('closed') }
+      expect(outcomes).toEqual([closed, closed, closed, closed])
+    })
+
+    test('several that open a new database at once agree on its schema', async () => {
+      const databases = await Promise.all(Array.from({ length: 4 }, () => openDatabase(url)))
+      for (const database of databases) await database.ping()
+      for (const database of databases) await database.close()
+    })
+
+    test('a database a newer version has written is refused and left alone', async () => {
+      await (await openDatabase(url)).close()
+      await backend.run(url, `INSERT INTO applied_migrations (tag, hash) VALUES ('9999_later', 'x')`)
+      await expect(openDatabase(url)).rejects.toThrow(SchemaMismatchError)
+      await backend.run(url, `DELETE FROM applied_migrations WHERE tag = '9999_later'`)
+      await (await openDatabase(url)).close()
+    })
+
+    test('a database with another history is refused', async () => {
+      await (await openDatabase(url)).close()
+      await backend.run(url, `UPDATE applied_migrations SET hash = 'edited'`)
+      await expect(openDatabase(url)).rejects.toThrow(SchemaMismatchError)
+    })
+
+    test('more requests than may wait are refused at once, and the others answered', async () => {
+      const { db, tables, close } = await openDatabase(url, { capacity: 2 })
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 40 }, (_, index) =>
+          db
+            .insert(tables.subjects)
+            .values(subject(`s${index}`))
+            .returning(),
+        ),
+      )
+      const refused = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+      expect(refused.length).toBeGreaterThan(0)
+      for (const reason of refused) expect(reason).toEqual(new StorageUnavailableError('overloaded'))
+      expect(await db.select().from(tables.subjects)).toHaveLength(40 - refused.length)
+      await close()
+    })
+  })
+}
+
+/** All that a logger could find in an error. */
+function everythingIn(error: unknown): string {
+  if (!(error instanceof Error)) return JSON.stringify(error)
+  const fields = Object.getOwnPropertyNames(error).map((name) => [name, Reflect.get(error, name)])
+  return JSON.stringify([
+    error.stack,
+    fields.filter(([name]) => name !== 'cause'),
+    everythingIn(error.cause ?? null),
+  ])
+}

@@ -1,0 +1,147 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { eq } from 'drizzle-orm'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openDatabase } from '../../src/storage/database.ts'
+import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
+import { startPostgres, type TestServer } from '../support/postgres.ts'
+import { storageContract } from './contract.ts'
+import { subject } from './rows.ts'
+import { sweepContract } from './sweep-contract.ts'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startPostgres({ deadlock_timeout: '10ms' })
+})
+afterAll(() => server.stop())
+
+async function run(url: string, sql: string): Promise<unknown[]> {
+  const connection = new pg.Client(url)
+  await connection.connect()
+  const { rows } = await connection.query(sql)
+  await connection.end()
+  return rows
+}
+
+const backend = { newUrl: () => server.createDatabase(), run }
+
+storageContract('PostgreSQL', backend)
+sweepContract('PostgreSQL', backend)
+
+/** A database with the two subjects the tests below change. */
+async function openWithSubjects() {
+  const url = await server.createDatabase()
+  const database = await openDatabase(url)
+  const { db, tables } = database
+  await db
+    .insert(tables.subjects)
+    .values([subject('ada'), subject('bob')])
+    .returning()
+  return { ...database, url }
+}
+
+/** Ends every connection to the database of a URL but those of this test. */
+const terminateConnections = (url: string) =>
+  server.run(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${new URL(url).pathname.slice(1)}'`,
+  )
+
+test('two batches that lock the same rows in opposite order both succeed', async () => {
+  const { db, tables, batch, close } = await openWithSubjects()
+  const touch = (first: string, second: string) =>
+    batch((queries) => {
+      const { subjects } = tables
+      const change = (id: string) =>
+        queries.update(subjects).set({ lastSeenAt: 1 }).where(eq(subjects.id, id)).returning()
+      return { guard: change(first), writes: [change(second)] }
+    })
+  for (let round = 0; round < 20; round++) {
+    expect(await Promise.all([touch('ada', 'bob'), touch('bob', 'ada')])).not.toContain(undefined)
+  }
+  expect(await db.select({ lastSeenAt: tables.subjects.lastSeenAt }).from(tables.subjects)).toEqual([
+    { lastSeenAt: 1 },
+    { lastSeenAt: 1 },
+  ])
+  await close()
+})
+
+test('a read sees nothing of a batch that is under way', async () => {
+  const { db, tables, batch, close, url } = await openWithSubjects()
+  const { subjects } = tables
+  // Holds the second row, so that the batch stops after its first write.
+  const other = new pg.Client(url)
+  await other.connect()
+  await other.query(`BEGIN; UPDATE subjects SET last_seen_at = 2 WHERE id = 'bob'`)
+  const change = (id: string) => ({ id, lastSeenAt: 1 })
+  const batched = batch((queries) => ({
+    guard: queries.update(subjects).set(change('ada')).where(eq(subjects.id, 'ada')).returning(),
+    writes: [queries.update(subjects).set(change('bob')).where(eq(subjects.id, 'bob')).returning()],
+  }))
+  const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
+  while ((await run(url, waiting)).length === 0) await turn()
+  expect(await db.select().from(subjects)).toEqual([subject('ada'), subject('bob')])
+  await other.query('COMMIT')
+  await other.end()
+  await batched
+  expect((await db.select().from(subjects)).map((row) => row.lastSeenAt)).toEqual([1, 1])
+  await close()
+})
+
+test('a connection that breaks inside a batch is told as such, leaves nothing, and is replaced', async () => {
+  const { db, tables, batch, close, url } = await openWithSubjects()
+  const { subjects } = tables
+  const other = new pg.Client(url)
+  await other.connect()
+  await other.query(`BEGIN; UPDATE subjects SET last_seen_at = 2 WHERE id = 'bob'`)
+  const batched = batch((queries) => ({
+    guard: queries.update(subjects).set({ lastSeenAt: 1 }).where(eq(subjects.id, 'ada')).returning(),
+    writes: [queries.update(subjects).set({ lastSeenAt: 1 }).where(eq(subjects.id, 'bob')).returning()],
+  }))
+  const outcome = expect(batched).rejects.toMatchObject({ reason: 'unreachable' })
+  const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
+  while ((await run(url, waiting)).length === 0) await turn()
+  other.on('error', () => {})
+  await terminateConnections(url)
+  await outcome
+  expect(await db.select().from(subjects)).toEqual([subject('ada'), subject('bob')])
+  await close()
+})
+
+test('idle connections the server ended are replaced without anybody noticing for long', async () => {
+  const { db, tables, ping, close, url } = await openWithSubjects()
+  await ping()
+  await terminateConnections(url)
+  // The end of a connection may arrive after the next statement has chosen it.
+  const outcomes = await Promise.allSettled([ping(), ping()])
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(StorageUnavailableError)
+  }
+  expect(await db.select().from(tables.subjects)).toHaveLength(2)
+  await close()
+})
+
+test('a server that only reads is not ready', async () => {
+  const { close, url, ping } = await openWithSubjects()
+  await server.run(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET default_transaction_read_only = on`)
+  await terminateConnections(url)
+  await ping().catch(() => {})
+  await expect(ping()).rejects.toEqual(new StorageUnavailableError('read_only'))
+  await close()
+})
+
+test('a server that forgets answered writes is refused', async () => {
+  const url = await server.createDatabase()
+  await server.run(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit = off`)
+  await expect(openDatabase(url)).rejects.toThrow(/synchronous_commit/)
+})
+
+test('a server that is not there is unreachable', async () => {
+  await expect(openDatabase('postgres://localhost/name?host=/nonexistent')).rejects.toEqual(
+    new StorageUnavailableError('unreachable'),
+  )
+})
+
+test('a database that is not there is unreachable', async () => {
+  const url = (await server.createDatabase()).replace(/test_\d+/, 'absent')
+  await expect(openDatabase(url)).rejects.toEqual(new StorageUnavailableError('unreachable'))
+})
