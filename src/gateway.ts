@@ -61,7 +61,7 @@ function assemble(config: Config, secrets: Secrets, clock: Clock, database: Data
     deadline: limits.upstream_deadline,
     limit: limits.upstream_bytes,
   })
-  const upstream = createUpstream({ fetch, clock })
+  const upstream = createUpstream({ fetch, clock, allowLoopback })
   const refresh = createRefreshConnection({
     connections: store.connections,
     sealer,
