@@ -7,7 +7,6 @@ import { donePage } from '../../src/pages/done.ts'
 import { errorPage } from '../../src/pages/error.ts'
 import { errorText, type PageError } from '../../src/pages/error-text.ts'
 import { interstitialPage } from '../../src/pages/interstitial.ts'
-import { signedOutPage } from '../../src/pages/signed-out.ts'
 import { wrongAccountPage } from '../../src/pages/wrong-account.ts'
 
 const issuerHost = 'auth.example.com'
@@ -278,7 +277,6 @@ export const pageSamples: ReadonlyMap<string, Html> = new Map<string, Html>([
       issuerHost,
     }),
   ],
-  ['signed-out', signedOutPage({ issuerHost })],
   ...errors.map(errorSample),
   [
     'error-hostile',

@@ -21,7 +21,7 @@ import type { UpstreamFailure, UpstreamTokens } from '../../upstream/tokens.ts'
 import { interactionUrl } from './dispatch.ts'
 import { endWithFailure } from './failure.ts'
 import { callbackUri, openLegSecrets, startLeg } from './leg.ts'
-import { loadPlan, type Plan, refusalOf } from './plan.ts'
+import { loadPlan, type Plan } from './plan.ts'
 import { issuerHost, personLabel } from './views.ts'
 
 /** A callback that is certain to be ours: this browser's, this provider's, this state, for the first time. */
@@ -114,7 +114,7 @@ async function finishSignIn(
   const { plan, provider, identity } = arrival
   const { interaction } = plan
   if (!admitted(provider, identity)) {
-    throw refusalOf(interaction, 'access_denied', 'This account may not sign in here')
+    return await fail(gateway, request, reply, arrival, { kind: 'policy', code: 'not_admitted' })
   }
   const expected = await expectedSubject(gateway, interaction)
   if (expected !== undefined && (await subjectOfIdentity(gateway.store, provider, identity)) !== expected) {

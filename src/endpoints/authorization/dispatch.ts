@@ -42,11 +42,15 @@ export async function dispatch(
 }
 
 /** OpenID Connect Core section 3.1.2.1: `prompt=none` shows nothing and goes nowhere. */
-function refuseIfSilent({ interaction }: Plan, { step }: Step): void {
+function refuseIfSilent({ interaction, person }: Plan, { step }: Step): void {
   const { request } = interaction
   if (request.kind === 'connect' || !request.prompt.includes('none') || step === 'respond') return
-  const missing = step === 'consent' ? 'consent_required' : step === 'choose' ? 'login_required' : undefined
-  throw refusalOf(interaction, missing ?? 'interaction_required', 'The person has to act, and prompt is none')
+  const missing = step === 'consent' ? 'consent_required' : 'interaction_required'
+  throw refusalOf(
+    interaction,
+    person ? missing : 'login_required',
+    'The person has to act, and prompt is none',
+  )
 }
 
 async function goUpstream(

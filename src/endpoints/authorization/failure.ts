@@ -72,7 +72,7 @@ async function leaveOut(
 
 const answers: Record<UpstreamFailure['kind'], readonly [OAuthErrorCode, string]> = {
   denied: ['access_denied', 'The provider was told no'],
-  policy: ['access_denied', 'The rules of the organization at the provider forbid it'],
+  policy: ['access_denied', 'This account is not admitted here, or its organization forbids it'],
   reauth: ['access_denied', 'The provider did not accept its own answer; try again'],
   restart: ['access_denied', 'The provider did not accept its own answer; try again'],
   config: ['server_error', 'The provider refuses this gateway; an administrator has to look at it'],
@@ -83,8 +83,9 @@ const answers: Record<UpstreamFailure['kind'], readonly [OAuthErrorCode, string]
 function pageFor({ name: providerName }: Provider, failure: UpstreamFailure): PageError {
   switch (failure.kind) {
     case 'denied':
-    case 'policy':
       return { kind: 'denied at provider', providerName }
+    case 'policy':
+      return { kind: 'not admitted', providerName }
     case 'config':
       return { kind: 'provider misconfigured', providerName }
     default:

@@ -6,6 +6,7 @@ import { allowAnyOrigin } from '../../http/cors.ts'
 import { acceptFormsOnly, formOf, refuseFaults } from '../../http/form-body.ts'
 import { answerOAuthError } from '../../http/oauth-errors.ts'
 import type { Parameters } from '../../lib/parameters.ts'
+import type { Client } from '../../storage/clients.ts'
 import { authorizationCode } from './authorization-code.ts'
 import type { TokenAnswer, TokenGrant } from './grant.ts'
 import { refreshToken } from './refresh-token.ts'
@@ -45,7 +46,9 @@ async function answerFor(gateway: Gateway, caller: Caller, form: Parameters): Pr
     case 'client': {
       const grant = grants.client.get(type) ?? refuse(type)
       refuseFaults(form, grant.parameters)
-      return await grant.answer(gateway, caller, form)
+      const answer = await grant.answer(gateway, caller, form)
+      await noteUse(gateway, caller.client)
+      return answer
     }
     case 'resource': {
       const grant = grants.resource.get(type) ?? refuse(type)
@@ -60,4 +63,10 @@ function refuse(type: string): never {
   throw isKnown
     ? new OAuthError('unauthorized_client', 'This caller may not use this grant type')
     : new OAuthError('unsupported_grant_type', 'This grant type is not supported')
+}
+
+/** A registration that works lives on; only a proven use counts, or anybody could keep any client alive. */
+async function noteUse({ config, clock, store }: Gateway, { id, origin }: Client): Promise<void> {
+  const now = clock()
+  await store.clients.touch(id, now, origin === 'dynamic' ? now + config.lifetimes.idle_client : null)
 }
