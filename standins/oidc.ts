@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { createDirectory } from './kit/directory.ts'
-import { createKeyRing } from './kit/keys.ts'
+import { newSigningKey } from './kit/keys.ts'
 import { createAdapters } from './oidc/adapter.ts'
 import { answerWith } from './oidc/answer.ts'
 import { type OidcControl, oidcControl } from './oidc/control.ts'
@@ -41,7 +41,7 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
       label: (user) => user.name,
     }),
     switches: { ...defaultSwitches },
-    keys: await createKeyRing(core.ids),
+    key: await newSigningKey(core.ids),
   }
   const adapters = createAdapters(state)
   const control = oidcControl(state, adapters)

@@ -39,12 +39,7 @@ export function authorize(state: AtlassianState, call: Call): Reply {
   if (problem) return deadEnd(problem)
   const challenge = readChallenge(call, ['S256'])
   if (challenge === 'malformed') return deadEnd('PKCE takes a code_challenge with its method, S256')
-  return decide(state, {
-    client,
-    scopes: readScopes(call.query.scope),
-    challenge: challenge === 'absent' ? undefined : challenge,
-    call,
-  })
+  return decide(state, { client, scopes: readScopes(call.query.scope), challenge, call })
 }
 
 function decide(state: AtlassianState, request: Request): Reply {

@@ -52,8 +52,7 @@ export function authorize(state: GithubState, call: Call): Reply {
   const challenge = readChallenge(call, ['S256'])
   if (challenge === 'malformed') return badRequest('PKCE takes a code_challenge with its method, S256.')
 
-  const request = { client, callback, challenge: challenge === 'absent' ? undefined : challenge, call }
-  return decide(state, request)
+  return decide(state, { client, callback, challenge, call })
 }
 
 function decide(state: GithubState, request: Request): Reply {

@@ -1,21 +1,11 @@
 import type { Decision } from '../kit/browser.ts'
 import { type Call, html, type Reply } from '../kit/exchange.ts'
 import { type Brand, consentPage, errorPage } from '../kit/page.ts'
-import { type Challenge, readChallenge } from '../kit/pkce.ts'
-import { isSignInScope, readScopes } from './scopes.ts'
+import { type AuthorizationRequest, readRequest } from './request.ts'
+import { isSignInScope } from './scopes.ts'
 import type { GoogleClient, GoogleState, GoogleUser } from './state.ts'
 
 const brand: Brand = { name: 'Google', color: '#0b57d0' }
-
-/** A request that may be shown to a person. */
-type Request = {
-  client: GoogleClient
-  redirectUri: string
-  scopes: string[]
-  prompts: string[]
-  challenge: Challenge | undefined
-  call: Call
-}
 
 /** What came of a request: who agrees to which scopes, and whether the consent page was shown for it. */
 type Approval = {
@@ -29,76 +19,39 @@ type Approval = {
 const pageError = (status: number, error: string) =>
   html(status, errorPage(brand, 'Access blocked', `Error ${status}: ${error}`))
 
-const promptValues = ['none', 'consent', 'select_account']
-
-function readPrompts(parameter: string | undefined): string[] | 'malformed' {
-  const prompts = (parameter ?? '').split(' ').filter((prompt) => prompt !== '')
-  const unknown = prompts.some((prompt) => !promptValues.includes(prompt))
-  return unknown || (prompts.includes('none') && prompts.length > 1) ? 'malformed' : prompts
-}
-
-const isOneOf = (value: string | undefined, ...allowed: string[]) =>
-  value === undefined || allowed.includes(value)
-
-/** The parameters that go wrong on Google's own page, whatever they are. */
-function readParameters(client: GoogleClient, redirectUri: string, call: Call): Request | 'malformed' {
-  const { scopes } = readScopes(call.query.scope)
-  const challenge = readChallenge(call, ['S256', 'plain'])
-  const prompts = readPrompts(call.query.prompt)
-  if (scopes.length === 0 || challenge === 'malformed' || prompts === 'malformed') return 'malformed'
-  if (!isOneOf(call.query.access_type, 'online', 'offline')) return 'malformed'
-  if (!isOneOf(call.query.include_granted_scopes, 'true', 'false')) return 'malformed'
-  return {
-    client,
-    redirectUri,
-    scopes,
-    prompts,
-    challenge: challenge === 'absent' ? undefined : challenge,
-    call,
-  }
-}
-
 /** `GET` is where the client sends the browser, `POST` is the consent page coming back. */
 export function authorize(state: GoogleState, call: Call): Reply {
-  const client = state.clients.get(call.query.client_id ?? '')
-  if (!client) return pageError(401, 'invalid_client')
-  if (client.deleted) return pageError(401, 'deleted_client')
-  if (call.repeated.length > 0) return pageError(400, 'invalid_request')
-  const redirectUri = call.query.redirect_uri
-  if (!redirectUri || !client.redirectUris.includes(redirectUri)) {
-    return pageError(400, 'redirect_uri_mismatch')
-  }
-  if (call.query.response_type !== 'code') return pageError(400, 'unsupported_response_type')
-  if (readScopes(call.query.scope).unknown.length > 0) return pageError(400, 'invalid_scope')
-  const request = readParameters(client, redirectUri, call)
-  if (request === 'malformed') return pageError(400, 'invalid_request')
+  const request = readRequest(state.clients, call)
+  if ('error' in request) return pageError(request.status, request.error)
   if (state.switches.pageError !== 'none') return pageError(403, state.switches.pageError)
   return request.prompts.includes('none') ? answerSilently(state, request) : answerAloud(state, request)
 }
 
-function refuse({ core }: GoogleState, { redirectUri, call }: Request, error: string): Reply {
+function refuse({ core }: GoogleState, { redirectUri, call }: AuthorizationRequest, error: string): Reply {
   return core.callbacks.redirect(redirectUri, { error, state: call.query.state })
 }
 
 const ownerOf = (client: GoogleClient, user: GoogleUser) => ({ clientId: client.clientId, user: user.sub })
 
 /** Whether the user agreed to all of this earlier. */
-function isCovered(state: GoogleState, { client, scopes }: Request, user: GoogleUser): boolean {
+function isCovered(state: GoogleState, { client, scopes }: AuthorizationRequest, user: GoogleUser): boolean {
   const consented = state.grants.consentedScopes(ownerOf(client, user))
   return consented !== undefined && scopes.every((scope) => consented.includes(scope))
 }
 
 /** `prompt=none`: no page is ever shown. */
-function answerSilently(state: GoogleState, request: Request): Reply {
+function answerSilently(state: GoogleState, request: AuthorizationRequest): Reply {
   const user = state.users.find(state.core.browser.signedIn(request.call))
   const hint = request.call.query.login_hint
   if (!user) return refuse(state, request, 'login_required')
-  if (!isOneOf(hint, user.email, user.sub)) return refuse(state, request, 'interaction_required')
+  if (hint !== undefined && hint !== user.email && hint !== user.sub) {
+    return refuse(state, request, 'interaction_required')
+  }
   if (!isCovered(state, request, user)) return refuse(state, request, 'consent_required')
   return giveCode(state, request, { user, scopes: request.scopes, prompt: 'none', headers: {} })
 }
 
-function answerAloud(state: GoogleState, request: Request): Reply {
+function answerAloud(state: GoogleState, request: AuthorizationRequest): Reply {
   const { browser } = state.core
   const decision = browser.decide(request.call)
   const user = state.users.find(browser.signedIn(request.call))
@@ -117,7 +70,7 @@ function answerAloud(state: GoogleState, request: Request): Reply {
 }
 
 /** The scopes for signing in are not up for choice. */
-function askForConsent({ core, users }: GoogleState, { client, scopes, call }: Request): Reply {
+function askForConsent({ core, users }: GoogleState, { client, scopes, call }: AuthorizationRequest): Reply {
   const hint = call.query.login_hint
   const hinted = users.findByAlias(hint) ?? users.find(hint)
   const page = consentPage(call, {
@@ -134,7 +87,7 @@ function askForConsent({ core, users }: GoogleState, { client, scopes, call }: R
 /** Whoever agreed to all of it earlier only picks an account, unless `prompt=consent` asks anew. */
 function approve(
   state: GoogleState,
-  request: Request,
+  request: AuthorizationRequest,
   decision: Extract<Decision, { kind: 'approve' }>,
 ): Reply {
   const user = state.users.find(decision.user)
@@ -150,7 +103,11 @@ function approve(
 }
 
 /** A refresh token comes of a shown consent page only, which is the first time or `prompt=consent`. */
-function giveCode(state: GoogleState, request: Request, { user, scopes, prompt, headers }: Approval): Reply {
+function giveCode(
+  state: GoogleState,
+  request: AuthorizationRequest,
+  { user, scopes, prompt, headers }: Approval,
+): Reply {
   const { client, redirectUri, challenge, call } = request
   if (client.organization !== undefined && client.organization !== user.hd) {
     return pageError(403, 'org_internal')

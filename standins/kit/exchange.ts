@@ -87,7 +87,7 @@ function bodyKind(request: IncomingMessage, raw: Buffer): Call['bodyKind'] {
 
 /** Reads a whole request; a body that does not parse is an empty record, and stays readable as `rawBody`. */
 export async function readCall(origin: string, request: IncomingMessage): Promise<Call> {
-  const url = new URL(`http://standin${request.url ?? '/'}`)
+  const url = URL.parse(`http://standin${request.url ?? '/'}`) ?? new URL('http://standin/')
   const raw = await readBody(request)
   const kind = bodyKind(request, raw)
   const query = parseForm(url.search.slice(1))

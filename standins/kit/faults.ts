@@ -52,6 +52,8 @@ export const faultSchema = z.strictObject({
 })
 
 export type Effect = z.output<typeof effectSchema>
+/** The effects that leave the answer alone and spoil only how it is sent. */
+export type Delivery = Extract<Effect, { kind: 'drop' | 'truncate' | 'huge' | 'drip' }>
 export type Fault = z.output<typeof faultSchema>
 
 export type Faults = {

@@ -12,7 +12,7 @@ export type KeyRing = {
   rotate(how: 'smooth' | 'hard'): Promise<void>
 }
 
-async function newKey(ids: Ids): Promise<SigningKey> {
+export async function newSigningKey(ids: Ids): Promise<SigningKey> {
   const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true })
   const kid = ids.hex(40)
   return { kid, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, use: 'sig', alg: 'RS256' } }
@@ -20,13 +20,13 @@ async function newKey(ids: Ids): Promise<SigningKey> {
 
 /** Two published RS256 keys, of which the first signs. */
 export async function createKeyRing(ids: Ids): Promise<KeyRing> {
-  let [current, next] = await Promise.all([newKey(ids), newKey(ids)])
+  let [current, next] = await Promise.all([newSigningKey(ids), newSigningKey(ids)])
   return {
     current: () => current,
     jwks: () => ({ keys: [current.publicJwk, next.publicJwk] }),
     async rotate(how) {
-      if (how === 'hard') [current, next] = await Promise.all([newKey(ids), newKey(ids)])
-      else [current, next] = [next, await newKey(ids)]
+      if (how === 'hard') [current, next] = await Promise.all([newSigningKey(ids), newSigningKey(ids)])
+      else [current, next] = [next, await newSigningKey(ids)]
     },
   }
 }

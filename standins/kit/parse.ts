@@ -1,5 +1,14 @@
 type Form = { values: Record<string, string>; repeated: string[] }
 
+/** Percent-decoded where that is possible, else as it is. */
+export function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return value
+  }
+}
+
 /** A query or form; of a repeated name the first value is kept and the name is reported. */
 export function parseForm(encoded: string): Form {
   const values: Record<string, string> = {}
@@ -23,7 +32,5 @@ export function parseJson(raw: string): Record<string, unknown> {
 
 export function parseCookies(header: string | undefined): Record<string, string> {
   const pairs = (header ?? '').split(';').map((pair) => pair.trim().split('='))
-  return Object.fromEntries(
-    pairs.map(([name, ...value]) => [name ?? '', decodeURIComponent(value.join('='))]),
-  )
+  return Object.fromEntries(pairs.map(([name, ...value]) => [name ?? '', decoded(value.join('='))]))
 }

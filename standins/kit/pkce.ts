@@ -10,11 +10,11 @@ const isVerifier = (value: string): boolean => /^[A-Za-z0-9._~-]{43,128}$/.test(
 /** A SHA-256 in base64url is exactly 43 characters long. */
 const isS256Challenge = (value: string): boolean => /^[A-Za-z0-9_-]{43}$/.test(value)
 
-/** The challenge of an authorization request; without a method it is `plain` (RFC 7636 section 4.3). */
-export function readChallenge(call: Call, supported: ChallengeMethod[]): Challenge | 'absent' | 'malformed' {
+/** The challenge of an authorization request, if any; without a method it is `plain` (RFC 7636 section 4.3). */
+export function readChallenge(call: Call, supported: ChallengeMethod[]): Challenge | undefined | 'malformed' {
   const value = call.query.code_challenge
   const method = call.query.code_challenge_method
-  if (value === undefined) return method === undefined ? 'absent' : 'malformed'
+  if (value === undefined) return method === undefined ? undefined : 'malformed'
   const known = supported.find((one) => one === (method ?? 'plain'))
   if (known === undefined) return 'malformed'
   const wellFormed = known === 'S256' ? isS256Challenge(value) : isVerifier(value)

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Reply } from './exchange.ts'
-import type { Effect } from './faults.ts'
+import type { Delivery } from './faults.ts'
 
 /** Sends an answer whole. */
 export function send(response: ServerResponse, reply: Reply): void {
@@ -42,22 +42,16 @@ async function sendDripping(
 }
 
 /** Sends an answer the way a scripted fault wants it sent. */
-export async function sendWith(
-  effect: Effect | undefined,
-  response: ServerResponse,
-  reply: Reply,
-): Promise<void> {
-  switch (effect?.kind) {
+export async function sendSpoiled(delivery: Delivery, response: ServerResponse, reply: Reply): Promise<void> {
+  switch (delivery.kind) {
     case 'drop':
       response.destroy()
       return
     case 'truncate':
-      return sendTruncated(response, reply, effect.bytes)
+      return sendTruncated(response, reply, delivery.bytes)
     case 'huge':
-      return sendHuge(response, reply, effect.bytes)
+      return sendHuge(response, reply, delivery.bytes)
     case 'drip':
-      return sendDripping(response, reply, effect)
-    default:
-      return send(response, reply)
+      return sendDripping(response, reply, delivery)
   }
 }

@@ -4,8 +4,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type Control, controlReply } from './control.ts'
 import type { Core } from './core.ts'
 import { type Call, json, type Reply, readCall, text } from './exchange.ts'
-import { patchedReply, scriptedReply } from './faults.ts'
-import { send, sendWith } from './send.ts'
+import { type Delivery, patchedReply, scriptedReply } from './faults.ts'
+import { send, sendSpoiled } from './send.ts'
 
 /** Answers every request that is not the control API's. */
 export type Answer = (call: Call, request: IncomingMessage, response: ServerResponse) => Promise<Reply>
@@ -34,30 +34,32 @@ async function answerControl(core: Core, control: Control, call: Call): Promise<
   return text(404, 'no such control')
 }
 
-async function answerScripted(
-  core: Core,
-  call: Call,
-  answer: () => Promise<Reply>,
-  finish: (effect: ReturnType<Core['faults']['take']>, reply: Reply) => Promise<void>,
-): Promise<void> {
+type Outcome = { reply: Reply; delivery: Delivery | undefined }
+
+const nothing: Reply = { status: 0, headers: {}, body: '' }
+
+/** The answer to a request, or what a scripted fault makes of it. */
+async function outcomeOf(core: Core, call: Call, answer: () => Promise<Reply>): Promise<Outcome> {
   const effect = core.faults.take(call)
-  const dropped = { status: 0, headers: {}, body: '' }
   switch (effect?.kind) {
+    case undefined:
+      return { reply: await answer(), delivery: undefined }
     case 'respond':
-      return finish(undefined, scriptedReply(effect))
+      return { reply: scriptedReply(effect), delivery: undefined }
     case 'patch':
-      return finish(undefined, patchedReply(effect, await answer()))
+      return { reply: patchedReply(effect, await answer()), delivery: undefined }
     case 'hold':
       await core.faults.held()
-      return finish(undefined, await answer())
+      return { reply: await answer(), delivery: undefined }
     case 'delay':
       await wait(effect.milliseconds)
-      return finish(undefined, await answer())
+      return { reply: await answer(), delivery: undefined }
     case 'drop':
-      if (effect.when === 'after') await answer()
-      return finish(effect, dropped)
-    default:
-      return finish(effect, await answer())
+      return { reply: effect.when === 'after' ? await answer() : nothing, delivery: effect }
+    case 'truncate':
+    case 'huge':
+    case 'drip':
+      return { reply: await answer(), delivery: effect }
   }
 }
 
@@ -69,15 +71,9 @@ export function attach(origin: Origin, name: string, core: Core, control: Contro
       return send(response, await answerControl(core, control, call))
     }
     const entry = core.log.add(call, core.clock.now())
-    await answerScripted(
-      core,
-      call,
-      () => answer(call, request, response),
-      async (effect, reply) => {
-        if (effect?.kind !== 'drop') entry.status = reply.status
-        await sendWith(effect, response, reply)
-      },
-    )
+    const { reply, delivery } = await outcomeOf(core, call, () => answer(call, request, response))
+    entry.status = delivery?.kind === 'drop' ? undefined : reply.status
+    return delivery ? sendSpoiled(delivery, response, reply) : send(response, reply)
   }
   origin.server.on('request', (request, response) => {
     respond(request, response).catch((error: unknown) => {

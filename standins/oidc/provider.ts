@@ -20,7 +20,7 @@ const allows = (state: OidcState, scopes: Set<string>) => {
 }
 
 export async function createProvider(state: OidcState, adapters: Adapters): Promise<Provider> {
-  const { kid, privateKey } = state.keys.current()
+  const { kid, privateKey } = state.key
   const provider = new Provider(state.issuer, {
     adapter: adapters.forModel,
     jwks: { keys: [{ ...(await exportJWK(privateKey)), kid, use: 'sig', alg: 'RS256' }] },
@@ -85,7 +85,7 @@ async function movedIdToken(state: OidcState, body: unknown): Promise<unknown> {
   const payload = Buffer.from(JSON.stringify({ ...claims, ...Object.fromEntries(moved) }))
   const value = await new CompactSign(payload)
     .setProtectedHeader({ alg, kid, typ: 'JWT' })
-    .sign(state.keys.current().privateKey)
+    .sign(state.key.privateKey)
   state.core.issued.add('id_token', value, { user: String(claims.sub), clientId: String(claims.aud) })
   return { ...body, id_token: value }
 }
