@@ -1,6 +1,7 @@
 import { newOrderedId } from '../lib/ordered-id.ts'
 import { sha256 } from '../lib/secret.ts'
 import type { NewAuditEvent } from '../storage/audit-events.ts'
+import type { Origin } from '../storage/documents.ts'
 import type { Grant } from '../storage/grants.ts'
 
 /** What can happen here, as the audit log names it. */
@@ -36,7 +37,7 @@ export type EventName =
 /** What an event says, beside when it happened. Nothing secret: a `tsid` is recorded as its hash. */
 export type EventFacts = {
   event: EventName
-  /** Who did it: `client:<id>`, `resource:<credential id>`, `subject:<id>`, `admin:<name>`, `gateway`. */
+  /** Who did it: `client:<id>`, `resource:<credential id>`, `subject:<id>`, `admin:<name>`, `config`, `gateway`. */
   actor: string
   outcome?: string
   subjectId?: string | undefined
@@ -46,6 +47,9 @@ export type EventFacts = {
   tsid?: string | undefined
   detail?: Record<string, unknown>
 }
+
+/** Who changes what only administrators may change: one of them through the admin API, or their file. */
+export type Author = { origin: Origin; actor: string; now: number }
 
 /** The audit row of an event, to be written with the change it records, or before the release it records. */
 export function auditEvent(now: number, facts: EventFacts): NewAuditEvent {
