@@ -43,11 +43,14 @@ const tokenString = z.string().regex(/^[\x20-\x7E]{1,16384}$/)
 const longestLifetime = 10 * 366 * 86_400
 
 /** Seconds, in quotes or not. What is no positive number tells nothing: some providers say 0 for "does not end". */
-const lifetime = z.unknown().transform((value) => {
-  const seconds = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-  if (typeof seconds !== 'number' || !(seconds > 0)) return undefined
-  return Math.max(1, Math.floor(Math.min(seconds, longestLifetime)))
-})
+const lifetime = z
+  .unknown()
+  .optional()
+  .transform((value) => {
+    const seconds = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+    if (typeof seconds !== 'number' || !(seconds > 0)) return undefined
+    return Math.max(1, Math.floor(Math.min(seconds, longestLifetime)))
+  })
 
 const tokenAnswer = z.object({
   access_token: tokenString,

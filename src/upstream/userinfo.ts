@@ -47,21 +47,21 @@ export async function readClaims(response: Response): Promise<Claims> {
   return claims
 }
 
-/** Why an API did not answer: a token it has just been given for is new, so what it refuses is the registration. */
-export function failureOfApi({ rate_limit }: Descriptor, response: Response, clock: Clock): UpstreamFailure {
+/** Why an API did not answer. The token is fresh, so what it may not do, the client was not registered for. */
+export function failureOfApi(descriptor: Descriptor, response: Response, clock: Clock): UpstreamFailure {
   const { status, headers } = response
   const code = `api_status_${status}`
-  const isSpent = rate_limit !== undefined && headers.get(rate_limit.remaining_header)?.trim() === '0'
-  if (status === 429 || (status === 403 && isSpent)) {
-    const retryAfter =
-      parseRetryAfter(headers.get('retry-after'), clock()) ?? untilReset(rate_limit, headers, clock())
-    return { kind: 'limited', code, ...(retryAfter !== undefined && { retryAfter }) }
-  }
+  const now = clock()
+  const retryAfter = parseRetryAfter(headers.get('retry-after'), now) ?? untilReset(descriptor, headers, now)
+  const wait = retryAfter !== undefined && { retryAfter }
+  if (status === 429 || (status === 403 && wait)) return { kind: 'limited', code, ...wait }
   if (status === 401) return { kind: 'restart', code }
-  return { kind: status >= 400 && status < 500 ? 'config' : 'transient', code }
+  return { kind: status >= 400 && status < 500 ? 'config' : 'transient', code, ...wait }
 }
 
-function untilReset(names: Descriptor['rate_limit'], headers: Headers, now: number): number | undefined {
-  const reset = names && headers.get(names.reset_header)
-  return reset && /^\d+$/.test(reset) ? boundedWait(Number(reset) - now) : undefined
+/** Seconds until a used-up limit starts again, by the headers the descriptor names. */
+function untilReset({ rate_limit: names }: Descriptor, headers: Headers, now: number): number | undefined {
+  if (!names || headers.get(names.remaining_header)?.trim() !== '0') return undefined
+  const reset = Number(headers.get(names.reset_header) ?? Number.NaN)
+  return Number.isNaN(reset) ? undefined : boundedWait(reset - now)
 }

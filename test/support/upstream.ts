@@ -45,8 +45,9 @@ export function testProvider(
 }
 
 /** The layer under test, allowed to speak to stand-ins. */
-export function testUpstream(clock: Clock = systemClock): Upstream {
-  return createUpstream({ fetch: createGuardedFetch({ allowLoopback: true }), clock, allowLoopback: true })
+export function testUpstream(clock: Clock = systemClock, limits: { deadline?: number } = {}): Upstream {
+  const fetch = createGuardedFetch({ allowLoopback: true, ...limits })
+  return createUpstream({ fetch, clock, allowLoopback: true })
 }
 
 export function newTrip(differences: Partial<AuthorizationTrip> = {}): AuthorizationTrip {

@@ -1,60 +1,31 @@
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { checkCallback } from '../../src/upstream/callback.ts'
 import type { UpstreamIdentity } from '../../src/upstream/identity.ts'
 import type { Provider } from '../../src/upstream/provider.ts'
 import type { UpstreamTokens } from '../../src/upstream/tokens.ts'
-import { startAtlassian } from '../../standins/atlassian.ts'
-import { startGithub } from '../../standins/github.ts'
-import { startGoogle } from '../../standins/google.ts'
-import { startOidc } from '../../standins/oidc.ts'
-import {
-  client,
-  exchange,
-  redirectUri,
-  refresh,
-  testProvider,
-  testUpstream,
-  tokensOf,
-  visit,
-} from '../support/upstream.ts'
+import { exchange, refresh, testUpstream, tokensOf, visit } from '../support/upstream.ts'
+import { atlassianWith, githubWith, googleWith, oidcWith } from '../support/upstream-standins.ts'
 
 type Case = {
   provider: Provider
   scopes: string[]
   identity: UpstreamIdentity
   tokens: Partial<UpstreamTokens>
-  /** Whether the access token that was refreshed is still good. */
+  /** What the identity endpoint says of the access token that was refreshed. */
   oldAccessToken: 'accepted' | 'rejected'
 }
 
-const stops: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const stop of stops.splice(0)) await stop()
-})
+const calendar = 'https://www.googleapis.com/auth/calendar.readonly'
 
-const registered = { ...client, redirectUris: [redirectUri] }
-const octocat = {
-  id: 583231,
-  login: 'octocat',
-  name: 'Mona',
-  emails: [{ email: 'mona@octo.test', primary: true }],
-}
-const mona = {
-  subject: '583231',
-  label: 'octocat',
-  email: 'mona@octo.test',
-  emailVerified: true,
-}
+const mona = { subject: '583231', label: 'octocat', email: 'mona@octo.test', emailVerified: true }
 
 const cases: Record<string, () => Promise<Case>> = {
   async github() {
-    const github = await startGithub({ clients: [registered], users: [octocat] })
-    stops.push(github.stop)
-    github.control.autoApprove('octocat')
+    const { standin, provider } = await githubWith()
     return {
-      provider: testProvider('github', { web: github.web, api: github.api }),
+      provider,
       scopes: ['repo'],
-      identity: { issuer: github.issuer, ...mona },
+      identity: { issuer: standin.issuer, ...mona },
       tokens: {
         expiresIn: 28_800,
         refreshExpiresIn: 15_897_600,
@@ -64,29 +35,22 @@ const cases: Record<string, () => Promise<Case>> = {
     }
   },
   async 'github-app'() {
-    const app = { ...registered, kind: 'github-app' as const, expiringTokens: true }
-    const github = await startGithub({ clients: [app], users: [octocat] })
-    stops.push(github.stop)
-    github.control.autoApprove('octocat')
+    const { standin, provider } = await githubWith({ app: { kind: 'github-app', expiringTokens: true } })
     return {
-      provider: testProvider('github-app', { web: github.web, api: github.api }),
+      provider,
       scopes: ['contents:read'],
-      identity: { issuer: github.issuer, ...mona },
+      identity: { issuer: standin.issuer, ...mona },
       tokens: { expiresIn: 28_800, scopes: ['contents:read'] },
       oldAccessToken: 'rejected',
     }
   },
   async google() {
-    const user = { sub: '1042', email: 'ada@acme.test', name: 'Ada', hd: 'acme.test' }
-    const google = await startGoogle({ clients: [registered], users: [user] })
-    stops.push(google.stop)
-    google.control.autoApprove('ada@acme.test')
-    const calendar = 'https://www.googleapis.com/auth/calendar.readonly'
+    const { standin, provider } = await googleWith()
     return {
-      provider: testProvider('google', { issuer: google.issuer }),
+      provider,
       scopes: [calendar],
       identity: {
-        issuer: google.issuer,
+        issuer: standin.issuer,
         subject: '1042',
         label: 'ada@acme.test',
         email: 'ada@acme.test',
@@ -98,17 +62,12 @@ const cases: Record<string, () => Promise<Case>> = {
     }
   },
   async atlassian() {
-    const app = { ...client, redirectUri, scopes: ['read:me', 'read:jira-work'] }
-    const user = { accountId: '5b10:ac8d', email: 'lin@acme.test', name: 'Lin', sites: ['site'] }
-    const sites = [{ id: 'site', name: 'Acme' }]
-    const atlassian = await startAtlassian({ clients: [app], users: [user], sites })
-    stops.push(atlassian.stop)
-    atlassian.control.autoApprove('lin@acme.test')
+    const { standin, provider } = await atlassianWith()
     return {
-      provider: testProvider('atlassian', { auth: atlassian.auth, api: atlassian.api }),
+      provider,
       scopes: ['read:jira-work'],
       identity: {
-        issuer: atlassian.auth,
+        issuer: standin.auth,
         subject: '5b10:ac8d',
         label: 'lin@acme.test',
         email: 'lin@acme.test',
@@ -119,15 +78,12 @@ const cases: Record<string, () => Promise<Case>> = {
     }
   },
   async oidc() {
-    const user = { sub: 'u-1', name: 'Grace', email: 'grace@id.test' }
-    const oidc = await startOidc({ clients: [registered], users: [user], claims: 'userinfo' })
-    stops.push(oidc.stop)
-    oidc.control.autoApprove('grace@id.test')
+    const { standin, provider } = await oidcWith({ claims: 'userinfo' })
     return {
-      provider: testProvider('oidc', { issuer: oidc.issuer }),
+      provider,
       scopes: [],
       identity: {
-        issuer: oidc.issuer,
+        issuer: standin.issuer,
         subject: 'u-1',
         label: 'grace@id.test',
         email: 'grace@id.test',
@@ -141,7 +97,7 @@ const cases: Record<string, () => Promise<Case>> = {
 
 test.each(Object.entries(cases))(
   '%s: there, back, tokens, identity, refresh, by the descriptor alone',
-  async (_name, start) => {
+  async (_id, start) => {
     const { provider, scopes, identity, tokens: expected, oldAccessToken } = await start()
     const upstream = testUpstream()
 
@@ -160,3 +116,57 @@ test.each(Object.entries(cases))(
     expect(await upstream.probe(provider, 'nobody-ever-issued-this')).toBe('rejected')
   },
 )
+
+test('a code works once, and the second attempt only ends that attempt', async () => {
+  const { provider } = await githubWith()
+  const upstream = testUpstream()
+  const query = await visit(upstream, provider)
+  tokensOf(await exchange(upstream, provider, query))
+  expect(await exchange(upstream, provider, query)).toEqual({
+    outcome: 'failed',
+    failure: { kind: 'restart', code: 'bad_verification_code' },
+  })
+})
+
+test('a code that comes back under another state is not redeemed', async () => {
+  const { standin, provider } = await githubWith()
+  const upstream = testUpstream()
+  const query = await visit(upstream, provider, { state: 'the state of somebody else' })
+  expect(await exchange(upstream, provider, query)).toMatchObject({
+    failure: { kind: 'restart', code: 'state_mismatch' },
+  })
+  expect(standin.calls('POST /login/oauth/access_token')).toEqual([])
+})
+
+test('the client secret goes over as the descriptor says, and the verifier and redirect URI with it', async () => {
+  const { standin, provider } = await githubWith()
+  const upstream = testUpstream()
+  tokensOf(await exchange(upstream, provider, await visit(upstream, provider)))
+  expect(standin.calls('POST /login/oauth/access_token')).toMatchObject([
+    {
+      body: {
+        client_id: provider.clientId,
+        client_secret: provider.clientSecret,
+        redirect_uri: 'https://gateway.test/oauth/callback/provider',
+        code_verifier: expect.any(String),
+      },
+    },
+  ])
+  expect(standin.calls('POST /login/oauth/access_token')[0]?.headers).not.toHaveProperty('authorization')
+})
+
+test('a discovered server that takes Basic gets it', async () => {
+  const { standin, provider } = await oidcWith()
+  const upstream = testUpstream()
+  tokensOf(await exchange(upstream, provider, await visit(upstream, provider)))
+  expect(standin.calls('POST /token')[0]?.headers).toMatchObject({
+    authorization: expect.stringMatching(/^Basic /),
+  })
+})
+
+test('Atlassian is sent JSON, as it documents', async () => {
+  const { standin, provider } = await atlassianWith()
+  const upstream = testUpstream()
+  tokensOf(await exchange(upstream, provider, await visit(upstream, provider)))
+  expect(standin.calls('POST /oauth/token')[0]?.headers).toMatchObject({ 'content-type': 'application/json' })
+})
