@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { buildApp, type LogSettings } from './app.ts'
+import { applyDeclarations } from './config/apply-declarations.ts'
 import type { Config } from './config/config.ts'
 import { type Gateway, openGateway, type Secrets } from './gateway.ts'
 import type { Clock } from './lib/clock.ts'
@@ -23,6 +24,7 @@ export async function startGateway(
 ): Promise<RunningGateway> {
   const { gateway, database } = await openGateway(config, secrets, clock)
   try {
+    await applyDeclarations(gateway)
     // The first signing key is made now, so that the JWKS is never empty.
     await gateway.signingKeys.signingKey()
     const app = await buildApp(gateway, log)

@@ -175,7 +175,8 @@ async function release(
   return {
     outcome: 'released',
     accessToken: fresh.accessToken,
-    tokenType: connection.tokenType,
+    // RFC 6750 spells it so; providers do as they like.
+    tokenType: connection.tokenType === 'bearer' ? 'Bearer' : connection.tokenType,
     expiresIn: fresh.expiresIn,
     scopes: connection.scopes,
     provider: connection.provider,
