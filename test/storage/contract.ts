@@ -2,8 +2,10 @@ import { and, asc, count, eq, isNull } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from 'vitest'
 import { type Database, type DatabaseOptions, openDatabase } from '../../src/storage/database.ts'
 import { SchemaMismatchError } from '../../src/storage/migrations.ts'
+import { inColumns, prepared, type Slots } from '../../src/storage/prepared.ts'
+import type { Tables } from '../../src/storage/schema.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
-import { client, code, grant, refreshToken, subject } from './rows.ts'
+import { client, code, grant, interaction, refreshToken, subject } from './rows.ts'
 
 export type Backend = {
   /** The URL of a database nobody has opened yet. */
@@ -183,6 +185,84 @@ export function storageContract(name: string, backend: Backend) {
       if (!written) throw new Error('the guard found nothing')
       expectTypeOf(written.guard[0].usedAt).toEqualTypeOf<number | null>()
       expectTypeOf(written.rows[2][0]).toEqualTypeOf<{ scopes: string[] } | undefined>()
+    })
+
+    test('a prepared statement is built once per handle and run with each one’s values', async () => {
+      const { db, tables } = database
+      let built = 0
+      const find = prepared((queries, of: Slots<{ id: string; lastSeenAt: number }>) => {
+        built++
+        const { subjects } = tables
+        return queries
+          .select()
+          .from(subjects)
+          .where(and(eq(subjects.id, of.id), eq(subjects.lastSeenAt, of.lastSeenAt)))
+      })
+      const ids = [unique('subject'), unique('subject')]
+      await db.insert(tables.subjects).values(ids.map(subject)).returning()
+      const found = await Promise.all(ids.map((id) => find(db, { id, lastSeenAt: 0 })))
+      expectTypeOf(found[0]).toEqualTypeOf<Tables['subjects']['$inferSelect'][] | undefined>()
+      expect(found).toEqual(ids.map((id) => [subject(id)]))
+      expect(await find(db, { id: ids[0] ?? '', lastSeenAt: 1 })).toEqual([])
+      expect(built).toBe(1)
+    })
+
+    test('a prepared insert stores every type, and null as null', async () => {
+      const { db, tables } = database
+      const { clients, interactions } = tables
+      const addClient = prepared((queries, row: Slots<typeof clients.$inferSelect>) =>
+        queries.insert(clients).values(inColumns(clients, row)).returning(),
+      )
+      const addInteraction = prepared((queries, row: Slots<typeof interactions.$inferSelect>) =>
+        queries.insert(interactions).values(inColumns(interactions, row)).returning(),
+      )
+      const sent = client(unique('client'), {
+        trusted: true,
+        enabled: false,
+        secretHash: null,
+        lastUsedAt: 1,
+      })
+      expect(await addClient(db, sent)).toEqual([sent])
+      const begun = interaction(unique('interaction'), { connected: { forge: 'c' } })
+      expect(await addInteraction(db, begun)).toEqual([begun])
+      const isBegun = and(
+        eq(interactions.id, begun.id),
+        isNull(interactions.consent),
+        isNull(interactions.leg),
+      )
+      expect(await db.select().from(interactions).where(isBegun)).toEqual([begun])
+    })
+
+    test('prepared statements make a batch, and the same single use', async () => {
+      const { db, tables, batch } = database
+      const { codes, refreshTokens } = tables
+      const { codeHash, grantId } = await newCode()
+      const use = prepared((queries, of: Slots<{ hash: string; now: number }>) =>
+        queries
+          .update(codes)
+          .set({ usedAt: of.now })
+          .where(and(eq(codes.codeHash, of.hash), isNull(codes.usedAt)))
+          .returning(),
+      )
+      const add = prepared((queries, row: Slots<typeof refreshTokens.$inferSelect>) =>
+        queries.insert(refreshTokens).values(inColumns(refreshTokens, row)).returning(),
+      )
+      const redeem = (racer: number) =>
+        batch((queries) => ({
+          guard: use(queries, { hash: codeHash, now: racer }),
+          writes: [add(queries, refreshToken(`${codeHash}_${racer}`, { grantId }))],
+        }))
+      const answers = (await Promise.all(Array.from({ length: 20 }, (_, racer) => redeem(racer)))).filter(
+        Boolean,
+      )
+      expect(answers).toHaveLength(1)
+      const [answer] = answers
+      expect(await db.select().from(refreshTokens).where(eq(refreshTokens.grantId, grantId))).toEqual(
+        answer?.rows[0],
+      )
+      expect(await db.select().from(codes).where(eq(codes.codeHash, codeHash))).toEqual(answer?.guard)
+      const foreign = () => batch(() => ({ guard: use(db, { hash: codeHash, now: 1 }), writes: [] }))
+      await expect(foreign()).rejects.toThrow(TypeError)
     })
 
     test('a batch whose guard answers no row writes nothing', async () => {

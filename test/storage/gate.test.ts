@@ -161,3 +161,10 @@ test('whatever fails, the table holds exactly what was answered', async () => {
   })
   await assert(property, { numRuns: 200 })
 })
+
+test('a guard that writes without answering a row is undone', async () => {
+  const { gate, coats } = openTestGate()
+  const outcomes = await Promise.all([gate.run(hang(1)), gate.runGuarded(hangInto(2), [hang(3)])])
+  expect(outcomes).toEqual([[[1]], undefined])
+  expect(coats()).toEqual([1])
+})

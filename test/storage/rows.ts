@@ -96,13 +96,11 @@ export const browserSession = (
   ...row,
 })
 
-export const interaction = (
-  id: string,
-  row: Partial<Row<'interactions'>> = {},
-): Tables['interactions']['$inferInsert'] => ({
+export const interaction = (id: string, row: Partial<Row<'interactions'>> = {}): Row<'interactions'> => ({
   id,
   browserHash: 'browser',
   clientId: 'editor',
+  resourceId: null,
   request: {
     kind: 'authorization',
     redirectUri: 'http://127.0.0.1/callback',
@@ -111,10 +109,18 @@ export const interaction = (
     codeChallenge: 'challenge',
     prompt: [],
   },
+  signInProvider: null,
+  subjectId: null,
+  authTime: null,
   switchesAccount: false,
+  consent: null,
   connected: {},
+  leg: null,
+  legStateHash: null,
+  sealedLegSecrets: null,
   createdAt: 0,
   expiresAt: Number.MAX_SAFE_INTEGER,
+  completedAt: null,
   version: 1,
   ...row,
 })
