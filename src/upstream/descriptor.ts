@@ -145,7 +145,7 @@ const identity = z.strictObject({
     .min(1)
     .describe('Where claims are read; a later source only adds what an earlier one lacks'),
   headers: z
-    .record(z.string().regex(/^[\w-]{1,64}$/), z.string().max(200))
+    .record(z.string().regex(/^[\w-]{1,64}$/), z.string().regex(/^[\x20-\x7E]{1,200}$/))
     .default({})
     .describe('Sent to userinfo'),
   subject: claim.describe('The one durable key of an account'),

@@ -63,7 +63,7 @@ const tokenAnswer = z.object({
   id_token: z.string().optional(),
 })
 
-export type TokenAnswer = z.output<typeof tokenAnswer>
+type TokenAnswer = z.output<typeof tokenAnswer>
 
 async function readTokenAnswer(
   provider: Provider,

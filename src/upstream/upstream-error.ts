@@ -1,5 +1,5 @@
 import * as oidc from 'openid-client'
-import { FetchError } from '../lib/guarded-fetch.ts'
+import { FetchError } from '../lib/fetch-error.ts'
 import { failureOfStatus } from './failure.ts'
 import type { UpstreamFailure } from './tokens.ts'
 
@@ -26,7 +26,9 @@ export function failureOfException(error: unknown, otherwise: UpstreamFailure): 
       return failureOfStatus(cause.status, undefined)
     }
   }
-  if (!isOfLibrary(error)) throw error
+  // openid-client throws its own errors, and type errors with a code for what it cannot decode.
+  const isRefusal = error instanceof oidc.ClientError || (error instanceof TypeError && 'code' in error)
+  if (!isRefusal) throw error
   // A key the provider has only just begun to use: the next look at its key set is at most a minute away.
   if (error.code === 'OAUTH_KEY_SELECTION_FAILED') return { kind: 'transient', code: 'unknown_signing_key' }
   return otherwise
@@ -35,11 +37,6 @@ export function failureOfException(error: unknown, otherwise: UpstreamFailure): 
 function failureOfFetch({ code }: FetchError): UpstreamFailure {
   const isOurs = code === 'refused_url' || code === 'refused_address'
   return { kind: isOurs ? 'config' : 'transient', code }
-}
-
-/** openid-client throws its own errors, and type errors with a code for what it cannot decode. */
-function isOfLibrary(error: unknown): error is oidc.ClientError {
-  return error instanceof oidc.ClientError || (error instanceof TypeError && 'code' in error)
 }
 
 function* causesOf(error: unknown): Generator<unknown> {

@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect, type LookupFunction } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import { createGuardedFetch, FetchError, type GuardedRequest } from '../../src/lib/guarded-fetch.ts'
+import { FetchError } from '../../src/lib/fetch-error.ts'
+import { createGuardedFetch, type GuardedRequest } from '../../src/lib/guarded-fetch.ts'
 import { version } from '../../src/lib/version.ts'
 
 const servers: Server[] = []
