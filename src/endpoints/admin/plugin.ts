@@ -1,0 +1,55 @@
+import type { FastifyInstance } from 'fastify'
+import { Problem } from '../../errors.ts'
+import type { Gateway } from '../../gateway.ts'
+import { answerProblem } from '../../http/problems.ts'
+import { auditEventRoutes } from './audit-events.ts'
+import { createAuthentication } from './authenticate.ts'
+import { clientRoutes } from './clients.ts'
+import { connectionRoutes } from './connections.ts'
+import { providerRoutes } from './providers.ts'
+import { resourceCredentialRoutes } from './resource-credentials.ts'
+import { resourceRoutes } from './resources.ts'
+import { signingKeyRoutes } from './signing-keys.ts'
+import { subjectRoutes } from './subjects.ts'
+import { tokenSessionRoutes } from './token-sessions.ts'
+
+/**
+ * The admin API, `/admin/v1`: JSON in, JSON or problems (RFC 9457) out, an administrator's bearer token in front of
+ * everything, what does not exist included. Secrets go in and never come out; every change is audited with it.
+ */
+export async function adminEndpoints(scope: FastifyInstance, gateway: Gateway): Promise<void> {
+  await scope.register(
+    async (api) => {
+      api.addHook('onRequest', createAuthentication(gateway))
+      acceptJsonOnly(api)
+      api.setErrorHandler(answerProblem)
+      api.setNotFoundHandler(async () => {
+        throw new Problem(404, 'not_found', 'There is nothing here')
+      })
+      for (const register of routes) register(api, gateway)
+    },
+    { prefix: '/admin/v1' },
+  )
+}
+
+const routes = [
+  providerRoutes,
+  resourceRoutes,
+  resourceCredentialRoutes,
+  clientRoutes,
+  subjectRoutes,
+  tokenSessionRoutes,
+  connectionRoutes,
+  auditEventRoutes,
+  signingKeyRoutes,
+]
+
+/** A page of another origin can send forms and text without asking first, but no JSON. */
+function acceptJsonOnly(api: FastifyInstance): void {
+  api.removeAllContentTypeParsers()
+  api.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string' },
+    api.getDefaultJsonParser('error', 'error'),
+  )
+}

@@ -1,0 +1,77 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { auditEvent } from '../../audit/event.ts'
+import { newResourceCredentialId } from '../../clients/ids.ts'
+import { Problem } from '../../errors.ts'
+import type { Gateway } from '../../gateway.ts'
+import { accept } from '../../http/problems.ts'
+import { registeredIdPattern } from '../../lib/registered-id.ts'
+import { newSecret, sha256 } from '../../lib/secret.ts'
+import type { ResourceCredential } from '../../storage/resources.ts'
+import { authorOf } from './authenticate.ts'
+import { givenIdOf } from './input.ts'
+import { notFound, receipt } from './receipt.ts'
+import { getResource } from './resources.ts'
+
+const newCredential = z.strictObject({ jwks: z.unknown().optional(), jwks_uri: z.unknown().optional() })
+
+export function resourceCredentialRoutes(api: FastifyInstance, gateway: Gateway): void {
+  const { resources } = gateway.store
+
+  api.get('/resources/:id/credentials', async (request) => {
+    const resource = await getResource(gateway, givenIdOf(request))
+    return { items: (await resources.listCredentials(resource.id)).map(viewOf) }
+  })
+
+  api.post('/resources/:id/credentials', async (request, reply) => {
+    const resource = await getResource(gateway, givenIdOf(request))
+    refuseKeys(accept(newCredential, request.body ?? {}))
+    const { actor, now } = authorOf(gateway)
+    const secret = newSecret('cc_secret_')
+    const credential: ResourceCredential = {
+      id: newResourceCredentialId(),
+      resourceId: resource.id,
+      secretHash: sha256(secret),
+      createdAt: now,
+    }
+    const detail = { credential: credential.id }
+    await resources.createCredential(
+      credential,
+      auditEvent(now, { event: 'resource_credential.created', actor, resourceId: resource.id, detail }),
+    )
+    return reply.code(201).send({ ...viewOf(credential), client_secret: secret })
+  })
+
+  api.delete('/resources/:id/credentials/:credential', async (request) => {
+    const { id: resourceId, credential } = credentialOf(request)
+    const { actor, now } = authorOf(gateway)
+    const detail = { credential }
+    const deleted = await resources.deleteCredential(
+      { id: credential, resourceId },
+      auditEvent(now, { event: 'resource_credential.deleted', actor, resourceId, detail }),
+    )
+    if (!deleted) throw notFound('credential')
+    return receipt({ resource_credential: credential }, { tokenSessionsEnded: 0, connectionsDeleted: [] })
+  })
+}
+
+function refuseKeys(body: z.output<typeof newCredential>): void {
+  const [member] = Object.keys(body)
+  if (member === undefined) return
+  throw new Problem(400, 'not_supported', 'Resources cannot authenticate with keys yet', {
+    detail: 'Send {} to be given a client_secret.',
+    errors: [{ pointer: `/${member}`, message: 'is not supported yet' }],
+  })
+}
+
+function credentialOf(request: FastifyRequest): { id: string; credential: string } {
+  const params = z.strictObject({
+    id: z.string().regex(registeredIdPattern, 'is not an id'),
+    credential: z.string().min(1).max(200),
+  })
+  return accept(params, request.params)
+}
+
+function viewOf({ id, createdAt }: ResourceCredential) {
+  return { client_id: id, created_at: createdAt }
+}

@@ -1,0 +1,89 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import { Problem, type ProblemField } from '../errors.ts'
+import { SealError } from '../lib/seal.ts'
+import { StorageUnavailableError } from '../storage/unavailable.ts'
+
+/**
+ * The error handler of every scope that answers problems (RFC 9457). What was meant is answered as it was meant;
+ * anything else is a 500 that says nothing but the request's id.
+ */
+export function answerProblem(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply) {
+  const meant = asProblem(error)
+  if (meant === undefined || meant.status >= 500) request.log.error({ err: error }, 'request failed')
+  const { status, code, title, detail, errors } = meant ?? unexpected(request)
+  return reply
+    .code(status)
+    .header('cache-control', 'no-store')
+    .type('application/problem+json')
+    .send({ type: `urn:coatcheck:problem:${code}`, title, status, code, detail, errors })
+}
+
+function asProblem(error: FastifyError | Error): Problem | undefined {
+  if (error instanceof Problem) return error
+  if (error instanceof StorageUnavailableError || error instanceof SealError) {
+    const detail = 'The store does not answer, or the master keys do not fit it; nothing may have changed.'
+    return new Problem(503, 'gateway_unavailable', 'The gateway is unavailable', { detail, cause: error })
+  }
+  // Fastify's own refusals: a body too large, a content type nobody parses, broken JSON.
+  const status = 'statusCode' in error ? error.statusCode : undefined
+  if (status !== undefined && status >= 400 && status < 500) {
+    return new Problem(status, 'invalid_request', refusals[status] ?? 'The request cannot be read')
+  }
+  return undefined
+}
+
+const refusals: Record<number, string> = {
+  413: 'The body is too large',
+  415: 'The content type must be application/json',
+}
+
+function unexpected(request: FastifyRequest): Problem {
+  return new Problem(500, 'internal_error', 'Something failed here', {
+    detail: `The request id is ${request.id}.`,
+  })
+}
+
+/** What came from outside, in the shape the schema gives it. Throws a 400 that names every mistake, and no value. */
+export function accept<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+  const unstorable = unstorableText(input)
+  const parsed = schema.safeParse(input)
+  if (parsed.success && unstorable.length === 0) return parsed.data
+  const errors = [...unstorable, ...(parsed.error?.issues.flatMap((issue) => fieldsOf(issue)) ?? [])]
+  throw invalid(errors)
+}
+
+export function invalid(errors: readonly ProblemField[]): Problem {
+  return new Problem(400, 'invalid_request', 'The request is not acceptable', { errors })
+}
+
+function fieldsOf(issue: z.core.$ZodIssue, above: readonly PropertyKey[] = []): ProblemField[] {
+  const path = [...above, ...issue.path]
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ pointer: pointerOf([...path, key]), message: 'is not known' }))
+  }
+  if (issue.code === 'invalid_union') {
+    // Of the shapes it could have, the one it comes nearest to: whose mistakes lie inside.
+    const nearest = issue.errors.find((issues) => issues.some((inner) => inner.path.length > 0))
+    if (nearest) return nearest.flatMap((inner) => fieldsOf(inner, path))
+  }
+  return [{ pointer: pointerOf(path), message: issue.message }]
+}
+
+/** RFC 6901. */
+function pointerOf(path: readonly PropertyKey[]): string {
+  return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
+
+/** Text that PostgreSQL cannot hold, in names or values: a zero character, half a surrogate pair. */
+function unstorableText(value: unknown, path: readonly PropertyKey[] = []): ProblemField[] {
+  if (typeof value === 'string') {
+    const isStorable = value.isWellFormed() && !value.includes('\0')
+    return isStorable ? [] : [{ pointer: pointerOf(path), message: 'holds characters that are not text' }]
+  }
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, member]) => [
+    ...unstorableText(key, path).map(({ message }) => ({ pointer: pointerOf(path), message })),
+    ...unstorableText(member, [...path, key]),
+  ])
+}
