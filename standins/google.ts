@@ -73,5 +73,9 @@ export async function startGoogle(options: GoogleOptions = {}): Promise<Google> 
     'GET /calendar/v3/calendars/primary/events': (call) => listEvents(state, call),
   })
   const standin = serve({ issuer: routes }, control)
-  return { ...standin, url: state.issuer, issuer: state.issuer, control }
+  const stop = async () => {
+    await standin.stop()
+    state.keys.release()
+  }
+  return { ...standin, stop, url: state.issuer, issuer: state.issuer, control }
 }

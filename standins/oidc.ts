@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { createDirectory } from './kit/directory.ts'
-import { newSigningKey } from './kit/keys.ts'
+import { createKeyRing } from './kit/keys.ts'
 import { createAdapters } from './oidc/adapter.ts'
 import { answerWith } from './oidc/answer.ts'
 import { type OidcControl, oidcControl } from './oidc/control.ts'
@@ -41,7 +41,7 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
       label: (user) => user.name,
     }),
     switches: { ...defaultSwitches },
-    key: await newSigningKey(core.ids),
+    keys: await createKeyRing(core.ids),
   }
   const adapters = createAdapters(state)
   const control = oidcControl(state, adapters)
@@ -50,5 +50,9 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
 
   const provider = await createProvider(state, adapters)
   const standin = serve({ issuer: answerWith(state, provider) }, control)
-  return { ...standin, url: state.issuer, issuer: state.issuer, control }
+  const stop = async () => {
+    await standin.stop()
+    state.keys.release()
+  }
+  return { ...standin, stop, url: state.issuer, issuer: state.issuer, control }
 }

@@ -28,10 +28,10 @@ function withBrokenSignature(token: string): string {
 }
 
 async function sign(state: GoogleState, clientId: string, claims: Claims): Promise<string> {
-  const { kid, privateKey } = state.keys.current()
+  const { kid, pair } = state.keys.current()
   const payload = new CompactSign(Buffer.from(JSON.stringify(claims)))
   const withKid = (id: string) =>
-    payload.setProtectedHeader({ alg: 'RS256', kid: id, typ: 'JWT' }).sign(privateKey)
+    payload.setProtectedHeader({ alg: 'RS256', kid: id, typ: 'JWT' }).sign(pair.privateKey)
   switch (state.switches.idTokenFault) {
     case 'alg-none':
       return `${encode({ alg: 'none', typ: 'JWT' })}.${encode(claims)}.`

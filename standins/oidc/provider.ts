@@ -20,10 +20,10 @@ const allows = (state: OidcState, scopes: Set<string>) => {
 }
 
 export async function createProvider(state: OidcState, adapters: Adapters): Promise<Provider> {
-  const { kid, privateKey } = state.key
+  const { kid, pair } = state.keys.current()
   const provider = new Provider(state.issuer, {
     adapter: adapters.forModel,
-    jwks: { keys: [{ ...(await exportJWK(privateKey)), kid, use: 'sig', alg: 'RS256' }] },
+    jwks: { keys: [{ ...(await exportJWK(pair.privateKey)), kid, use: 'sig', alg: 'RS256' }] },
     cookies: {
       keys: [state.core.ids.text(32)],
       names: { session: 'standin_oidc', interaction: 'standin_oidc_step', resume: 'standin_oidc_resume' },
@@ -85,7 +85,7 @@ async function movedIdToken(state: OidcState, body: unknown): Promise<unknown> {
   const payload = Buffer.from(JSON.stringify({ ...claims, ...Object.fromEntries(moved) }))
   const value = await new CompactSign(payload)
     .setProtectedHeader({ alg, kid, typ: 'JWT' })
-    .sign(state.key.privateKey)
+    .sign(state.keys.current().pair.privateKey)
   state.core.issued.add('id_token', value, { user: String(claims.sub), clientId: String(claims.aud) })
   return { ...body, id_token: value }
 }

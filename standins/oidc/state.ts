@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Core } from '../kit/core.ts'
 import type { Directory } from '../kit/directory.ts'
-import type { SigningKey } from '../kit/keys.ts'
+import type { KeyRing } from '../kit/keys.ts'
 
 export const clientSchema = z.strictObject({
   clientId: z.string(),
@@ -44,5 +44,5 @@ export type OidcState = {
   clients: Map<string, OidcClient>
   users: Directory<OidcUser>
   switches: OidcSwitches
-  key: SigningKey
+  keys: KeyRing
 }
