@@ -123,9 +123,9 @@ async function finishSignIn(
   }
   const now = gateway.clock()
   const subject = await signIn(gateway.store, provider, identity, now)
-  if (!subject.enabled)
-    throw refusalOf(interaction, 'access_denied', 'This person may not sign in here any more')
-
+  if (!subject.enabled) {
+    return await fail(gateway, request, reply, arrival, { kind: 'policy', code: 'subject_disabled' })
+  }
   const session = await findBrowserSession(gateway, request)
   const switchesAccount = session !== undefined && session.subjectId !== subject.id
   if (!switchesAccount) {
