@@ -14,16 +14,17 @@ export type GateOptions = {
 
 export type GateEvent = { kind: 'committed'; units: number } | { kind: 'busy'; waiting: number }
 
+/** The rows of each statement of a unit; `undefined`: its guard answered none, and nothing of it shall stay. */
+type Outcome = Rows[] | undefined
+
 /** What is written together or not at all, and who waits for it. */
 type Unit = {
-  queries: readonly Query[]
-  /** The first query is a guard: without a row from it, nothing of the unit is written. */
-  guarded: boolean
+  carryOut: () => Outcome
   /** Monotonic milliseconds. */
   deadline: number
-  resolve: (rows: Rows[] | undefined) => void
+  resolve: (outcome: Outcome) => void
   reject: (error: unknown) => void
-  settled: Promise<Rows[] | undefined>
+  settled: Promise<Outcome>
 }
 
 export type Gate = ReturnType<typeof openGate>
@@ -52,36 +53,39 @@ export function openGate(connection: Connection, { patience, capacity, observe }
   let pause = firstPause
   let closed = false
 
+  const rowsFrom = ({ sql, params }: Query) => rowsOf(prepared(sql), params)
+
   /** Answers the rows of one statement: of a read at once, of a write when it is durable. */
   async function run(query: Query): Promise<Rows> {
     if (closed) throw new StorageUnavailableError('closed')
     try {
-      const statement = prepared(query.sql)
-      if (statement.readonly) return rowsOf(statement, query.params)
+      if (prepared(query.sql).readonly) return rowsFrom(query)
     } catch (error) {
       // Rare in WAL mode: somebody recovers or closes the file. The read waits like a write.
       if (!isBusy(error)) throw asUnavailable(error)
     }
-    const rows = await enqueue([query], false)
-    return rows?.[0] ?? []
+    const [rows = []] = (await enqueue(() => [rowsFrom(query)])) ?? []
+    return rows
   }
 
   /** Runs the guard and, if it answers a row, the writes. `undefined`: it did not, and nothing was written. */
-  function runGuarded(guard: Query, writes: readonly Query[]): Promise<Rows[] | undefined> {
-    return enqueue([guard, ...writes], true)
+  async function runGuarded(guard: Query, writes: readonly Query[]): Promise<Outcome> {
+    return await enqueue(() => {
+      const rows = rowsFrom(guard)
+      return rows.length === 0 ? undefined : [rows, ...writes.map(rowsFrom)]
+    })
   }
 
-  async function enqueue(queries: readonly Query[], guarded: boolean): Promise<Rows[] | undefined> {
+  function enqueue(carryOut: () => Outcome): Promise<Outcome> {
     if (closed) throw new StorageUnavailableError('closed')
     if (queue.length >= capacity) throw new StorageUnavailableError('overloaded')
-    const { promise, resolve, reject } = Promise.withResolvers<Rows[] | undefined>()
-    const deadline = performance.now() + patience
-    queue.push({ queries, guarded, deadline, resolve, reject, settled: promise })
+    const { promise: settled, resolve, reject } = Promise.withResolvers<Outcome>()
+    queue.push({ carryOut, deadline: performance.now() + patience, resolve, reject, settled })
     if (!scheduled) {
       scheduled = true
       setImmediate(flush)
     }
-    return promise
+    return settled
   }
 
   /** Commits everything that waits, in one synchronous transaction, and only then answers. */
@@ -111,10 +115,10 @@ export function openGate(connection: Connection, { patience, capacity, observe }
   function attempt(unit: Unit): () => void {
     savepoint.run()
     try {
-      const rows = carryOut(unit)
-      if (!rows) undo.run()
+      const outcome = unit.carryOut()
+      if (!outcome) undo.run()
       release.run()
-      return () => unit.resolve(rows)
+      return () => unit.resolve(outcome)
     } catch (error) {
       // A full or failing disk can make SQLite roll back the whole transaction: then all units failed.
       if (!connection.inTransaction) throw error
@@ -122,16 +126,6 @@ export function openGate(connection: Connection, { patience, capacity, observe }
       release.run()
       return () => unit.reject(asUnavailable(error))
     }
-  }
-
-  function carryOut({ queries, guarded }: Unit): Rows[] | undefined {
-    const results: Rows[] = []
-    for (const { sql, params } of queries) {
-      const rows = rowsOf(prepared(sql), params)
-      if (guarded && results.length === 0 && rows.length === 0) return undefined
-      results.push(rows)
-    }
-    return results
   }
 
   /** Another process writes. Waiting in SQLite would stall the event loop, so the wait is a timer's. */

@@ -34,8 +34,11 @@ export async function openSqlite(path: string, options: GateOptions): Promise<Da
     async close() {
       await gate.close()
       if (!connection.open) return
-      connection.pragma('wal_checkpoint(TRUNCATE)')
-      connection.close()
+      try {
+        connection.pragma('wal_checkpoint(TRUNCATE)')
+      } finally {
+        connection.close()
+      }
     },
   }
 }
@@ -85,6 +88,7 @@ function configure(connection: Connection): void {
   connection.pragma('secure_delete = ON')
   // Where a savepoint keeps what it may have to undo: faster, and nothing sealed or hashed gets into /tmp.
   connection.pragma('temp_store = MEMORY')
+  // What the log may keep of the disk after a burst.
   connection.pragma('journal_size_limit = 67108864')
 }
 
