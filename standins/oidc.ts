@@ -49,7 +49,7 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
   for (const user of options.users ?? []) control.addUser(user)
 
   const provider = await createProvider(state, adapters)
-  const standin = serve({ issuer: answerWith(state, provider) }, control)
+  const standin = serve({ issuer: answerWith(state, adapters, provider) }, control)
   const stop = async () => {
     await standin.stop()
     state.keys.release()

@@ -55,13 +55,15 @@ async function newGrant(provider: Provider, { params }: Interaction, user: strin
   return grant.save()
 }
 
-function page({ core, clients, users }: OidcState, call: Call, { params }: Interaction): string {
+function page({ core, clients, users }: OidcState, call: Call, interaction: Interaction): string {
+  const { params, session } = interaction
   const clientId = asText(params.client_id)
   const hinted = users.findByAlias(asText(params.login_hint))
   return consentPage(call, {
     brand,
     clientName: clients.get(clientId)?.name ?? clientId,
-    users: users.choices(),
+    // Whoever has a session here already only consents.
+    users: users.choices().filter(({ id }) => id === (session?.accountId ?? id)),
     selectedUser: hinted?.sub ?? core.browser.signedIn(call),
     fixedScopes: asText(params.scope).split(' '),
   })

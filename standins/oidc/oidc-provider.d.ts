@@ -7,13 +7,13 @@ declare module 'oidc-provider' {
     status: number
     body: unknown
     respond: boolean
-    oidc: { session: { accountId?: string }; result?: { login?: unknown } }
   }
 
   export type Payload = Record<string, unknown>
 
   export type Interaction = {
     params: Record<string, unknown>
+    session?: { accountId?: string }
   }
 
   export type Grant = { addOIDCScope(scope: string): void; save(): Promise<string> }
@@ -32,12 +32,5 @@ declare module 'oidc-provider' {
 
   export namespace errors {
     class SessionNotFound extends Error {}
-  }
-
-  export namespace interactionPolicy {
-    class Check {
-      constructor(reason: string, description: string, check: (context: Context) => boolean)
-    }
-    function base(): { get(name: string): { checks: { add(check: Check): void } } }
   }
 }

@@ -1,20 +1,15 @@
 import { CompactSign, decodeJwt, decodeProtectedHeader, exportJWK } from 'jose'
-import { type Context, interactionPolicy, Provider } from 'oidc-provider'
+import { type Context, Provider } from 'oidc-provider'
 import { type Adapters, ahead } from './adapter.ts'
 import type { OidcState } from './state.ts'
 
-/** Signing in anew is asked for when the control API says that somebody else sits at the browser now. */
-function policy(state: OidcState) {
-  const prompts = interactionPolicy.base()
-  const changed = new interactionPolicy.Check('user_changed', 'somebody else is here now', ({ oidc }) => {
-    const wanted = state.core.browser.script.currentUser
-    return wanted !== undefined && oidc.session.accountId !== wanted && !oidc.result?.login
-  })
-  prompts.get('login').checks.add(changed)
-  return prompts
-}
+/** Holds the id of the provider's own session. */
+export const sessionCookie = 'standin_oidc'
 
-const allows = (state: OidcState, scopes: Set<string>) => {
+const ownToken = async (_: Context, client: { clientId: string }, token: { clientId: string }) =>
+  client.clientId === token.clientId
+
+const refreshable = (state: OidcState, scopes: Set<string>) => {
   if (state.switches.refreshTokens === 'offline_access') return scopes.has('offline_access')
   return state.switches.refreshTokens === 'always'
 }
@@ -26,19 +21,17 @@ export async function createProvider(state: OidcState, adapters: Adapters): Prom
     jwks: { keys: [{ ...(await exportJWK(pair.privateKey)), kid, use: 'sig', alg: 'RS256' }] },
     cookies: {
       keys: [state.core.ids.text(32)],
-      names: { session: 'standin_oidc', interaction: 'standin_oidc_step', resume: 'standin_oidc_resume' },
+      names: { session: sessionCookie, interaction: 'standin_oidc_step', resume: 'standin_oidc_resume' },
     },
     features: {
       devInteractions: { enabled: false },
-      revocation: { enabled: true },
-      introspection: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: ownToken },
+      introspection: { enabled: true, allowedPolicy: ownToken },
     },
-    interactions: {
-      policy: policy(state),
-      url: (_: Context, { uid }: { uid: string }) => `/interaction/${uid}`,
-    },
+    interactions: { url: (_: Context, { uid }: { uid: string }) => `/interaction/${uid}` },
     pkce: { required: () => true },
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
+    clockTolerance: 0,
     conformIdTokenClaims: state.claims === 'userinfo',
     ttl: {
       AccessToken: () => state.switches.accessLifetime,
@@ -50,7 +43,7 @@ export async function createProvider(state: OidcState, adapters: Adapters): Prom
       Grant: 31_536_000,
     },
     issueRefreshToken: async (_: Context, __: unknown, code: { scopes: Set<string> }) =>
-      allows(state, code.scopes),
+      refreshable(state, code.scopes),
     rotateRefreshToken: () => state.switches.rotates,
     findAccount: (_: Context, sub: string) => account(state, sub),
     renderError: (context: Context, out: unknown) => {
