@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import cookie from '@fastify/cookie'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { adminEndpoints } from './endpoints/admin/plugin.ts'
 import { authorizationEndpoints } from './endpoints/authorization/plugin.ts'
 import { healthEndpoints } from './endpoints/health.ts'
@@ -21,7 +21,7 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
   const app = Fastify({
     // Codes, states and tickets travel in URLs, so nothing of a request is logged but its id, method and route.
     logger: { ...log, serializers: { req: () => ({}), res: () => ({}) } },
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: gateway.config.limits.body_bytes,
     // Slow bodies and idle sockets end; Fastify sets no limit by itself.
     requestTimeout: 15_000,

@@ -7,6 +7,7 @@ import { systemClock } from './lib/clock.ts'
 import { startGateway } from './main.ts'
 import { openDatabase } from './storage/database.ts'
 import { WrongMasterKey } from './storage/key-check.ts'
+import { SchemaMismatchError } from './storage/migrations.ts'
 import { StorageUnavailableError } from './storage/unavailable.ts'
 
 type Env = Record<string, string | undefined>
@@ -74,7 +75,10 @@ async function rotateSigningKey(env: Env): Promise<void> {
 /** What a failed command tells: every error of the configuration, one line for what we know, else the stack. */
 function explain(error: unknown): string {
   if (error instanceof ConfigError) return [`${error.message}:`, ...error.errors].join('\n  ')
-  if (error instanceof WrongMasterKey || error instanceof StorageUnavailableError) return error.message
+  if (error instanceof WrongMasterKey || error instanceof SchemaMismatchError) return error.message
+  if (error instanceof StorageUnavailableError) {
+    return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
+  }
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 

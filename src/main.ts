@@ -29,9 +29,10 @@ export async function startGateway(
     await gateway.signingKeys.signingKey()
     const app = await buildApp(gateway, log)
     await app.listen({ host: config.host, port: config.port })
-    const sweeping = sweepNowAndThen(config, database, clock, (error) =>
-      app.log.error({ err: error }, 'sweep failed'),
-    )
+    const sweeping = setInterval(
+      () => void sweepOnce(gateway, database).catch((error) => app.log.error({ err: error }, 'sweep failed')),
+      sweepEvery * 1000,
+    ).unref()
     const { address, family, port } = app.server.address() as AddressInfo
     return {
       gateway,
@@ -49,12 +50,9 @@ export async function startGateway(
   }
 }
 
-function sweepNowAndThen(
-  { lifetimes }: Config,
-  database: Database,
-  clock: Clock,
-  onError: (error: unknown) => void,
-): NodeJS.Timeout {
-  const limits = { ...sweepDefaults, refreshGrace: lifetimes.refresh_grace }
-  return setInterval(() => void sweep(database, clock(), limits).catch(onError), sweepEvery * 1000).unref()
+/** Retired signing keys stay a day longer than anything they signed. */
+async function sweepOnce({ store, clock, config }: Gateway, database: Database): Promise<void> {
+  const now = clock()
+  await sweep(database, now, { ...sweepDefaults, refreshGrace: config.lifetimes.refresh_grace })
+  await store.signingKeys.deleteRetired(now - 86_400)
 }
