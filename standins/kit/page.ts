@@ -95,7 +95,9 @@ export type ConsentPage = {
   sites?: Choice[]
 }
 
-const named = (ids: string[] = []): Choice[] => ids.map((id) => ({ id, label: id }))
+/** A scope that is a URL goes by the last part of its path. */
+const named = (ids: string[]): Choice[] =>
+  ids.map((id) => ({ id, label: id.split('/').at(-1) ?? id, hint: id }))
 
 /** Who are you, and do you allow this: one page, one form back to the request itself, no script. */
 export function consentPage(call: Call, page: ConsentPage): string {

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Reply } from './exchange.ts'
 import type { Delivery } from './faults.ts'
@@ -14,31 +15,26 @@ function sendTruncated(response: ServerResponse, reply: Reply, bytes: number): v
   response.write(Buffer.from(reply.body).subarray(0, bytes), () => response.destroy())
 }
 
-async function sendHuge(response: ServerResponse, reply: Reply, bytes: number): Promise<void> {
+function* blanks(bytes: number): Generator<Buffer> {
   const chunk = Buffer.alloc(64 * 1024, ' ')
-  response.writeHead(reply.status, reply.headers)
-  for (let sent = 0; sent < bytes && !response.destroyed; sent += chunk.length) {
-    if (response.write(chunk)) continue
-    await Promise.race([
-      new Promise((resolve) => response.once('drain', resolve)),
-      new Promise((resolve) => response.once('close', resolve)),
-    ])
-  }
-  response.end()
+  for (let sent = 0; sent < bytes; sent += chunk.length) yield chunk
 }
 
-async function sendDripping(
-  response: ServerResponse,
-  reply: Reply,
-  pace: { bytes: number; milliseconds: number },
-): Promise<void> {
-  const body = Buffer.from(reply.body)
-  response.writeHead(reply.status, reply.headers)
-  for (let at = 0; at < body.length && !response.destroyed; at += pace.bytes) {
-    response.write(body.subarray(at, at + pace.bytes))
+async function* drops(body: Buffer, pace: { bytes: number; milliseconds: number }): AsyncGenerator<Buffer> {
+  for (let at = 0; at < body.length; at += pace.bytes) {
+    yield body.subarray(at, at + pace.bytes)
     await wait(pace.milliseconds)
   }
-  response.end()
+}
+
+/** Ends quietly when the other side has had enough. */
+async function sendPieces(
+  response: ServerResponse,
+  reply: Reply,
+  pieces: Iterable<Buffer> | AsyncIterable<Buffer>,
+): Promise<void> {
+  response.writeHead(reply.status, reply.headers)
+  await pipeline(pieces, response).catch(() => undefined)
 }
 
 /** Sends an answer the way a scripted fault wants it sent. */
@@ -50,8 +46,8 @@ export async function sendSpoiled(delivery: Delivery, response: ServerResponse, 
     case 'truncate':
       return sendTruncated(response, reply, delivery.bytes)
     case 'huge':
-      return sendHuge(response, reply, delivery.bytes)
+      return sendPieces(response, reply, blanks(delivery.bytes))
     case 'drip':
-      return sendDripping(response, reply, delivery)
+      return sendPieces(response, reply, drops(Buffer.from(reply.body), delivery))
   }
 }
