@@ -145,13 +145,14 @@ export async function postToken(
 export async function redeem(
   world: Pick<World, 'gateway' | 'clientId'>,
   { code, verifier }: Pick<Authorized, 'code' | 'verifier'>,
+  redirectTo = redirectUri,
 ): Promise<Response> {
   return await postToken(world, {
     grant_type: 'authorization_code',
     client_id: world.clientId,
     code,
     code_verifier: verifier,
-    redirect_uri: redirectUri,
+    redirect_uri: redirectTo,
   })
 }
 
