@@ -1,0 +1,161 @@
+import { expect, test } from 'vitest'
+import { openAdminGateway, start } from '../support/admin-gateway.ts'
+import { forge, notes, seedPeople } from '../support/admin-rows.ts'
+
+async function withForge(options: Parameters<typeof openAdminGateway>[0] = {}) {
+  const gateway = await openAdminGateway(options)
+  await gateway.admin('PUT', '/providers/forge', { ...forge, admit: 'anyone', scopes: ['repo', 'gist'] })
+  return gateway
+}
+
+test('a resource is created, read, listed, replaced and deleted', async () => {
+  const { admin, time } = await withForge()
+  const created = await admin('PUT', '/resources/notes', { ...notes, offline_retrieval: 60 })
+  expect(created.status).toBe(201)
+  expect(created.json).toEqual({
+    id: 'notes',
+    origin: 'admin',
+    ...notes,
+    providers: [{ provider: 'forge', scopes: ['repo'], required: true }],
+    offline_retrieval: 60,
+    enabled: true,
+    created_at: start,
+    updated_at: start,
+  })
+  time.now += 10
+  const replaced = await admin('PUT', '/resources/notes', { ...notes, enabled: false })
+  expect(replaced.status).toBe(200)
+  expect(replaced.json).toMatchObject({ enabled: false, created_at: start, updated_at: start + 10 })
+  expect(replaced.json.offline_retrieval).toBeUndefined()
+  expect((await admin('GET', '/resources/notes')).json).toEqual(replaced.json)
+  expect((await admin('GET', '/resources')).json.items).toEqual([replaced.json])
+  expect((await admin('DELETE', '/resources/notes')).status).toBe(200)
+  expect((await admin('GET', '/resources/notes')).status).toBe(404)
+  expect((await admin('DELETE', '/resources/notes')).status).toBe(404)
+})
+
+test('its URI is kept in its canonical form', async () => {
+  const { admin } = await withForge()
+  const { json } = await admin('PUT', '/resources/notes', { ...notes, resource: 'HTTPS://Notes.Test:443/' })
+  expect(json.resource).toBe('https://notes.test')
+})
+
+test.each([
+  [{ resource: 'notes.test' }, '/resource'],
+  [{ resource: 'https://notes.test/#top' }, '/resource'],
+  [{ resource: 'https://user@notes.test' }, '/resource'],
+  [{ resource: 'http://notes.test' }, '/resource'],
+  [{ resource: 'http://localhost:8080' }, '/resource'],
+  [{ resource: 'http://localhost:8080/' }, '/resource'],
+  [{ providers: [{ provider: 'smithy', scopes: [] }] }, '/providers/0/provider'],
+  [{ providers: [{ provider: 'forge', scopes: ['repo', 'admin'] }] }, '/providers/0/scopes/1'],
+  [{ providers: [{ provider: 'forge', scopes: ['everything'] }] }, '/providers/0/scopes/0'],
+  [{ providers: [{ provider: 'forge', scopes: [], for: ['notes.write'] }] }, '/providers/0/for/0'],
+  [{ providers: [{ provider: 'forge', scopes: [], optional: true }] }, '/providers/0/optional'],
+  [{ sign_in: ['smithy'] }, '/sign_in/0'],
+  [{ default_scopes: ['notes.write'] }, '/default_scopes/0'],
+  [{ scopes: { offline_access: 'x' }, default_scopes: [] }, '/scopes/offline_access'],
+  [{ offline_retrieval: -1 }, '/offline_retrieval'],
+  [{ owner: 'ada' }, '/owner'],
+  [{ name: 'nul\0l' }, '/name'],
+])('refuses %j', async (difference, pointer) => {
+  const { admin } = await withForge()
+  const { status, json } = await admin('PUT', '/resources/notes', { ...notes, ...difference })
+  expect(status).toBe(400)
+  expect(json.errors[0].pointer).toBe(pointer)
+  expect((await admin('GET', '/resources')).json.items).toEqual([])
+})
+
+test('http is for loopback under a loopback issuer alone', async () => {
+  const local = { ...notes, resource: 'http://127.0.0.1:3000/mcp' }
+  const here = await withForge()
+  expect((await here.admin('PUT', '/resources/notes', local)).status).toBe(201)
+  const there = await withForge({ issuer: 'https://gateway.test' })
+  expect((await there.admin('PUT', '/resources/notes', local)).json.errors).toMatchObject([
+    { pointer: '/resource' },
+  ])
+})
+
+test('two resources cannot have one URI, however it is spelled', async () => {
+  const { admin } = await withForge()
+  await admin('PUT', '/resources/notes', notes)
+  const { status, json } = await admin('PUT', '/resources/twin', {
+    ...notes,
+    resource: 'https://NOTES.test/mcp',
+  })
+  expect(status).toBe(409)
+  expect(json).toMatchObject({
+    code: 'conflict',
+    errors: [{ pointer: '/resource', message: 'is the URI of notes' }],
+  })
+})
+
+test('one enabled resource is the default', async () => {
+  const { admin } = await withForge()
+  await admin('PUT', '/resources/notes', { ...notes, default: true })
+  const second = { ...notes, resource: 'https://second.test', default: true }
+  const { status, json } = await admin('PUT', '/resources/second', second)
+  expect(status).toBe(409)
+  expect(json.errors).toEqual([{ pointer: '/default', message: 'notes is the default already' }])
+  await admin('PUT', '/resources/notes', { ...notes, default: true, enabled: false })
+  expect((await admin('PUT', '/resources/second', second)).status).toBe(201)
+  expect((await admin('PUT', '/resources/notes', { ...notes, default: true })).status).toBe(409)
+})
+
+test('the URI stays while people have sessions, and everything else may change', async () => {
+  const gateway = await withForge()
+  const { admin, time } = gateway
+  await admin('PUT', '/resources/notes', notes)
+  await seedPeople(gateway)
+  const moved = { ...notes, resource: 'https://moved.test/mcp' }
+  const { status, json } = await admin('PUT', '/resources/notes', moved)
+  expect(status).toBe(409)
+  expect(json.errors).toMatchObject([{ pointer: '/resource' }])
+  expect((await admin('PUT', '/resources/notes', { ...notes, name: 'My notes' })).status).toBe(200)
+
+  for (const id of ['grant_ada', 'grant_bob']) await admin('DELETE', `/token-sessions/${id}`)
+  time.now += 1
+  expect((await admin('PUT', '/resources/notes', moved)).json.resource).toBe('https://moved.test/mcp')
+})
+
+test('a provider that cannot sign people in is none to sign in with', async () => {
+  const { admin } = await withForge()
+  const identity = { ...forge.descriptor.identity, sign_in: false }
+  await admin('PUT', '/providers/vault', { ...forge, descriptor: { ...forge.descriptor, identity } })
+  const { json } = await admin('PUT', '/resources/notes', { ...notes, sign_in: ['forge', 'vault'] })
+  expect(json.errors).toEqual([{ pointer: '/sign_in/1', message: 'cannot sign people in' }])
+})
+
+test('a credential is shown once, works as a hash only, and is deleted', async () => {
+  const gateway = await withForge()
+  const { admin } = gateway
+  await admin('PUT', '/resources/notes', notes)
+  const made = await admin('POST', '/resources/notes/credentials', {})
+  expect(made.status).toBe(201)
+  expect(made.json.client_id).toMatch(/^resource_/)
+  expect(made.json.client_secret).toMatch(/^cc_secret_/)
+  const listed = await admin('GET', '/resources/notes/credentials')
+  expect(listed.json.items).toEqual([{ client_id: made.json.client_id, created_at: start }])
+  const stored = JSON.stringify(await gateway.gateway.store.resources.findCredential(made.json.client_id))
+  expect(stored).not.toContain(made.json.client_secret)
+
+  const path = `/resources/notes/credentials/${made.json.client_id}`
+  expect((await admin('DELETE', path.replace('notes', 'other'))).status).toBe(404)
+  expect((await admin('DELETE', path)).json.deleted).toEqual({ resource_credential: made.json.client_id })
+  expect((await admin('DELETE', path)).status).toBe(404)
+  expect((await admin('GET', '/resources/notes/credentials')).json.items).toEqual([])
+})
+
+test('a credential needs no body, but keys are not supported yet', async () => {
+  const { admin } = await withForge()
+  await admin('PUT', '/resources/notes', notes)
+  expect((await admin('POST', '/resources/notes/credentials')).status).toBe(201)
+  for (const body of [{ jwks: { keys: [] } }, { jwks_uri: 'https://notes.test/jwks' }]) {
+    const { status, json } = await admin('POST', '/resources/notes/credentials', body)
+    expect(status).toBe(400)
+    expect(json.code).toBe('not_supported')
+    expect(json.errors).toEqual([{ pointer: `/${Object.keys(body)[0]}`, message: 'is not supported yet' }])
+  }
+  expect((await admin('POST', '/resources/notes/credentials', { client_secret: 'mine' })).status).toBe(400)
+  expect((await admin('POST', '/resources/nothing/credentials', {})).status).toBe(404)
+})

@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto'
+import Fastify from 'fastify'
+import { onTestFinished } from 'vitest'
+import { applyDeclarations } from '../../src/config/apply-declarations.ts'
+import { loadConfig } from '../../src/config/config.ts'
+import { adminEndpoints } from '../../src/endpoints/admin/plugin.ts'
+import { openGateway } from '../../src/gateway.ts'
+import { newSecret } from '../../src/lib/secret.ts'
+
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
+
+/** JSON of the wire, read without ceremony. */
+// biome-ignore lint/suspicious/noExplicitAny: tests read what they then compare
+export type Json = any
+
+export type AdminGateway = Awaited<ReturnType<typeof openAdminGateway>>
+
+export const start = 1_800_000_000
+
+/** A gateway over a database in memory, and the admin API of it alone. */
+export async function openAdminGateway(
+  options: { issuer?: string; file?: Json; env?: Record<string, string> } = {},
+) {
+  const { issuer = 'http://localhost:8080', file = {}, env = {} } = options
+  const config = loadConfig(
+    {
+      COATCHECK_ISSUER: issuer,
+      COATCHECK_DATABASE_URL: 'sqlite::memory:',
+      COATCHECK_CONFIG: 'coatcheck.json',
+      COATCHECK_MASTER_KEYS: `test:${randomBytes(32).toString('base64')}`,
+      ...(issuer.startsWith('http:') && { COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: 'true' }),
+      ...env,
+    },
+    () => JSON.stringify(file),
+  )
+  const time = { now: start }
+  const adminToken = newSecret('admin_')
+  const [first = { id: 'none', key: randomBytes(32) }] = config.masterKeys ?? []
+  const { gateway, database } = await openGateway(config, { masterKeys: [first], adminToken }, () => time.now)
+  await applyDeclarations(gateway)
+
+  const app = Fastify()
+  const routes: { method: string; url: string }[] = []
+  app.addHook('onRoute', ({ method, url }) => {
+    routes.push(...[method].flat().map((each) => ({ method: each, url })))
+  })
+  await app.register(adminEndpoints, gateway)
+  onTestFinished(async () => {
+    await app.close()
+    await database.close()
+  })
+
+  /** Everything this gateway answered, to be searched for secrets. */
+  const answers: string[] = []
+
+  async function send(method: Method, url: string, parts: { headers?: Record<string, string>; body?: Json }) {
+    const response = await app.inject({
+      method,
+      url,
+      ...(parts.headers && { headers: parts.headers }),
+      ...(parts.body !== undefined && { payload: parts.body }),
+    })
+    answers.push(JSON.stringify(response.headers), response.body)
+    return response
+  }
+
+  async function admin(method: Method, path: string, body?: Json) {
+    const headers = { authorization: `Bearer ${adminToken}` }
+    const response = await send(method, `/admin/v1${path}`, { headers, body })
+    const json: Json = response.body === '' ? undefined : response.json()
+    return { status: response.statusCode, headers: response.headers, json }
+  }
+
+  return { app, gateway, database, config, time, adminToken, routes, answers, send, admin }
+}
+
+/** The rows of a table as text, to be searched for secrets. */
+export async function dumpAudit({ gateway }: Pick<AdminGateway, 'gateway'>): Promise<string> {
+  const { rows } = await gateway.store.auditEvents.list({}, { limit: 10_000 })
+  return JSON.stringify(rows)
+}
