@@ -6,7 +6,7 @@ import { bindBrowser } from '../../http/cookies.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
 import type { Parameters } from '../../lib/parameters.ts'
-import { newId, sha256 } from '../../lib/secret.ts'
+import { sha256 } from '../../lib/secret.ts'
 import { type ConnectReason, connectPage } from '../../pages/connect.ts'
 import { donePage } from '../../pages/done.ts'
 import type { ConnectLink } from '../../storage/connect-links.ts'
@@ -15,6 +15,7 @@ import type { Grant } from '../../storage/grants.ts'
 import type { Resource } from '../../storage/resources.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import { interactionUrl } from './dispatch.ts'
+import { beginInteraction } from './new-interaction.ts'
 import { issuerHost, mcpServerShown, personLabel, rightsShown } from './views.ts'
 
 type OpenLink = {
@@ -68,9 +69,7 @@ export async function followConnectLink(
   const now = gateway.clock()
   const consumed = await gateway.store.connectLinks.consume(link.ticketHash, now)
   if (!consumed) throw new PageRefusal(410, { kind: 'already used' })
-  const id = newId('int_')
-  await gateway.store.interactions.create({
-    id,
+  const id = await beginInteraction(gateway, {
     browserHash: bindBrowser(gateway.config, request, reply),
     clientId: grant.clientId,
     resourceId: grant.resourceId,
@@ -82,19 +81,7 @@ export async function followConnectLink(
       scopes: link.scopes,
       ...(link.accountId === null ? {} : { accountId: link.accountId }),
     },
-    signInProvider: null,
-    subjectId: null,
-    authTime: null,
-    switchesAccount: false,
     consent: { at: now, scopes: [], providers: { [provider.id]: link.scopes }, skipped: [] },
-    connected: {},
-    leg: null,
-    legStateHash: null,
-    sealedLegSecrets: null,
-    createdAt: now,
-    expiresAt: now + gateway.config.lifetimes.interaction,
-    completedAt: null,
-    version: 1,
   })
   return seeOther(reply, interactionUrl(gateway, id))
 }

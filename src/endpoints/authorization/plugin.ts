@@ -6,13 +6,13 @@ import { PageRefusal } from '../../http/page-refusal.ts'
 import { requireSameOrigin } from '../../http/same-origin.ts'
 import { seeOther } from '../../http/send-page.ts'
 import type { Parameters } from '../../lib/parameters.ts'
-import { newId } from '../../lib/secret.ts'
 import type { Interaction } from '../../storage/interactions.ts'
 import { receiveCallback } from './callback.ts'
 import { followConnectLink, showConnectLink } from './connect.ts'
 import { decide } from './decision.ts'
 import { dispatch, interactionUrl } from './dispatch.ts'
 import { answerWithPage } from './error-answer.ts'
+import { beginInteraction } from './new-interaction.ts'
 import { checkRequest } from './request.ts'
 
 type ById = { Params: { id: string } }
@@ -66,29 +66,14 @@ async function begin(
   parameters: Parameters,
 ): Promise<FastifyReply> {
   const checked = await checkRequest(gateway, parameters)
-  const now = gateway.clock()
-  const interaction: Interaction = {
-    id: newId('int_'),
+  const id = await beginInteraction(gateway, {
     browserHash: bindBrowser(gateway.config, request, reply),
     clientId: checked.client.id,
     resourceId: checked.resource?.id ?? null,
     request: checked.request,
-    signInProvider: null,
-    subjectId: null,
-    authTime: null,
-    switchesAccount: false,
     consent: null,
-    connected: {},
-    leg: null,
-    legStateHash: null,
-    sealedLegSecrets: null,
-    createdAt: now,
-    expiresAt: now + gateway.config.lifetimes.interaction,
-    completedAt: null,
-    version: 1,
-  }
-  await gateway.store.interactions.create(interaction)
-  return seeOther(reply, interactionUrl(gateway, interaction.id))
+  })
+  return seeOther(reply, interactionUrl(gateway, id))
 }
 
 /** An interaction goes on in the browser it began in and in no other (promise 2). */
