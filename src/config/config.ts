@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isLoopbackHost } from '../lib/host.ts'
 import type { MasterKey } from '../lib/seal.ts'
 import { type Declarations, declarationsSchema } from './declarations.ts'
-import { environmentSchema, ownVariables } from './environment.ts'
+import { type Environment, environmentSchema, type OwnVariables, ownVariables } from './environment.ts'
 import { type Lifetimes, type Limits, lifetimesSchema, limitsSchema } from './settings.ts'
 
 /** All of the configuration, checked; nothing changes it while the process lives. */
@@ -34,6 +34,11 @@ export class ConfigError extends Error {
   }
 }
 
+export const masterKeysMissing = 'COATCHECK_MASTER_KEYS: is required unless the issuer is on loopback'
+const loopbackUpstreamsInPublic = 'COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: is refused with a public issuer'
+const exposedLoopbackIssuer =
+  'COATCHECK_HOST: a loopback issuer must not listen beyond this machine; in a container, set COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER=true'
+
 const fileSchema = z.strictObject({
   $schema: z.string().optional(),
   lifetimes: lifetimesSchema.prefault({}),
@@ -49,21 +54,22 @@ export function loadConfig(
   env: Record<string, string | undefined>,
   readFile: (path: string) => string,
 ): Config {
-  const { variables, errors } = ownVariables(env, readFile)
-  const environment = environmentSchema.safeParse(variables)
+  const own = ownVariables(env, readFile)
+  const environment = environmentSchema.safeParse(own.variables)
   const file = readConfigFile(env, readFile)
-  const found = [...errors, ...issuesOf(environment, ''), ...file.errors]
-  if (!environment.success || !file.content) throw new ConfigError(found)
+  const found = [
+    ...own.errors,
+    ...issuesOf(environment, ''),
+    ...contradictions(own, environment),
+    ...file.errors,
+  ]
+  if (!environment.success || !file.content || found.length > 0) throw new ConfigError(found)
 
   const from = environment.data
-  const issuerIsLoopback = isLoopbackHost(new URL(from.COATCHECK_ISSUER).hostname)
-  found.push(...contradictions(from, issuerIsLoopback, file.content))
-  if (found.length > 0) throw new ConfigError(found)
-
   const { lifetimes, limits, providers, resources, clients } = file.content
   return {
     issuer: from.COATCHECK_ISSUER,
-    issuerIsLoopback,
+    issuerIsLoopback: isLoopbackIssuer(from),
     host: from.COATCHECK_HOST,
     port: from.COATCHECK_PORT,
     databaseUrl: from.COATCHECK_DATABASE_URL,
@@ -86,17 +92,39 @@ function readConfigFile(
 ): { content?: FileContent; errors: string[] } {
   const path = env.COATCHECK_CONFIG
   if (!path) return { content: fileSchema.parse({}), errors: [] }
-  let document: unknown
-  try {
-    document = JSON.parse(readFile(path))
-  } catch {
-    return { errors: [`COATCHECK_CONFIG: ${path} cannot be read as JSON`] }
-  }
-  const withSecrets = resolveSecrets(document, env, readFile)
-  const content = fileSchema.safeParse(withSecrets.value)
-  const errors = [...withSecrets.errors, ...issuesOf(content, `${path}: `)]
-  return content.success ? { content: content.data, errors } : { errors }
+  const read = readDocument(path, readFile)
+  if ('error' in read) return { errors: [`COATCHECK_CONFIG: ${path} ${read.error}`] }
+  const { value, errors } = resolveSecrets(read.document, env, readFile)
+  const content = fileSchema.safeParse(value)
+  const found = [...errors, ...issuesOf(content, `${path}: `)]
+  return content.success ? { content: content.data, errors: found } : { errors: found }
 }
+
+function readDocument(
+  path: string,
+  readFile: (path: string) => string,
+): { document: unknown } | { error: string } {
+  let text: string
+  try {
+    text = readFile(path)
+  } catch {
+    return { error: 'cannot be read' }
+  }
+  try {
+    return { document: JSON.parse(text) }
+  } catch {
+    // The parser's own words quote the text, which may hold secrets.
+    return { error: 'is not JSON' }
+  }
+}
+
+const secretReferenceSchema = z.union([
+  z.strictObject({ env: z.string().min(1) }),
+  z.strictObject({ file: z.string().min(1) }),
+])
+
+/** Stands for a secret that cannot be had, so that one mistake is told once; nothing is ever made of it. */
+const absentSecret = 'x'.repeat(64)
 
 /** Replaces every `{"env": NAME}` and `{"file": PATH}` that stands for a `client_secret`. */
 function resolveSecrets(
@@ -105,51 +133,48 @@ function resolveSecrets(
   readFile: (path: string) => string,
 ): { value: unknown; errors: string[] } {
   const errors: string[] = []
+  const absent = (message: string) => {
+    errors.push(`client_secret: ${message}`)
+    return absentSecret
+  }
   const value = JSON.parse(JSON.stringify(document), (key, member: unknown) => {
-    if (key !== 'client_secret' || typeof member !== 'object' || member === null) return member
-    if ('env' in member && typeof member.env === 'string') {
-      if (!env[member.env]) errors.push(`client_secret: the environment has no ${member.env}`)
-      return env[member.env] ?? ''
+    const reference = key === 'client_secret' ? secretReferenceSchema.safeParse(member) : undefined
+    if (!reference?.success) return member
+    if ('env' in reference.data) {
+      return env[reference.data.env] || absent(`the environment has no ${reference.data.env}`)
     }
-    if ('file' in member && typeof member.file === 'string') {
-      try {
-        return readFile(member.file).trim()
-      } catch {
-        errors.push(`client_secret: cannot read ${member.file}`)
-      }
+    try {
+      return readFile(reference.data.file).trim()
+    } catch {
+      return absent(`cannot read ${reference.data.file}`)
     }
-    return member
   })
   return { value, errors }
 }
 
-/** What each value allows, and together they do not (promise 12: insecure configuration refuses to start). */
+const isLoopbackIssuer = (from: Environment) => isLoopbackHost(new URL(from.COATCHECK_ISSUER).hostname)
+
+/**
+ * What each value allows, and together they do not (promise 12: insecure configuration refuses to start). Looked
+ * for among the variables that are sound where others are not, so that a second start finds nothing new.
+ */
 function contradictions(
-  from: z.infer<typeof environmentSchema>,
-  issuerIsLoopback: boolean,
-  file: FileContent,
+  { variables, unread }: OwnVariables,
+  environment: z.ZodSafeParseResult<Environment>,
 ): string[] {
-  const errors: string[] = []
-  if (!issuerIsLoopback) {
-    if (!from.COATCHECK_MASTER_KEYS) {
-      errors.push('COATCHECK_MASTER_KEYS: is required unless the issuer is on loopback')
-    }
-    if (from.COATCHECK_ALLOW_LOOPBACK_UPSTREAMS) {
-      errors.push('COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: is refused with a public issuer')
-    }
-  } else if (!isLoopbackHost(from.COATCHECK_HOST) && !from.COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER) {
-    errors.push(
-      'COATCHECK_HOST: a loopback issuer must not listen beyond this machine; in a container, set COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER=true',
-    )
+  const unsound = new Set([...unread, ...(environment.error?.issues.map(({ path }) => path[0]) ?? [])])
+  const isOpen = (name: keyof Environment) => !unsound.has(name)
+  if (!isOpen('COATCHECK_ISSUER')) return []
+  const sound = Object.entries(variables).filter(([name]) => !unsound.has(name))
+  const from = z.object(environmentSchema.shape).parse(Object.fromEntries(sound))
+  if (isLoopbackIssuer(from)) {
+    const mayListen = isLoopbackHost(from.COATCHECK_HOST) || from.COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER
+    return mayListen || !isOpen('COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER') ? [] : [exposedLoopbackIssuer]
   }
-  const { lifetimes } = file
-  if (lifetimes.refresh_token_absolute < lifetimes.refresh_token) {
-    errors.push('lifetimes.refresh_token_absolute: is shorter than lifetimes.refresh_token')
-  }
-  if (lifetimes.browser_session_absolute < lifetimes.browser_session_idle) {
-    errors.push('lifetimes.browser_session_absolute: is shorter than lifetimes.browser_session_idle')
-  }
-  return errors
+  return [
+    ...(from.COATCHECK_MASTER_KEYS || !isOpen('COATCHECK_MASTER_KEYS') ? [] : [masterKeysMissing]),
+    ...(from.COATCHECK_ALLOW_LOOPBACK_UPSTREAMS ? [loopbackUpstreamsInPublic] : []),
+  ]
 }
 
 /** One line an issue, without the value that caused it. */
@@ -159,6 +184,7 @@ function issuesOf(result: z.ZodSafeParseResult<unknown>, prefix: string): string
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => `${prefix}${[...issue.path, key].join('.')}: is not known`)
     }
-    return [`${prefix}${issue.path.join('.')}: ${issue.message}`]
+    const place = issue.path.length > 0 ? `${issue.path.join('.')}: ` : ''
+    return [`${prefix}${place}${issue.message}`]
   })
 }

@@ -1,6 +1,8 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isLoopbackHost } from '../lib/host.ts'
 import type { MasterKey } from '../lib/seal.ts'
+import { databaseAddress } from '../storage/database.ts'
 
 const flag = z
   .enum(['true', 'false'])
@@ -25,38 +27,75 @@ const issuer = z.string().superRefine((value, context) => {
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname))) {
     refuse('must be https, unless it is on loopback')
   }
+  // Routes are registered under the path, where `:` and `*` would be patterns.
+  if (!/^[\w.~/-]*$/.test(url.pathname)) {
+    refuse('may have letters, digits and - . _ ~ in its path, and nothing else')
+  }
 })
 
-export const masterKeys = z.string().transform((value, context): MasterKey[] => {
-  const keys = value.split(',').map((entry) => {
-    const [id = '', encoded = ''] = entry.trim().split(':')
-    return { id, key: new Uint8Array(Buffer.from(encoded, 'base64')) }
+/** A name or an address to listen on; an IPv6 address comes without the brackets it has in URLs. */
+const host = z
+  .string()
+  .refine((value) => isIP(value) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$/.test(value), {
+    message: 'is neither an IP address nor a host name',
   })
+
+export const masterKeys = z.string().transform((value, context): MasterKey[] => {
   const refuse = (message: string) => context.addIssue({ code: 'custom', message })
-  for (const { id, key } of keys) {
-    if (!/^[A-Za-z0-9_-]{1,64}$/.test(id))
-      refuse('needs the form id:base64, with an id of letters and digits')
-    else if (key.length !== 32) refuse(`key ${id} is not 32 bytes of base64`)
+  const keys = value.split(',').flatMap((entry, index): MasterKey[] => {
+    const [, id, encoded] = /^([A-Za-z0-9_-]{1,64}):(.*)$/.exec(entry.trim()) ?? []
+    if (id === undefined || encoded === undefined) {
+      // It may be the key itself that stands where the id should.
+      refuse(`entry ${index + 1} needs the form id:base64, with an id of letters, digits, _ and -`)
+      return []
+    }
+    // 32 bytes are 43 characters and one of padding; Node would pass over whatever is not base64.
+    const key = new Uint8Array(Buffer.from(encoded, 'base64'))
+    if (!/^[A-Za-z0-9+/_-]{43}=?$/.test(encoded)) refuse(`key ${id} is not 32 bytes of base64`)
     else if (key.every((byte) => byte === key[0])) refuse(`key ${id} is one repeated byte`)
-  }
+    return [{ id, key }]
+  })
   if (new Set(keys.map(({ id }) => id)).size !== keys.length) refuse('has the same key id twice')
   return keys
 })
 
-const databaseUrl = z
-  .string()
-  .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, 'must begin with sqlite: or postgres://')
+export const adminToken = z.string().min(32, 'must have 32 characters or more')
 
-const cidrs = z.string().transform((value) => value.split(',').map((entry) => entry.trim()))
+const databaseUrl = z.string().superRefine((value, context) => {
+  try {
+    databaseAddress(value)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+  }
+})
+
+const cidrs = z.string().transform((value, context) => {
+  const entries = value.split(',').map((entry) => entry.trim())
+  for (const entry of entries) {
+    const fault = proxyFault(entry)
+    if (fault) context.addIssue({ code: 'custom', message: fault })
+  }
+  return entries
+})
+
+/** Whose `X-Forwarded-For` counts must be said narrowly: whoever is believed can be any address they like. */
+function proxyFault(entry: string): string | undefined {
+  const [, address = '', bits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(entry) ?? []
+  const width = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0
+  if (width === 0 || Number(bits ?? width) > width) {
+    return `${JSON.stringify(entry.slice(0, 80))} is neither an address nor a network in CIDR notation`
+  }
+  return bits !== undefined && Number(bits) === 0 ? `${entry} would believe everybody` : undefined
+}
 
 /** Everything that is read from the environment, by its full name. */
 export const environmentSchema = z.strictObject({
   COATCHECK_ISSUER: issuer.default('http://localhost:8080'),
-  COATCHECK_HOST: z.string().min(1).default('127.0.0.1'),
+  COATCHECK_HOST: host.default('127.0.0.1'),
   COATCHECK_PORT: port.default(8080),
   COATCHECK_DATABASE_URL: databaseUrl.default('sqlite:data/coatcheck.db'),
   COATCHECK_MASTER_KEYS: masterKeys.optional(),
-  COATCHECK_ADMIN_TOKEN: z.string().min(32, 'must have 32 characters or more').optional(),
+  COATCHECK_ADMIN_TOKEN: adminToken.optional(),
   COATCHECK_TRUSTED_PROXIES: cidrs.default([]),
   COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: flag,
   COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER: flag,
@@ -67,6 +106,13 @@ export type Environment = z.infer<typeof environmentSchema>
 
 const secrets = ['COATCHECK_DATABASE_URL', 'COATCHECK_MASTER_KEYS', 'COATCHECK_ADMIN_TOKEN']
 
+export type OwnVariables = {
+  variables: Record<string, string>
+  errors: string[]
+  /** The secrets a file was named for and whose value is not known. */
+  unread: string[]
+}
+
 /**
  * The `COATCHECK_` variables of a process environment, each `_FILE` twin of a secret replaced by the content of
  * the file it names. `COATCHECK_CONFIG` is left out: it names the configuration file itself.
@@ -74,21 +120,21 @@ const secrets = ['COATCHECK_DATABASE_URL', 'COATCHECK_MASTER_KEYS', 'COATCHECK_A
 export function ownVariables(
   env: Record<string, string | undefined>,
   readFile: (path: string) => string,
-): { variables: Record<string, string>; errors: string[] } {
-  const variables: Record<string, string> = {}
-  const errors: string[] = []
+): OwnVariables {
+  const own: OwnVariables = { variables: {}, errors: [], unread: [] }
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith('COATCHECK_') || name === 'COATCHECK_CONFIG' || !value) continue
     const secret = secrets.find((known) => name === `${known}_FILE`)
-    if (!secret) variables[name] = value
-    else if (env[secret]) errors.push(`${name}: ${secret} is set too`)
+    if (!secret) own.variables[name] = value
+    else if (env[secret]) own.errors.push(`${name}: ${secret} is set too`)
     else {
       try {
-        variables[secret] = readFile(value).trim()
+        own.variables[secret] = readFile(value).trim()
       } catch {
-        errors.push(`${name}: cannot read ${value}`)
+        own.errors.push(`${name}: cannot read ${value}`)
+        own.unread.push(secret)
       }
     }
   }
-  return { variables, errors }
+  return own
 }

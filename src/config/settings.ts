@@ -7,21 +7,30 @@ const count = seconds
 const day = 86_400
 
 /** How long things live, in seconds. Every one is bounded. */
-export const lifetimesSchema = z.strictObject({
-  access_token: seconds(3600, { min: 60, max: day }),
-  refresh_token: seconds(30 * day, { min: 3600, max: 365 * day }),
-  refresh_token_absolute: seconds(90 * day, { min: 3600, max: 730 * day }),
-  refresh_grace: seconds(30, { min: 0, max: 300 }),
-  code: seconds(60, { min: 10, max: 600 }),
-  interaction: seconds(600, { min: 60, max: 3600 }),
-  connect_link: seconds(600, { min: 60, max: 3600 }),
-  browser_session_idle: seconds(8 * 3600, { min: 300, max: 30 * day }),
-  browser_session_absolute: seconds(day, { min: 300, max: 90 * day }),
-  unused_client: seconds(day, { min: 3600, max: 365 * day }),
-  idle_client: seconds(400 * day, { min: 365 * day, max: 3650 * day }),
-  upstream_refresh_margin: seconds(300, { min: 0, max: 3600 }),
-  upstream_failure_backoff: seconds(30, { min: 1, max: 600 }),
-})
+export const lifetimesSchema = z
+  .strictObject({
+    access_token: seconds(3600, { min: 60, max: day }),
+    refresh_token: seconds(30 * day, { min: 3600, max: 365 * day }),
+    refresh_token_absolute: seconds(90 * day, { min: 3600, max: 730 * day }),
+    refresh_grace: seconds(30, { min: 0, max: 300 }),
+    code: seconds(60, { min: 10, max: 600 }),
+    interaction: seconds(600, { min: 60, max: 3600 }),
+    connect_link: seconds(600, { min: 60, max: 3600 }),
+    browser_session_idle: seconds(8 * 3600, { min: 300, max: 30 * day }),
+    browser_session_absolute: seconds(day, { min: 300, max: 90 * day }),
+    unused_client: seconds(day, { min: 3600, max: 365 * day }),
+    idle_client: seconds(400 * day, { min: 365 * day, max: 3650 * day }),
+    upstream_refresh_margin: seconds(300, { min: 0, max: 3600 }),
+    upstream_failure_backoff: seconds(30, { min: 1, max: 600 }),
+  })
+  .superRefine((lifetimes, context) => {
+    const refuseShorter = (name: keyof typeof lifetimes, other: keyof typeof lifetimes) => {
+      if (lifetimes[name] >= lifetimes[other]) return
+      context.addIssue({ code: 'custom', path: [name], message: `is shorter than ${other}` })
+    }
+    refuseShorter('refresh_token_absolute', 'refresh_token')
+    refuseShorter('browser_session_absolute', 'browser_session_idle')
+  })
 
 /** How much there may be of things, and how long outbound requests may take. */
 export const limitsSchema = z.strictObject({
