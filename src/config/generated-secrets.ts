@@ -1,9 +1,22 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { z } from 'zod'
 import type { MasterKey } from '../lib/seal.ts'
-import { type Config, ConfigError } from './config.ts'
-import { masterKeys as masterKeysSchema } from './environment.ts'
+import { newSecret } from '../lib/secret.ts'
+import { databaseAddress } from '../storage/database.ts'
+import { type Config, ConfigError, masterKeysMissing } from './config.ts'
+import { adminToken, masterKeys } from './environment.ts'
 
 export type ConfiguredSecrets = {
   masterKeys: readonly [MasterKey, ...MasterKey[]]
@@ -14,50 +27,72 @@ export type ConfiguredSecrets = {
 
 /**
  * The secrets of the configuration. A gateway of this machine alone may do without: what is missing is then
- * read from the database's folder, or generated into it for the owner's eyes only.
+ * read from the database's folder, or generated into it for the owner's eyes only. Throws `ConfigError`.
  */
 export function configuredSecrets(config: Config): ConfiguredSecrets {
   const generated: string[] = []
-  const folder = dataFolder(config)
-  const kept = (name: string, make: () => string) => {
-    const path = join(folder, name)
+  const kept = <Value>(name: string, make: () => string, schema: z.ZodType<Value>): Value => {
+    const path = join(dataFolder(config), name)
     const { value, isNew } = readOrCreate(path, make)
+    const read = schema.safeParse(value)
+    // Never the value. A file cut short must not become a secret that is easy to guess.
+    if (!read.success) throw new ConfigError(read.error.issues.map(({ message }) => `${path}: ${message}`))
     if (isNew) generated.push(path)
-    return value
+    return read.data
   }
-  const keys =
-    config.masterKeys ??
-    masterKeysSchema.parse(kept('master.key', () => `local:${randomBytes(32).toString('base64')}`))
-  const [first, ...rest] = keys
-  if (!first) throw new ConfigError(['COATCHECK_MASTER_KEYS: holds no key'])
   const mayGenerate = config.issuerIsLoopback
-  const adminToken =
-    config.adminToken ??
-    (mayGenerate ? kept('admin.token', () => `cc_admin_${randomBytes(32).toString('base64url')}`) : undefined)
-  return { masterKeys: [first, ...rest], adminToken, generated }
+  const keys = config.masterKeys ?? (mayGenerate ? kept('master.key', newMasterKey, masterKeys) : [])
+  const [first, ...rest] = keys
+  if (!first) throw new ConfigError([masterKeysMissing])
+  const token =
+    config.adminToken ?? (mayGenerate ? kept('admin.token', newAdminToken, adminToken) : undefined)
+  return { masterKeys: [first, ...rest], adminToken: token, generated }
 }
+
+const newMasterKey = () => `local:${randomBytes(32).toString('base64')}`
+const newAdminToken = () => newSecret('cc_admin_')
 
 function dataFolder({ databaseUrl }: Config): string {
-  const path = /^sqlite:(?:\/\/)?(.+)$/.exec(databaseUrl)?.[1]
-  return path === undefined || path === ':memory:' ? 'data' : dirname(path)
+  const address = databaseAddress(databaseUrl)
+  return address.kind === 'postgres' || address.path === ':memory:' ? 'data' : dirname(address.path)
 }
 
-/** Created only if nobody was faster: two processes that start at once end up with one secret. */
 function readOrCreate(path: string, make: () => string): { value: string; isNew: boolean } {
   try {
-    return { value: readFileSync(path, 'utf8').trim(), isNew: false }
+    const isNew = !existsSync(path) && create(path, make())
+    return { value: readFileSync(path, 'utf8').trim(), isNew }
   } catch {
-    // Not there, or not readable; writing tells which.
-  }
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    const value = make()
-    writeFileSync(path, `${value}\n`, { mode: 0o600, flag: 'wx' })
-    return { value, isNew: true }
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
-      return { value: readFileSync(path, 'utf8').trim(), isNew: false }
-    }
     throw new ConfigError([`${path}: can be neither read nor created`])
+  }
+}
+
+/**
+ * Whether the file was created; if somebody was faster it was not, so two processes that start at once end up with
+ * one secret. It appears with its content or not at all, and on disk before anything is sealed with it.
+ */
+function create(path: string, secret: string): boolean {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  writeFileSync(draft, `${secret}\n`, { mode: 0o600, flag: 'wx', flush: true })
+  try {
+    linkSync(draft, path)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  } finally {
+    unlinkSync(draft)
+    syncFolder(dirname(path))
+  }
+}
+
+function syncFolder(folder: string): void {
+  // Windows opens no folders, and keeps their entries itself.
+  if (process.platform === 'win32') return
+  const handle = openSync(folder, 'r')
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
   }
 }
