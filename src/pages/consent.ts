@@ -109,9 +109,12 @@ function promise(props: ConsentProps): Html {
     props.providers.length === 0
       ? undefined
       : html`${clientName(props.client)} never gets a key to ${listed(props.providers)}. Coatcheck keeps it. `
+  // Until there is an account page, taking back is the administrator's to do, and the page must not promise more.
   const back =
-    props.accountUrl === undefined ? undefined : html` on <a href="${props.accountUrl}">your account page</a>`
-  return html`<p class="promise">${keys}You can take this back at any time${back}.</p>`
+    props.accountUrl === undefined
+      ? html`If you change your mind, the administrator can take it back.`
+      : html`You can take this back at any time on <a href="${props.accountUrl}">your account page</a>.`
+  return html`<p class="promise">${keys}${back}</p>`
 }
 
 function listed(providers: readonly ProviderAsked[]): string {
