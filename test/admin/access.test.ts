@@ -138,6 +138,14 @@ test('bodies are JSON, whatever a form of another page could send', async () => 
   }
 })
 
+test('a content type without a body is no body', async () => {
+  const gateway = await openAdminGateway()
+  await gateway.admin('PUT', '/providers/forge', forge)
+  const headers = { authorization: `Bearer ${gateway.adminToken}`, 'content-type': 'application/json' }
+  expect((await gateway.send('POST', '/admin/v1/providers/forge/check', { headers })).statusCode).toBe(200)
+  expect((await gateway.send('DELETE', '/admin/v1/providers/forge', { headers })).statusCode).toBe(200)
+})
+
 test('broken, poisoned and too large bodies are refused', async () => {
   const gateway = await openAdminGateway()
   const headers = { authorization: `Bearer ${gateway.adminToken}`, 'content-type': 'application/json' }

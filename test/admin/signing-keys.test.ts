@@ -39,6 +39,10 @@ test('in an emergency nothing signed so far counts any more', async () => {
   const { status, json } = await admin('POST', '/signing-keys/rotate', { emergency: true })
   expect(status).toBe(200)
   expect(json.active_at).toBe(time.now)
+  expect((await admin('GET', '/signing-keys')).json.items).toMatchObject([
+    { kid: json.kid, state: 'signing' },
+    { kid, state: 'retired' },
+  ])
   expect([...(await gateway.signingKeys.verificationKeys()).keys()]).toEqual([json.kid])
   expect((await gateway.signingKeys.signingKey()).kid).not.toBe(kid)
 })

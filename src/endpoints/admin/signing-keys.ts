@@ -45,7 +45,7 @@ function viewsOf(keys: readonly SigningKey[], now: number) {
     return activeAt > now ? 'pending' : 'retiring'
   }
   return keys
-    .toSorted((a, b) => b.activeAt - a.activeAt)
+    .toSorted((a, b) => endOf(b) - endOf(a))
     .map((key) => ({
       kid: key.kid,
       state: stateOf(key),
@@ -54,4 +54,9 @@ function viewsOf(keys: readonly SigningKey[], now: number) {
       active_at: key.activeAt,
       retires_at: key.retiresAt,
     }))
+}
+
+/** Keys retire in the order they were made; the youngest has no end yet. */
+function endOf({ retiresAt }: SigningKey): number {
+  return retiresAt ?? Number.MAX_SAFE_INTEGER
 }
