@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { loadConfig } from '../../src/config/config.ts'
+import { configuredSecrets } from '../../src/config/generated-secrets.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { startGateway } from '../../src/main.ts'
+import { startMcpServer } from '../mcp-server/server.ts'
+import { administer } from './administer.ts'
+import { startPage } from './page.ts'
+import { freePort } from './ports.ts'
+import { startUpstreams, type Upstreams } from './upstreams.ts'
+
+/** Does one thing of many, and may tell about it. */
+export type Step = <Result>(what: string, work: () => Promise<Result>) => Promise<Result>
+
+export type Demo = {
+  issuer: string
+  mcpUrl: string
+  /** The page to click through. */
+  pageUrl: string
+  upstreams: Upstreams
+  /** The gateway's folder, its administrator's token included. */
+  folder: string
+  stop(): Promise<void>
+}
+
+/**
+ * Starts everything in a folder of its own that goes with it: the providers, a real gateway, an MCP server and a page
+ * that is its client. The ports are the first ones from `firstPort` on; without one, or where somebody has them
+ * already, any others.
+ */
+export async function startDemo(step: Step, firstPort?: number): Promise<Demo> {
+  const cleanups: (() => unknown)[] = []
+  const stop = async () => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+  }
+  const port = (offset: number) => freePort(firstPort === undefined ? undefined : firstPort + offset)
+  try {
+    const pagePort = await port(0)
+    const gatewayPort = await port(1)
+    const mcpPort = await port(2)
+    const issuer = `http://localhost:${gatewayPort}`
+    const mcpUrl = `http://localhost:${mcpPort}/mcp`
+
+    const upstreams = await step('GitHub, Google and Atlassian stand in', async () =>
+      startUpstreams(issuer, {
+        github: await port(3),
+        githubApi: await port(4),
+        google: await port(5),
+        atlassian: await port(6),
+        atlassianApi: await port(7),
+      }),
+    )
+    cleanups.push(upstreams.stop)
+
+    const folder = mkdtempSync(join(tmpdir(), 'coatcheck-demo-'))
+    cleanups.push(() => rmSync(folder, { recursive: true, force: true }))
+    const config = loadConfig(
+      {
+        COATCHECK_ISSUER: issuer,
+        COATCHECK_PORT: String(gatewayPort),
+        COATCHECK_DATABASE_URL: `sqlite:${join(folder, 'coatcheck.db')}`,
+        COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: 'true',
+      },
+      () => '',
+    )
+    const secrets = configuredSecrets(config)
+    const gateway = await step('Coatcheck opens', () =>
+      startGateway(config, secrets, { clock: systemClock, log: { level: 'error' } }),
+    )
+    cleanups.push(gateway.stop)
+
+    const credential = await step('its administrator registers them, and an MCP server', () =>
+      administer({ issuer, adminToken: secrets.adminToken ?? '', mcpUrl, upstreams }),
+    )
+    const mcpServer = await step('the MCP server starts', () =>
+      startMcpServer({
+        issuer,
+        url: mcpUrl,
+        host: '127.0.0.1',
+        port: mcpPort,
+        ...credential,
+        apis: {
+          github: upstreams.github.api,
+          google: upstreams.google.url,
+          atlassian: upstreams.atlassian.api,
+        },
+      }),
+    )
+    cleanups.push(mcpServer.stop)
+
+    const page = await startPage({ port: pagePort, mcpUrl, revokeAtGithub: upstreams.revokeAtGithub })
+    cleanups.push(page.stop)
+    return { issuer, mcpUrl, pageUrl: page.url, upstreams, folder, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
