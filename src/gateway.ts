@@ -61,7 +61,12 @@ function assemble(config: Config, secrets: Secrets, clock: Clock, database: Data
     deadline: limits.upstream_deadline,
     limit: limits.upstream_bytes,
   })
-  const upstream = createUpstream({ fetch, clock, allowLoopback })
+  const upstream = createUpstream({
+    fetch,
+    clock,
+    allowLoopback,
+    discoveryDeadline: limits.discovery_deadline,
+  })
   const refresh = createRefreshConnection({
     connections: store.connections,
     sealer,

@@ -18,8 +18,8 @@ export type Server = {
   jwks?: oidc.ExportedJWKSCache
 }
 
-/** What speaking to providers needs of the world. */
-export type UpstreamParts = UrlRules & { fetch: GuardedFetch; clock: Clock }
+/** What speaking to providers needs of the world. `discoveryDeadline`: seconds for a metadata document. */
+export type UpstreamParts = UrlRules & { fetch: GuardedFetch; clock: Clock; discoveryDeadline: number }
 
 export type ServerMetadata = z.output<typeof metadataSchema>
 
@@ -31,7 +31,6 @@ export type FindServer = (
 const lifetime = 3600
 const pause = 30
 
-const metadataDeadline = 5
 const metadataLimit = 128 * 1024
 
 const metadataSchema = z.object({
@@ -100,7 +99,7 @@ type Known = { server?: Server; failure: UpstreamFailure; lookAgainAt: number; l
 async function discover(
   { server }: Descriptor,
   fetch: GuardedFetch,
-  rules: UrlRules,
+  parts: UpstreamParts,
 ): Promise<ServerMetadata> {
   const { discovery: algorithm, issuer: _, ...said } = server
   const configuration = await oidc.discovery(new URL(server.issuer), 'none', undefined, oidc.None(), {
@@ -109,10 +108,10 @@ async function discover(
     // Whether http is spoken at all is for the guarded fetch to say.
     execute: [oidc.allowInsecureRequests],
     [oidc.customFetch]: (url, { headers }) =>
-      fetch(url, { headers, deadline: metadataDeadline, limit: metadataLimit }),
+      fetch(url, { headers, deadline: parts.discoveryDeadline, limit: metadataLimit }),
   })
   const metadata = metadataSchema.safeParse({ ...configuration.serverMetadata(), ...said })
-  if (!metadata.success || !isSound(metadata.data, server.issuer, rules)) {
+  if (!metadata.success || !isSound(metadata.data, server.issuer, parts)) {
     throw new UpstreamError({ kind: 'config', code: 'metadata_invalid' })
   }
   return metadata.data

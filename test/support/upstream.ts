@@ -45,9 +45,12 @@ export function testProvider(
 }
 
 /** The layer under test, allowed to speak to stand-ins. */
-export function testUpstream(clock: Clock = systemClock, limits: { deadline?: number } = {}): Upstream {
+export function testUpstream(
+  clock: Clock = systemClock,
+  { discoveryDeadline = 5, ...limits }: { deadline?: number; discoveryDeadline?: number } = {},
+): Upstream {
   const fetch = createGuardedFetch({ allowLoopback: true, ...limits })
-  return createUpstream({ fetch, clock, allowLoopback: true })
+  return createUpstream({ fetch, clock, allowLoopback: true, discoveryDeadline })
 }
 
 export function newTrip(differences: Partial<AuthorizationTrip> = {}): AuthorizationTrip {

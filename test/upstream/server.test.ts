@@ -87,6 +87,7 @@ test('in production metadata cannot send a browser to this machine', async () =>
     fetch: createGuardedFetch({ allowLoopback: true }),
     clock: testClock(),
     allowLoopback: false,
+    discoveryDeadline: 5,
   })
   expect(await upstream.authorizationUrl(provider, newTrip())).toEqual(failed('config', 'metadata_invalid'))
   expect(standin.calls(discovery)).toHaveLength(1)
@@ -101,6 +102,13 @@ test.each([
   const { standin, provider } = await googleWith()
   standin.control.script({ on: discovery, effect: { kind: 'respond', status, body } })
   expect(await testUpstream().authorizationUrl(provider, newTrip())).toEqual(failed(kind, code))
+})
+
+test('metadata has a deadline of its own', async () => {
+  const { standin, provider } = await googleWith()
+  standin.control.script({ on: discovery, effect: { kind: 'hold' } })
+  const upstream = testUpstream(testClock(), { deadline: 60, discoveryDeadline: 0.2 })
+  expect(await upstream.authorizationUrl(provider, newTrip())).toEqual(failed('transient', 'deadline'))
 })
 
 test('metadata of endless size is cut off', async () => {
