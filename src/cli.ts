@@ -26,7 +26,13 @@ const commands: Record<string, (env: Env) => Promise<void>> = {
   serve,
   migrate,
   'key rotate': rotateSigningKey,
-  help: async () => console.log(usage),
+  help,
+  '--help': help,
+  '-h': help,
+}
+
+async function help(): Promise<void> {
+  console.log(usage)
 }
 
 const readConfig = (env: Env) => loadConfig(env, (path) => readFileSync(path, 'utf8'))
@@ -79,12 +85,20 @@ function explain(error: unknown): string {
   if (error instanceof StorageUnavailableError) {
     return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
   }
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  if (!(error instanceof Error)) return String(error)
+  // `COATCHECK_HOST` or `COATCHECK_PORT` is taken, forbidden, or not of this machine; Node's message says which.
+  return 'syscall' in error && error.syscall === 'listen' ? error.message : (error.stack ?? error.message)
 }
+
+/** As package.json says; an older one crashes inside the database driver, after it has written files. */
+const oldestNode = 24
 
 const name = process.argv.slice(2).join(' ')
 const command = commands[name]
-if (!command) {
+if (Number.parseInt(process.versions.node, 10) < oldestNode) {
+  console.error(`Coatcheck needs Node ${oldestNode} or newer; this is ${process.version}.`)
+  process.exitCode = 1
+} else if (!command) {
   console.error(name === '' ? usage : `Coatcheck does not know the command ${name}.\n\n${usage}`)
   process.exitCode = 2
 } else {
