@@ -119,6 +119,19 @@ test('a host changed in the file ends the connections made at the old one', asyn
   expect((await gateway.admin('GET', '/connections?status=live')).json.items).toEqual([])
 })
 
+test('a declared resource names providers that will be there', async () => {
+  const gateway = await openAdminGateway({ file })
+  expect(await mistakes(() => restart(gateway, { ...file, providers: {} }))).toEqual([
+    'resources.notes.providers.0.provider: is not set up here',
+  ])
+  await gateway.admin('PUT', '/providers/mine', forge)
+  const mine = { ...notes, providers: [{ provider: 'mine', scopes: ['repo'] }] }
+  await restart(gateway, { ...file, providers: {}, resources: { notes: mine } })
+  expect((await gateway.admin('GET', '/resources/notes')).json.providers).toMatchObject([
+    { provider: 'mine' },
+  ])
+})
+
 test('a resource under another id takes the URI of the one it was', async () => {
   const gateway = await openAdminGateway({ file })
   await restart(gateway, { ...file, resources: { scribbles: notes } })

@@ -126,7 +126,19 @@ const moves = {
   'another client id': { client_id: 'another-client' },
   'another host by a variable': { variables: { web: 'https://evil.test' } },
   'another port': { variables: { web: 'https://forge.test:8443' } },
-  'another path of the token endpoint': { variables: { web: 'https://forge.test/other-tenant' } },
+  'another tenant by a variable': { variables: { web: 'https://forge.test/other-tenant' } },
+  'another path of the token endpoint': {
+    descriptor: {
+      ...forge.descriptor,
+      server: { ...forge.descriptor.server, token_endpoint: 'https://forge.test/other-tenant/token' },
+    },
+  },
+  'another path of the issuer': {
+    descriptor: {
+      ...forge.descriptor,
+      server: { ...forge.descriptor.server, issuer: 'https://forge.test/other-tenant' },
+    },
+  },
   'another token endpoint': {
     descriptor: {
       ...forge.descriptor,
