@@ -47,10 +47,10 @@ function unexpected(request: FastifyRequest): Problem {
 /** What came from outside, in the shape the schema gives it. Throws a 400 that names every mistake, and no value. */
 export function accept<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const unstorable = unstorableText(input)
+  if (unstorable.length > 0) throw invalid(unstorable)
   const parsed = schema.safeParse(input)
-  if (parsed.success && unstorable.length === 0) return parsed.data
-  const errors = [...unstorable, ...(parsed.error?.issues.flatMap((issue) => fieldsOf(issue)) ?? [])]
-  throw invalid(errors)
+  if (parsed.success) return parsed.data
+  throw invalid(parsed.error.issues.flatMap((issue) => fieldsOf(issue)))
 }
 
 export function invalid(errors: readonly ProblemField[]): Problem {
@@ -75,6 +75,9 @@ function pointerOf(path: readonly PropertyKey[]): string {
   return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }
 
+/** Deeper than anything that means something here; what walks a document must not run out of stack. */
+const deepest = 32
+
 /** Text that PostgreSQL cannot hold, in names or values: a zero character, half a surrogate pair. */
 function unstorableText(value: unknown, path: readonly PropertyKey[] = []): ProblemField[] {
   if (typeof value === 'string') {
@@ -82,6 +85,7 @@ function unstorableText(value: unknown, path: readonly PropertyKey[] = []): Prob
     return isStorable ? [] : [{ pointer: pointerOf(path), message: 'holds characters that are not text' }]
   }
   if (typeof value !== 'object' || value === null) return []
+  if (path.length === deepest) return [{ pointer: pointerOf(path), message: 'is nested too deeply' }]
   return Object.entries(value).flatMap(([key, member]) => [
     ...unstorableText(key, path).map(({ message }) => ({ pointer: pointerOf(path), message })),
     ...unstorableText(member, [...path, key]),

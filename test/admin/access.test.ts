@@ -157,6 +157,7 @@ test('broken, poisoned and too large bodies are refused', async () => {
   expect(await post('null')).toBe(400)
   expect(await post('{"__proto__":{"trusted":true},"redirect_uris":["https://client.test/cb"]}')).toBe(400)
   expect(await post('{"constructor":{"prototype":{"trusted":true}}}')).toBe(400)
+  expect(await post(`{"contacts":${'['.repeat(30_000)}${']'.repeat(30_000)}}`)).toBe(400)
   expect(await post(`{"client_name":"${'x'.repeat(2_000_000)}"}`)).toBe(413)
   expect(({} as Record<string, unknown>).trusted).toBeUndefined()
 })
