@@ -8,7 +8,7 @@ import { startGateway } from '../../src/main.ts'
 import { startMcpServer } from '../mcp-server/server.ts'
 import { administer } from './administer.ts'
 import { startPage } from './page.ts'
-import { freePort } from './ports.ts'
+import { freePorts } from './ports.ts'
 import { startUpstreams, type Upstreams } from './upstreams.ts'
 
 /** Does one thing of many, and may tell about it. */
@@ -35,22 +35,14 @@ export async function startDemo(step: Step, firstPort?: number): Promise<Demo> {
   const stop = async () => {
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
   }
-  const port = (offset: number) => freePort(firstPort === undefined ? undefined : firstPort + offset)
   try {
-    const pagePort = await port(0)
-    const gatewayPort = await port(1)
-    const mcpPort = await port(2)
+    const [pagePort = 0, gatewayPort = 0, mcpPort = 0, ...others] = await freePorts(8, firstPort)
+    const [github = 0, githubApi = 0, google = 0, atlassian = 0, atlassianApi = 0] = others
     const issuer = `http://localhost:${gatewayPort}`
     const mcpUrl = `http://localhost:${mcpPort}/mcp`
 
-    const upstreams = await step('GitHub, Google and Atlassian stand in', async () =>
-      startUpstreams(issuer, {
-        github: await port(3),
-        githubApi: await port(4),
-        google: await port(5),
-        atlassian: await port(6),
-        atlassianApi: await port(7),
-      }),
+    const upstreams = await step('GitHub, Google and Atlassian stand in', () =>
+      startUpstreams(issuer, { github, githubApi, google, atlassian, atlassianApi }),
     )
     cleanups.push(upstreams.stop)
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { checkDemo } from './check.ts'
 import { type Demo, type Step, startDemo } from './demo.ts'
@@ -12,15 +13,15 @@ const dim = (text: string) => styleText('dim', text)
 const quiet: Step = (_what, work) => work()
 
 async function run(): Promise<void> {
-  const demo = await startDemo(quiet, firstPort)
-  console.log(welcome(demo))
+  const starting = startDemo(quiet, firstPort)
   const stop = async () => {
-    await demo.stop()
-    console.log('\n  Everything is stopped and forgotten.\n')
+    const demo = await starting.catch(() => undefined)
+    await demo?.stop()
+    console.log('\n  Everything is stopped and removed.\n')
     process.exit(0)
   }
-  process.once('SIGINT', () => void stop())
-  process.once('SIGTERM', () => void stop())
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => void stop())
+  console.log(welcome(await starting))
 }
 
 function welcome({ pageUrl, mcpUrl, issuer, folder }: Demo): string {
@@ -30,11 +31,10 @@ function welcome({ pageUrl, mcpUrl, issuer, folder }: Demo): string {
   Click through it       ${bold(pageUrl)}
   Or add it to a client  ${bold(`claude mcp add --transport http coatcheck-demo ${mcpUrl}`)}
 
-  ${dim('GitHub, Google and Atlassian are stand-ins: be Ada or Grace, there is no password.')}
-  ${dim('What Coatcheck recorded of it:')}
-  ${dim(`curl -H "Authorization: Bearer $(cat ${folder}/admin.token)" ${issuer}/admin/v1/audit-events`)}
+  Be Ada or Grace: GitHub, Google and Atlassian are stand-ins, there is no password.
+  ${dim(`Coatcheck is at ${issuer}, its administrator's token in ${join(folder, 'admin.token')}`)}
 
-  Ctrl-C stops everything and forgets it.
+  Ctrl-C stops everything and removes it.
 `
 }
 

@@ -51,11 +51,11 @@ export function createMcpClient({ mcpUrl, redirectUrl }: { mcpUrl: string; redir
     connect,
     async finish({ searchParams }) {
       if (searchParams.get('state') !== memory.state())
-        throw new Error('this is not the answer to our request')
+        throw new Error('This is not the answer to what was asked.')
       const code = searchParams.get('code')
-      if (code === null) throw new Error(`the answer is ${searchParams.get('error')}`)
+      if (code === null) throw new Error(`Coatcheck answered ${searchParams.get('error')}.`)
       await current.transport.finishAuth(code)
-      if (await connect()) throw new Error('the MCP server refuses the token it asked for')
+      if (await connect()) throw new Error('The MCP server refuses the token it asked for.')
     },
     tools: async () => (await current.client.listTools()).tools.map(({ name }) => name),
     call: (tool) =>

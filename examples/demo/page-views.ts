@@ -34,7 +34,7 @@ ${last && answerPart(last)}
 <button class="quiet" formaction="/revoke">Take access back at GitHub</button>
 <button class="quiet" formaction="/forget">Start over</button>
 </form>
-<p class="small">Taking it back is what people do in their settings at GitHub. Call a GitHub tool afterwards to see what happens.</p>`)
+<p class="small">Taking it back is what people do in their settings at GitHub, where Coatcheck does not hear of it.</p>`)
 }
 
 export function failedView(message: string): Html {

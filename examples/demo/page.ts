@@ -31,7 +31,7 @@ export async function startPage({ port, mcpUrl, revokeAtGithub }: PageOptions): 
     async (_request: unknown, body: string) => Object.fromEntries(new URLSearchParams(body)),
   )
   app.setErrorHandler(async (error: Error, _request, reply) =>
-    send(reply.code(500), failedView(error.message)),
+    send(reply.code(400), failedView(error.message)),
   )
 
   app.get('/', async (request, reply) => {
@@ -71,7 +71,11 @@ export async function startPage({ port, mcpUrl, revokeAtGithub }: PageOptions): 
   app.post('/revoke', async (request, reply) => {
     revokeAtGithub()
     const visit = visitOf(request)
-    if (visit) delete visit.last
+    if (visit)
+      visit.last = {
+        tool: 'At GitHub',
+        answer: { text: 'Access taken back. Now call whoami.', isError: false },
+      }
     return reply.redirect('/', 303)
   })
 

@@ -1,30 +1,52 @@
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 
-/** The wanted port if nobody has it, else any free one. */
-export async function freePort(wanted?: number): Promise<number> {
-  if (wanted !== undefined && (await isFree(wanted))) return wanted
-  const port = await tryListening(0, '127.0.0.1')
-  if (port === undefined) throw new Error('there is no free port on this machine')
-  return port
+/**
+ * This many free ports, no two the same: from `first` on where nobody has them, any others elsewhere. Each is held for
+ * a moment, until all are found.
+ */
+export async function freePorts(count: number, first?: number): Promise<number[]> {
+  const held: Server[] = []
+  const ports: number[] = []
+  try {
+    for (let offset = 0; offset < count; offset++) {
+      const wanted = first === undefined ? 0 : first + offset
+      const server = (await isFreeOnIpv6(wanted)) ? await hold(wanted, '127.0.0.1') : undefined
+      const found = server ?? (await hold(0, '127.0.0.1'))
+      if (!found) throw new Error('there is no free port on this machine')
+      held.push(found)
+      ports.push(portOf(found))
+    }
+    return ports
+  } finally {
+    await Promise.all(held.map(release))
+  }
 }
 
-/** On both addresses, since browsers try both for `localhost`. */
-async function isFree(port: number): Promise<boolean> {
-  const hasIpv6 = (await tryListening(0, '::1')) !== undefined
-  const hosts = hasIpv6 ? ['127.0.0.1', '::1'] : ['127.0.0.1']
-  const found = await Promise.all(hosts.map((host) => tryListening(port, host)))
-  return !found.includes(undefined)
+/** Browsers try both addresses of `localhost`, so whoever has a port on one of them is in the way. */
+async function isFreeOnIpv6(port: number): Promise<boolean> {
+  const server = await hold(port, '::1')
+  if (server) await release(server)
+  return server !== undefined || !(await hasIpv6())
 }
 
-/** The port that was listened on for a moment; absent where somebody else has it. */
-function tryListening(port: number, host: string): Promise<number | undefined> {
+async function hasIpv6(): Promise<boolean> {
+  const server = await hold(0, '::1')
+  if (server) await release(server)
+  return server !== undefined
+}
+
+function hold(port: number, host: string): Promise<Server | undefined> {
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', () => resolve(undefined))
-    server.listen(port, host, () => {
-      const address = server.address()
-      const found = typeof address === 'object' ? address?.port : undefined
-      server.close(() => resolve(found))
-    })
+    server.listen(port, host, () => resolve(server))
   })
 }
+
+function portOf(server: Server): number {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('a held port has a number')
+  return address.port
+}
+
+const release = (server: Server) => new Promise((resolve) => server.close(resolve))

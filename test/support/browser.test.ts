@@ -42,14 +42,16 @@ test('a form is sent with its hidden fields, what is ticked, and the pressed but
   const { url, seen } = await site(`<form method="post" action="/go">
 <input type="hidden" name="shown" value="&quot;1&quot;"><input type="checkbox" name="p" value="a" checked>
 <input type="checkbox" name="p" value="b"><input name="note" value="">
-<button name="decision" value="deny">Deny</button><button name="decision" value="allow">Allow</button></form>`)
+<button name="decision" value="deny">Deny</button><button name="decision" value="allow">Allow</button>
+<button formaction="/elsewhere">Elsewhere</button></form>`)
   const browser = createBrowser()
   const stop = await browser.get(url)
   await browser.submit(stop, { button: 'Allow' })
   expect(new URLSearchParams(seen.at(-1)?.body).toString()).toBe('shown=%221%22&p=a&note=&decision=allow')
   await browser.submit(stop, { button: 'deny', fields: { p: ['a', 'b'], note: 'no' } })
   expect(seen.at(-1)?.body).toBe('shown=%221%22&p=a&p=b&note=no&decision=deny')
-  expect(() => browser.submit(stop)).toThrow('not one button but 2')
+  expect(await browser.submit(stop, { button: 'Elsewhere' })).toMatchObject({ url: `${url}/elsewhere` })
+  expect(() => browser.submit(stop)).toThrow('not one button but 3')
   expect(() => browser.submit(stop, { button: 'Allow', fields: { nothing: '1' } })).toThrow(
     'no field nothing',
   )

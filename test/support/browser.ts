@@ -129,9 +129,9 @@ export function createBrowser(options: BrowserOptions = {}): Browser {
   const get: Browser['get'] = (url, sent = {}) => go(url, 'GET', undefined, sent)
 
   const submit: Browser['submit'] = (page, press = {}) => {
-    const { form, parameters } = fillIn(page, press)
-    if (form.method === 'POST') return go(form.action, 'POST', String(parameters), { from: page.url })
-    const url = new URL(form.action)
+    const { method, action, parameters } = fillIn(page, press)
+    if (method === 'POST') return go(action, 'POST', String(parameters), { from: page.url })
+    const url = new URL(action)
     url.search = String(parameters)
     return get(url.href, { from: page.url })
   }

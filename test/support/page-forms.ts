@@ -15,14 +15,21 @@ export type Field = {
   sent: boolean
 }
 
-export type Button = { name: string; value: string; text: string }
+export type Button = {
+  name: string
+  value: string
+  text: string
+  /** Absolute; where the form goes, unless the button says otherwise. */
+  action: string
+}
 
 export type Link = { href: string; text: string }
 
 export function readForms(markup: string, pageUrl: string): Form[] {
+  const absolute = (address = '') => new URL(address || pageUrl, pageUrl).href
   return elements(markup, 'form').map(({ attributes, content }) => ({
     method: attributes.get('method')?.toLowerCase() === 'post' ? 'POST' : 'GET',
-    action: new URL(attributes.get('action') || pageUrl, pageUrl).href,
+    action: absolute(attributes.get('action')),
     fields: [...content.matchAll(/<input\b([^>]*)>/g)]
       .map(([, inside = '']) => readField(readAttributes(inside)))
       .filter(({ name, type }) => name !== '' && type !== 'submit'),
@@ -32,6 +39,7 @@ export function readForms(markup: string, pageUrl: string): Form[] {
         name: button.attributes.get('name') ?? '',
         value: button.attributes.get('value') ?? '',
         text: visibleText(button.content),
+        action: absolute(button.attributes.get('formaction') ?? attributes.get('action')),
       })),
   }))
 }

@@ -54,8 +54,11 @@ export function leftTo(url: URL, { status, headers }: Response): Stop {
   return { url: url.href, left: true, status, headers, html: '', text: '', forms: [], links: [] }
 }
 
-/** The form that has the button, and everything it sends: its fields in their order, then the button. */
-export function fillIn(page: Stop, press: Press): { form: Form; parameters: URLSearchParams } {
+/** Where the form of a button goes, and everything it sends: its fields in their order, then the button. */
+export function fillIn(
+  page: Stop,
+  press: Press,
+): Pick<Form, 'method' | 'action'> & { parameters: URLSearchParams } {
   const found = page.forms.flatMap((form) => buttonsOf(form, press).map((button) => ({ form, button })))
   const [first, ...more] = found
   if (!first || more.length > 0) {
@@ -73,7 +76,7 @@ export function fillIn(page: Stop, press: Press): { form: Form; parameters: URLS
   const parameters = new URLSearchParams(kept.map(({ name, value }): [string, string] => [name, value]))
   for (const [name, value] of parametersOf(fields)) parameters.append(name, value)
   if (button.name !== '') parameters.append(button.name, button.value)
-  return { form, parameters }
+  return { method: form.method, action: button.action, parameters }
 }
 
 function buttonsOf(form: Form, { button: wanted }: Press): Form['buttons'] {
