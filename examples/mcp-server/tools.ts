@@ -40,10 +40,10 @@ export function createTools(settings: Settings, caller: Caller): McpServer {
     ),
   )
   server.registerTool('list_events', { description: 'What is in your Google calendar', annotations }, () =>
-    ask<{ items: { summary: string; start: { dateTime: string } }[] }>(
+    ask<{ items: { summary: string; start: { dateTime?: string; date?: string } }[] }>(
       'google',
       '/calendar/v3/calendars/primary/events',
-      ({ items }) => lines(items.map(({ summary, start }) => `${start.dateTime} ${summary}`)),
+      ({ items }) => lines(items.map(({ summary, start }) => `${start.dateTime ?? start.date} ${summary}`)),
     ),
   )
   server.registerTool('list_sites', { description: 'Your Atlassian sites', annotations }, () =>
