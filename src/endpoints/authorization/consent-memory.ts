@@ -1,3 +1,4 @@
+import { redirectKind } from '../../clients/redirect-uri.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { ProviderAsk } from '../../grants/asks.ts'
 import { sha256 } from '../../lib/secret.ts'
@@ -32,14 +33,15 @@ export function renderingHash(consenting: Consenting): string {
 
 /**
  * Whether the person's recorded yes covers all of this, so that the page may be skipped. Only for clients whose
- * identity is assured: anybody can present a public client's id (RFC 8252 section 8.6).
+ * identity is assured, where the answer goes to a web address: anybody can present a public client's id, and any
+ * program on the device can take what goes to a loopback port or an app's scheme (RFC 8252 section 8.6).
  */
 export async function hasStandingConsent(gateway: Gateway, consenting: Consenting): Promise<boolean> {
   const { request, client, resource, person } = consenting
   if (request.kind !== 'authorization' || !person || request.prompt.includes('consent')) return false
   const isAssured =
     client.trusted || (client.origin !== 'dynamic' && client.metadata.token_endpoint_auth_method !== 'none')
-  if (!isAssured) return false
+  if (!isAssured || redirectKind(request.redirectUri).kind !== 'web') return false
   const consent = await gateway.store.consents.find({
     subjectId: person.subjectId,
     clientId: client.id,

@@ -5,12 +5,11 @@ import { PageRefusal } from '../../http/page-refusal.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
 import type { Parameters } from '../../lib/parameters.ts'
 import { donePage } from '../../pages/done.ts'
-import type { ConsentDecision } from '../../storage/documents.ts'
 import type { Interaction, InteractionChange } from '../../storage/interactions.ts'
 import { renderingHash } from './consent-memory.ts'
 import { interactionUrl } from './dispatch.ts'
 import { endInteraction } from './failure.ts'
-import { consentingOf, loadPlan, type Plan, refusalOf } from './plan.ts'
+import { consentingOf, loadPlan, type Plan, refusalOf, yesTo } from './plan.ts'
 import { issuerHost } from './views.ts'
 
 /** What the person said on one of an interaction's pages. It changes the row and goes back to the dispatcher. */
@@ -77,12 +76,11 @@ async function allow(
   }
   const kept = form.all.get('provider') ?? []
   const skipped = plan.asks.filter((ask) => !ask.required && !kept.includes(ask.provider.id))
-  const consent: ConsentDecision = {
-    at: gateway.clock(),
-    scopes: plan.scopes,
-    providers: Object.fromEntries(plan.asks.map((ask) => [ask.provider.id, ask.scopes])),
-    skipped: skipped.map((ask) => ask.provider.id),
-  }
+  const consent = yesTo(
+    plan,
+    skipped.map((ask) => ask.provider.id),
+    gateway.clock(),
+  )
   // Whoever is signed in now is the one who said yes, whatever another tab does next.
   return await advance(gateway, reply, plan, { consent, ...plan.person })
 }

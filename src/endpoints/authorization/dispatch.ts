@@ -8,7 +8,7 @@ import type { Interaction } from '../../storage/interactions.ts'
 import { endWithFailure } from './failure.ts'
 import { startLeg } from './leg.ts'
 import { nextStep, type Step } from './next-step.ts'
-import { loadPlan, type Plan, refusalOf, standingOf } from './plan.ts'
+import { loadPlan, type Plan, refusalOf, standingOf, yesTo } from './plan.ts'
 import { respond } from './respond.ts'
 import { showChoice, showConsent, showSwitch } from './show.ts'
 
@@ -72,7 +72,11 @@ async function goUpstream(
     scopes: keepsTokens ? ask.scopes : [],
     reconsent: plan.interaction.leg?.reconsent ?? false,
   }
-  const started = await startLeg(gateway, plan.interaction, provider, leg, promptsFor(plan, step))
+  const started = await startLeg(gateway, plan.interaction, provider, leg, {
+    prompts: promptsFor(plan, step),
+    // Another tab may sign somebody else in meanwhile: what comes back is for whoever went, on the yes they gave.
+    settled: { consent: plan.interaction.consent ?? yesTo(plan, [], gateway.clock()), ...plan.person },
+  })
   switch (started.outcome) {
     case 'started':
       return seeOther(reply, started.url.href)

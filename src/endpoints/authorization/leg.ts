@@ -3,7 +3,7 @@ import type { Gateway } from '../../gateway.ts'
 import type { Place } from '../../lib/seal.ts'
 import { newSecret, sha256 } from '../../lib/secret.ts'
 import type { Leg } from '../../storage/documents.ts'
-import type { Interaction } from '../../storage/interactions.ts'
+import type { Interaction, InteractionChange } from '../../storage/interactions.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { UpstreamFailure } from '../../upstream/tokens.ts'
 
@@ -21,6 +21,12 @@ const secretsPlace = (interactionId: string): Place => ({
   column: 'sealed_leg_secrets',
 })
 
+type TripOptions = {
+  prompts?: readonly ('select_account' | 'login')[]
+  /** What is certain before the trip and must still be so when the browser comes back. */
+  settled?: Pick<InteractionChange, 'consent' | 'subjectId' | 'authTime'>
+}
+
 export type StartedLeg =
   | { outcome: 'started'; url: URL }
   | { outcome: 'failed'; failure: UpstreamFailure }
@@ -36,7 +42,7 @@ export async function startLeg(
   interaction: Interaction,
   provider: Provider,
   leg: Leg,
-  prompts: readonly ('select_account' | 'login')[] = [],
+  { prompts = [], settled = {} }: TripOptions = {},
 ): Promise<StartedLeg> {
   const state = newSecret('cc_state_')
   const secrets: LegSecrets = { codeVerifier: newSecret(''), nonce: newSecret('') }
@@ -57,6 +63,7 @@ export async function startLeg(
   const saved = await gateway.store.interactions.advance(
     interaction,
     {
+      ...settled,
       leg,
       legStateHash: sha256(state),
       sealedLegSecrets: await gateway.sealer.seal(JSON.stringify(secrets), secretsPlace(interaction.id)),

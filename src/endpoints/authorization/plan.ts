@@ -5,7 +5,7 @@ import { PageRefusal } from '../../http/page-refusal.ts'
 import type { BrowserSession } from '../../storage/browser-sessions.ts'
 import type { Client } from '../../storage/clients.ts'
 import type { Connection } from '../../storage/connections.ts'
-import type { AuthorizationRequest, ConnectRequest } from '../../storage/documents.ts'
+import type { AuthorizationRequest, ConnectRequest, ConsentDecision } from '../../storage/documents.ts'
 import type { Interaction } from '../../storage/interactions.ts'
 import type { Resource } from '../../storage/resources.ts'
 import { canSignIn, type Provider } from '../../upstream/provider.ts'
@@ -154,11 +154,18 @@ function stateOf(gateway: Gateway, plan: Plan, ask: ProviderAsk): Standing['asks
 /** The connection that serves an ask: what this flow brought, or what the person had. */
 export function connectionFor(plan: Plan, ask: ProviderAsk, now: number): string | undefined {
   const brought = plan.interaction.connected[ask.provider.id]
-  if (brought !== undefined) return brought
+  // Still there, and this person's.
+  if (plan.held.some(({ id }) => id === brought)) return brought
   // A connect link is there because what the person has does not do.
   if (plan.interaction.request.kind === 'connect') return undefined
   if (plan.interaction.consent?.skipped.includes(ask.provider.id)) return undefined
   return plan.held.find((connection) => serves(ask, connection, now))?.id
+}
+
+/** A yes to everything a plan asks, but for the optional providers that are left out. */
+export function yesTo({ scopes, asks }: Plan, skipped: string[], now: number): ConsentDecision {
+  const providers = Object.fromEntries(asks.map((ask) => [ask.provider.id, ask.scopes]))
+  return { at: now, scopes, providers, skipped }
 }
 
 export function consentingOf({ interaction, client, resource, scopes, asks, person }: Plan): Consenting {
