@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { loadConfig } from '../../src/config/config.ts'
 import type { Secrets } from '../../src/gateway.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -25,6 +26,7 @@ export type TestGateway = {
   issuer: string
   clock: TestClock
   adminToken: string
+  masterKey: Uint8Array
   /** Everything it logged, as one text. */
   logs(): string
   /** The folder of its database. */
@@ -37,8 +39,8 @@ export type TestGateway = {
     body?: unknown,
     expect?: number,
   ): Promise<Body>
-  /** Stops and starts again over the same database and keys. */
-  restart(): Promise<void>
+  /** Stops and starts again over the same database and keys; with another configuration file, if one is given. */
+  restart(file?: unknown): Promise<void>
   stop(): Promise<void>
 }
 
@@ -56,7 +58,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const folder = mkdtempSync(join(tmpdir(), 'coatcheck-test-'))
   const clock = options.clock ?? createTestClock()
   const adminToken = `cc_admin_${randomBytes(32).toString('base64url')}`
-  const secrets: Secrets = { masterKeys: [{ id: 'test', key: randomBytes(32) }], adminToken }
+  const masterKey = randomBytes(32)
+  const secrets: Secrets = { masterKeys: [{ id: 'test', key: masterKey }], adminToken }
   const lines: string[] = []
   const env = {
     COATCHECK_ISSUER: `http://localhost:${port}`,
@@ -66,19 +69,23 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     COATCHECK_CONFIG: 'config.json',
     ...options.env?.(port),
   }
-  const config = loadConfig(env, () => JSON.stringify(options.file ?? {}))
+  const load = (file: unknown) => loadConfig(env, () => JSON.stringify(file))
+  let config = load(options.file ?? {})
   const log = { level: 'debug', stream: { write: (line: string) => void lines.push(line) } }
   const start = () => startGateway(config, secrets, { clock: clock.now, log })
   let running = await start()
+  // Where it really is: the issuer may be the name of a proxy before it.
+  const path = new URL(config.issuer).pathname.replace(/\/$/, '')
   return {
     issuer: config.issuer,
     clock,
     adminToken,
+    masterKey,
     folder,
     logs: () => lines.join(''),
     running: () => running,
-    async admin<Body>(method: string, path: string, body?: unknown, expect?: number) {
-      const response = await fetch(`${config.issuer}/admin/v1${path}`, {
+    async admin<Body>(method: string, route: string, body?: unknown, expect?: number) {
+      const response = await fetch(`${running.url}${path}/admin/v1${route}`, {
         method,
         headers: {
           authorization: `Bearer ${adminToken}`,
@@ -88,11 +95,14 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       })
       const answer = await response.text()
       const isWanted = expect === undefined ? response.ok : response.status === expect
-      if (!isWanted) throw new Error(`${method} ${path} answered ${response.status}: ${answer}`)
+      if (!isWanted) throw new Error(`${method} ${route} answered ${response.status}: ${answer}`)
       return (answer === '' ? {} : JSON.parse(answer)) as Body
     },
-    async restart() {
+    async restart(file) {
       await running.stop()
+      if (file !== undefined) config = load(file)
+      // Connections kept alive by fetch learn only from the event loop that their other end is gone.
+      for (let turns = 0; turns < 10; turns++) await turn()
       running = await start()
     },
     async stop() {
