@@ -94,6 +94,7 @@ function assemble(config: Config, secrets: Secrets, clock: Clock, database: Data
       probe: upstream.probe,
       clock,
       margin: lifetimes.upstream_refresh_margin,
+      backoff: lifetimes.upstream_failure_backoff,
     }),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),
     ready: () => database.ping(),

@@ -3,13 +3,8 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { z } from 'zod'
 import type { Gateway } from '../gateway.ts'
 import { requestConnect } from '../grants/connect-request.ts'
-import {
-  type AskingResource,
-  type OpenSession,
-  openSession,
-  type Release,
-  retrieveToken,
-} from '../grants/retrieval.ts'
+import { type AskingResource, type OpenSession, openSession } from '../grants/open-session.ts'
+import { type Release, retrieveToken } from '../grants/retrieval.ts'
 import { type RetrievalRefusal, refusal, retrievalErrors } from '../grants/retrieval-error.ts'
 import { readWish, wishParameters } from '../grants/retrieval-wish.ts'
 import { authenticateCaller } from '../http/callers.ts'

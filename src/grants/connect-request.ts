@@ -1,7 +1,8 @@
 import { missingScopes } from '../upstream/provider.ts'
-import { allowedScopes } from './asks.ts'
+import { allowedScopes, isReleasable } from './asks.ts'
 import { createConnectLink, type NewConnectLink } from './connect-link.ts'
-import type { AskingResource, OpenSession, RetrievalParts } from './retrieval.ts'
+import type { AskingResource, OpenSession } from './open-session.ts'
+import type { RetrievalParts } from './retrieval.ts'
 import { type RetrievalRefusal, refusal } from './retrieval-error.ts'
 
 export type ConnectRequested = { outcome: 'created'; link: NewConnectLink } | RetrievalRefusal
@@ -28,7 +29,10 @@ export async function requestConnect(
   )
   const isKnown = wish.account === undefined || wish.account === 'new' || ofAccount.length > 0
   if (!isKnown) return refusal('invalid_request')
-  const held = ofAccount.flatMap(({ scopes }) => scopes)
+  // What the resource may no longer have is not asked for again.
+  const held = ofAccount
+    .filter((each) => isReleasable(provider, each, allowed))
+    .flatMap(({ scopes }) => scopes)
   const scopes = [...new Set([...held, ...(asked.length > 0 ? asked : allowed)])]
   const link = await createConnectLink(
     parts,

@@ -1,30 +1,14 @@
 import { aboutGrant, auditEvent } from '../audit/event.ts'
-import type { Clock } from '../lib/clock.ts'
 import type { Connection } from '../storage/connections.ts'
 import type { Grant } from '../storage/grants.ts'
-import type { Resource, ResourceCredential } from '../storage/resources.ts'
-import type { Store } from '../storage/store.ts'
-import type { AccessTokenClaims } from '../tokens/access-token.ts'
 import type { FreshToken, FreshTokens } from '../upstream/fresh-token.ts'
 import { missingScopes, type Provider } from '../upstream/provider.ts'
-import type { ProviderRegistry } from '../upstream/registry.ts'
 import { allowedScopes, isReleasable } from './asks.ts'
 import { type ConnectLinkParts, type ConnectWish, createConnectLink } from './connect-link.ts'
+import { type AskingResource, openSession, type SessionParts, type UserToken } from './open-session.ts'
 import { type RetrievalErrorFacts, type RetrievalRefusal, refusal } from './retrieval-error.ts'
-import { grantStanding } from './standing.ts'
 
-export type RetrievalParts = ConnectLinkParts & {
-  store: Pick<Store, 'grants' | 'connections' | 'subjects' | 'resources' | 'clients' | 'connectLinks'>
-  providers: ProviderRegistry
-  freshToken: FreshTokens
-  clock: Clock
-}
-
-/** The resource that asks, as its credential proved. */
-export type AskingResource = { resource: Resource; credential: ResourceCredential }
-
-/** What comes of the person's own access token, where one was sent: its claims if it is good. */
-export type UserToken = { sent: 'none' } | { sent: 'invalid' } | { sent: 'valid'; claims: AccessTokenClaims }
+export type RetrievalParts = SessionParts & ConnectLinkParts & { freshToken: FreshTokens }
 
 export type RetrievalRequest = {
   tsid: string
@@ -46,79 +30,46 @@ export type Release = {
   account: { id: string; label: string }
 }
 
-/** A session that answers the resource that asks, and what it may draw on. */
-export type OpenSession = { outcome: 'open'; grant: Grant; connections: Connection[] }
-
-/**
- * A token session for the resource it belongs to. Unknown, revoked, ended, disabled and another resource's are
- * one answer. Without the person's token it is open as long as the last access token issued for it, and as much
- * longer as an administrator allowed the resource.
- */
-export async function openSession(
-  parts: RetrievalParts,
-  { resource }: AskingResource,
-  tsid: string,
-  userToken: UserToken,
-): Promise<OpenSession | RetrievalRefusal> {
-  const now = parts.clock()
-  const grant = await parts.store.grants.findByTsid(tsid)
-  if (!grant || grant.resourceId !== resource.id || grant.accessEndsAt === null) {
-    return refusal('unknown_token_session')
-  }
-  if (!(await grantStanding(parts, grant, now)).stands) return refusal('unknown_token_session')
-  const { require_user_token: required = false, offline_retrieval: offline = 0 } = resource.document
-  const isOpen = {
-    none: !required && now < grant.accessEndsAt + offline,
-    invalid: false,
-    valid: userToken.sent === 'valid' && isOf(userToken.claims, grant),
-  }[userToken.sent]
-  if (!isOpen) return refusal('invalid_user_token')
-  return { outcome: 'open', grant, connections: await parts.store.connections.listForGrant(grant.id) }
-}
-
-const isOf = (claims: AccessTokenClaims, grant: Grant) =>
-  claims.tsid === grant.tsid && claims.subject === grant.subjectId && claims.audience === grant.audience
-
 /** The one policy behind both faces of token retrieval; its checks stand in the order errors are reported in. */
 export async function retrieveToken(
   parts: RetrievalParts,
   asking: AskingResource,
   request: RetrievalRequest,
 ): Promise<Release | RetrievalRefusal> {
-  const session = await openSession(parts, asking, request.tsid, request.userToken)
-  if (session.outcome === 'refused') return session
-
-  const provider = await parts.providers.find(request.provider)
-  const allowed = provider?.enabled ? allowedScopes(asking.resource, provider) : undefined
-  if (!provider || !allowed) return refusal('not_allowed')
-  if (missingScopes(provider, allowed, withoutIdentity(provider, request.scopes)).length > 0) {
-    return refusal('not_allowed')
-  }
-
-  const held = session.connections.filter((connection) => isReleasable(provider, connection, allowed))
-  const chosen = chooseConnection(provider, held, request)
+  const entitled = await entitlement(parts, asking, request)
+  if (entitled.outcome === 'refused') return entitled
+  const { grant, provider, allowed } = entitled
+  const chosen = chooseConnection(provider, entitled.held, request)
   if (chosen.outcome === 'several')
     return refusal('account_selection_required', { accounts: chosen.accounts })
 
   const askPerson = async (code: RetrievalRefusal['code'], wish: Omit<ConnectWish, 'provider'>, facts = {}) =>
-    await withConnectUrl(parts, asking, session.grant, code, { provider: provider.id, ...wish }, facts)
-  if (chosen.outcome === 'none') {
-    return await askPerson('not_connected', { scopes: allowed })
-  }
+    await withConnectUrl(parts, asking, grant, code, { provider: provider.id, ...wish }, facts)
+  if (chosen.outcome === 'none') return await askPerson('not_connected', { scopes: allowed })
 
   const { connection } = chosen
   const repair = { scopes: union(connection.scopes, request.scopes), accountId: connection.accountId }
+  const insufficient = async (missing: string[]) =>
+    await askPerson('insufficient_upstream_scope', repair, { missing_scopes: missing })
   const missing = missingScopes(provider, connection.scopes, request.scopes)
-  if (missing.length > 0 && connection.status === 'live') {
-    return await askPerson('insufficient_upstream_scope', repair, { missing_scopes: missing })
-  }
+  if (missing.length > 0 && connection.status === 'live') return await insufficient(missing)
+
   const fresh = await parts.freshToken(provider, connection, {
     minTtl: request.minTtl,
     ...(request.rejected === undefined ? {} : { rejected: request.rejected }),
   })
+  // A provider may have been waited for: what is true now decides, not what was true when this began.
+  const isAsBefore = fresh.outcome === 'token' && !fresh.waited
+  const now = isAsBefore ? entitled : await entitlement(parts, asking, request)
+  if (now.outcome === 'refused') return now
+  if (!now.held.some(({ id }) => id === connection.id)) {
+    return await askPerson('not_connected', { scopes: now.allowed })
+  }
   switch (fresh.outcome) {
-    case 'token':
-      return await release(parts, asking, session.grant, fresh)
+    case 'token': {
+      const lost = missingScopes(provider, fresh.connection.scopes, request.scopes)
+      return lost.length > 0 ? await insufficient(lost) : await release(parts, asking, grant, fresh)
+    }
     case 'needs_reauthorization':
       return await askPerson('needs_reauthorization', repair, { since: fresh.since, reason: fresh.reason })
     case 'misconfigured':
@@ -128,6 +79,38 @@ export async function retrieveToken(
     case 'unavailable':
       return refusal('upstream_unavailable', { retry_after: fresh.retryAfter })
   }
+}
+
+type Entitlement = {
+  outcome: 'entitled'
+  grant: Grant
+  provider: Provider
+  /** The scopes of the provider this resource may have. */
+  allowed: string[]
+  /** The connections of the session that may be released to it. */
+  held: Connection[]
+}
+
+/** What this resource may have of this session at this provider, by what stands in the database now. */
+async function entitlement(
+  parts: RetrievalParts,
+  asking: AskingResource,
+  request: RetrievalRequest,
+): Promise<Entitlement | RetrievalRefusal> {
+  const session = await openSession(parts, asking, request.tsid, request.userToken)
+  if (session.outcome === 'refused') return session
+  const { grant, resource, connections } = session
+
+  const provider = await parts.providers.find(request.provider)
+  const allowed = provider?.enabled ? allowedScopes(resource, provider) : undefined
+  if (!provider || !allowed) return refusal('not_allowed')
+  if (missingScopes(provider, allowed, withoutIdentity(provider, request.scopes)).length > 0) {
+    return refusal('not_allowed')
+  }
+  const held = connections.filter(
+    (connection) => connection.subjectId === grant.subjectId && isReleasable(provider, connection, allowed),
+  )
+  return { outcome: 'entitled', grant, provider, allowed, held }
 }
 
 type Choice =

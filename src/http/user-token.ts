@@ -1,5 +1,5 @@
 import type { Gateway } from '../gateway.ts'
-import type { UserToken } from '../grants/retrieval.ts'
+import type { UserToken } from '../grants/open-session.ts'
 import { verifyAccessToken } from '../tokens/access-token.ts'
 
 /** What a resource sent of the person's access token; only one for that resource's own audience counts. */

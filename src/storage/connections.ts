@@ -10,6 +10,7 @@ export type Connection = Tables['connections']['$inferSelect']
 /** The tokens of a connection and what is known of their life. */
 export type StoredTokens = Pick<
   Connection,
+  | 'scopes'
   | 'sealedAccessToken'
   | 'sealedRefreshToken'
   | 'tokenType'
@@ -52,7 +53,8 @@ export function connections(db: Queries, tables: Tables, batch: Batch) {
 
     /**
      * Writes what a provider just handed out. Where the row exists its tokens are replaced; `absent` says what
-     * becomes of a refresh token the provider did not repeat. One of another host or client is never kept.
+     * becomes of a refresh token the provider did not repeat. One of another host or client is never kept, nor one
+     * of a connection that died: for all we know it is what died.
      */
     async save(
       connection: Omit<Connection, 'version'>,
@@ -60,8 +62,8 @@ export function connections(db: Queries, tables: Tables, batch: Batch) {
       event: NewAuditEvent,
     ): Promise<Connection> {
       const { id: _, createdAt: __, lastUsedAt: ___, ...current } = connection
-      const sameOrigin = sql`${table.tokenEndpoint} = excluded.token_endpoint and ${table.upstreamClientId} = excluded.upstream_client_id`
-      const keptUnlessRepeated = sql`coalesce(excluded.sealed_refresh_token, case when ${sameOrigin} then ${table.sealedRefreshToken} end)`
+      const stillGood = sql`${table.status} = 'live' and ${table.tokenEndpoint} = excluded.token_endpoint and ${table.upstreamClientId} = excluded.upstream_client_id`
+      const keptUnlessRepeated = sql`coalesce(excluded.sealed_refresh_token, case when ${stillGood} then ${table.sealedRefreshToken} end)`
       const [saved] = await recorded(event, (queries) =>
         queries
           .insert(table)

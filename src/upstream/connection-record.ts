@@ -46,6 +46,7 @@ export async function sealTokens(
 ): Promise<StoredTokens> {
   const { accessToken, refreshToken, expiresIn, refreshExpiresIn, tokenType } = tokens
   return {
+    scopes: [...tokens.scopes].sort(),
     sealedAccessToken: await sealer.seal(accessToken, accessTokenPlace(id)),
     sealedRefreshToken:
       refreshToken === undefined ? null : await sealer.seal(refreshToken, refreshTokenPlace(id)),
@@ -75,14 +76,12 @@ export async function newConnection(
     issuer: identity.issuer,
     upstreamSubject: identity.subject,
   }
-  const scopes = [...tokens.scopes].sort()
-  const id = connectionId({ ...account, scopes })
+  const id = connectionId({ ...account, scopes: tokens.scopes })
   return {
     id,
     ...account,
     accountId: accountId(account),
     accountLabel: identity.label,
-    scopes,
     tokenEndpoint: tokens.tokenEndpoint,
     upstreamClientId: provider.clientId,
     ...(await sealTokens(sealer, id, tokens, now)),

@@ -1,4 +1,5 @@
 import { auditEvent } from '../audit/event.ts'
+import { putBounded } from '../lib/bounded-map.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Sealer } from '../lib/seal.ts'
 import { equalSecrets, sha256 } from '../lib/secret.ts'
@@ -7,7 +8,7 @@ import type { Store } from '../storage/store.ts'
 import { accessTokenPlace } from './connection-record.ts'
 import type { Provider } from './provider.ts'
 import type { RefreshConnection, Refreshed } from './refresh-connection.ts'
-import type { Probe } from './tokens.ts'
+import type { Probe, ProbeVerdict } from './tokens.ts'
 
 export type TokenWish = {
   /** Seconds of life the caller wants; granted up to an hour or half the token's lifetime. */
@@ -17,7 +18,14 @@ export type TokenWish = {
 }
 
 export type FreshToken =
-  | { outcome: 'token'; accessToken: string; expiresIn: number | undefined; connection: Connection }
+  | {
+      outcome: 'token'
+      accessToken: string
+      expiresIn: number | undefined
+      connection: Connection
+      /** Whether a provider was waited for: what the caller knew before may no longer be true. */
+      waited: boolean
+    }
   | { outcome: 'needs_reauthorization'; since: number; reason: string }
   | { outcome: 'misconfigured' }
   | { outcome: 'limited' | 'unavailable'; retryAfter: number }
@@ -25,10 +33,12 @@ export type FreshToken =
 export type FreshTokens = (provider: Provider, connection: Connection, wish: TokenWish) => Promise<FreshToken>
 
 const longestWish = 3600
+const mostRejections = 10_000
 
 /**
  * Hands out connections' access tokens, refreshed `margin` seconds before they end. Only the provider's own
- * word ends a connection; through everything else a token that still lives is served.
+ * word ends a connection; through everything else a token that still lives is served. Rejections cost a
+ * provider one refresh a token it issued by itself, and after that one question in `backoff` seconds.
  */
 export function createFreshTokens(parts: {
   connections: Store['connections']
@@ -37,10 +47,13 @@ export function createFreshTokens(parts: {
   probe: Probe
   clock: Clock
   margin: number
+  backoff: number
 }): FreshTokens {
   const { connections, sealer, clock } = parts
   /** By connection, the hash of the token a rejection bought: when that one is rejected too, we ask the provider. */
   const boughtByRejection = new Map<string, string>()
+  /** By connection, what the provider said of a rejected token, or is being asked. */
+  const verdicts = new Map<string, { tokenHash: string; until: number; verdict: Promise<ProbeVerdict> }>()
 
   return async (provider, connection, wish) => {
     const end = endOf(provider, connection)
@@ -48,7 +61,7 @@ export function createFreshTokens(parts: {
     const accessToken = await sealer.open(connection.sealedAccessToken, accessTokenPlace(connection.id))
     const isRejected = wish.rejected !== undefined && equalSecrets(wish.rejected, sha256(accessToken))
     if (isRejected) return await replace(provider, connection, accessToken)
-    if (!isDue(connection, wish.minTtl)) return serve(connection, accessToken)
+    if (!isDue(connection, wish.minTtl)) return { ...serve(connection, accessToken), waited: false }
     if (connection.sealedRefreshToken === null) return serveWhileItLives(connection, accessToken)
     return settle(await parts.refresh(provider, connection), connection, accessToken)
   }
@@ -59,12 +72,13 @@ export function createFreshTokens(parts: {
     if (connection.sealedRefreshToken !== null && !wasBought) {
       const refreshed = await parts.refresh(provider, connection)
       if (refreshed.outcome === 'refreshed') {
-        boughtByRejection.set(connection.id, sha256(refreshed.accessToken))
+        putBounded(boughtByRejection, connection.id, sha256(refreshed.accessToken), mostRejections)
       }
       return refreshed.outcome === 'failed' ? trouble(refreshed) : settle(refreshed, connection, refused)
     }
-    boughtByRejection.delete(connection.id)
-    if ((await parts.probe(provider, refused)) !== 'rejected') return serveWhileItLives(connection, refused)
+    if ((await ask(provider, connection, refused)) !== 'rejected') {
+      return serveWhileItLives(connection, refused)
+    }
     const now = clock()
     const dead = await connections.markDead(
       connection,
@@ -80,6 +94,22 @@ export function createFreshTokens(parts: {
     )
     // Where new tokens came in the meantime, they are what the caller should try next.
     return dead ? deadOf(dead) : { outcome: 'unavailable', retryAfter: 1 }
+  }
+
+  /** Asks the provider once for everybody, and not again for a while. */
+  function ask(
+    provider: Provider,
+    { id, tokenEndpoint }: Connection,
+    refused: string,
+  ): Promise<ProbeVerdict> {
+    const tokenHash = sha256(refused)
+    const known = verdicts.get(id)
+    if (known?.tokenHash === tokenHash && known.until > clock()) return known.verdict
+    const verdict = parts.probe(provider, refused, tokenEndpoint)
+    // What failed for a reason of ours says nothing about the token.
+    verdict.catch(() => verdicts.delete(id))
+    putBounded(verdicts, id, { tokenHash, until: clock() + parts.backoff, verdict }, mostRejections)
+    return verdict
   }
 
   function settle(refreshed: Refreshed, before: Connection, accessToken: string): FreshToken {
@@ -106,10 +136,10 @@ export function createFreshTokens(parts: {
       : connection.accessExpiresAt - clock()
   }
 
-  function serve(connection: Connection, accessToken: string): FreshToken {
+  function serve(connection: Connection, accessToken: string): Extract<FreshToken, { outcome: 'token' }> {
     const remaining = remainingOf(connection)
     const expiresIn = Number.isFinite(remaining) ? Math.max(0, remaining) : undefined
-    return { outcome: 'token', accessToken, expiresIn, connection }
+    return { outcome: 'token', accessToken, expiresIn, connection, waited: true }
   }
 
   function serveWhileItLives(connection: Connection, accessToken: string): FreshToken {

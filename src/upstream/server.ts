@@ -27,6 +27,11 @@ export type FindServer = (
   provider: Provider,
 ) => Promise<{ outcome: 'server'; server: Server } | UpstreamFailed>
 
+/** Whether tokens of this token endpoint are this server's: they never go to another host than they came from. */
+export function isFrom({ metadata }: Server, tokenEndpoint: string): boolean {
+  return URL.parse(tokenEndpoint)?.origin === new URL(metadata.token_endpoint).origin
+}
+
 /** Seconds a metadata document is believed, and seconds until a failed look is tried again. */
 const lifetime = 3600
 const pause = 30

@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import { type Claims, textAt } from './claims.ts'
 import { createClient } from './client.ts'
 import type { Provider } from './provider.ts'
-import type { Server } from './server.ts'
+import { isFrom, type Server } from './server.ts'
 import { createTokenFetch, toTokens } from './token-answer.ts'
 import type { TokenOutcome, TokenRefresh } from './tokens.ts'
 import { failureOfException, UpstreamError } from './upstream-error.ts'
@@ -24,7 +24,7 @@ export async function refreshTokens(
     tokenFetch: createTokenFetch(provider, server, 'refresh', clock),
   })
   try {
-    if (URL.parse(refresh.tokenEndpoint)?.origin !== new URL(server.metadata.token_endpoint).origin) {
+    if (!isFrom(server, refresh.tokenEndpoint)) {
       throw new UpstreamError({ kind: 'reauth', code: 'provider_changed' })
     }
     const answer = await oidc.refreshTokenGrant(client, refresh.refreshToken)

@@ -69,5 +69,10 @@ export type ExchangeCode = (provider: Provider, exchange: CodeExchange) => Promi
 
 export type RefreshTokens = (provider: Provider, refresh: TokenRefresh) => Promise<TokenOutcome>
 
-/** What the provider's identity endpoint says of an access token; only its 401 is a rejection. */
-export type Probe = (provider: Provider, accessToken: string) => Promise<'accepted' | 'rejected' | 'unknown'>
+/**
+ * What the provider's identity endpoint says of an access token; only its 401 is a rejection. A token that came
+ * from the token endpoint of another host is not shown to this one.
+ */
+export type Probe = (provider: Provider, accessToken: string, tokenEndpoint?: string) => Promise<ProbeVerdict>
+
+export type ProbeVerdict = 'accepted' | 'rejected' | 'unknown'

@@ -2,7 +2,7 @@ import { type AuthorizationTrip, authorizationUrl } from './authorization-url.ts
 import { exchangeCode } from './code-exchange.ts'
 import { type IdentityOutcome, identify } from './identity.ts'
 import type { Provider } from './provider.ts'
-import { createFindServer, type UpstreamParts } from './server.ts'
+import { createFindServer, isFrom, type UpstreamParts } from './server.ts'
 import { refreshTokens } from './token-refresh.ts'
 import type { ExchangeCode, Probe, RefreshTokens, UpstreamFailed, UpstreamTokens } from './tokens.ts'
 import { probe } from './userinfo.ts'
@@ -40,9 +40,12 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       const found = await findServer(provider)
       return found.outcome === 'failed' ? found : identify(provider, found.server, clock, tokens)
     },
-    async probe(provider, accessToken) {
+    async probe(provider, accessToken, tokenEndpoint) {
       const found = await findServer(provider)
-      return found.outcome === 'failed' ? 'unknown' : probe(provider, found.server, accessToken)
+      if (found.outcome === 'failed') return 'unknown'
+      const { server } = found
+      if (tokenEndpoint !== undefined && !isFrom(server, tokenEndpoint)) return 'unknown'
+      return probe(provider, server, accessToken)
     },
   }
 }

@@ -1,6 +1,7 @@
 import { OAuthError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { type AskingResource, type Release, retrieveToken } from '../../grants/retrieval.ts'
+import type { AskingResource } from '../../grants/open-session.ts'
+import { type Release, retrieveToken } from '../../grants/retrieval.ts'
 import { type RetrievalRefusal, refusal, retrievalErrors } from '../../grants/retrieval-error.ts'
 import { readWish, wishParameters } from '../../grants/retrieval-wish.ts'
 import { readUserToken } from '../../http/user-token.ts'
