@@ -66,9 +66,10 @@ export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gat
     const { tsid, ticket } = request.params
     const session = await sessionFor(gateway, request, asking, tsid)
     if (session.outcome === 'refused') return refuse(reply, session)
-    const link = await settledLink(gateway, request, ticket, Math.min(Number(wait), longestWait))
-    if (link?.grantId !== session.grant.id) return refuse(reply, refusal('unknown_token_session'))
-    return answer(reply, linkAnswer(link, gateway.clock()))
+    const asked = { ticketHash: sha256(ticket), grantId: session.grant.id }
+    const link = await settledLink(gateway, request, asked, Math.min(Number(wait), longestWait))
+    if (!link) return refuse(reply, refusal('unknown_token_session'))
+    return answer(reply, linkAnswer(gateway, link))
   })
 }
 
@@ -107,20 +108,27 @@ async function sessionFor(
   return await openSession(gateway, asking, tsid, await userTokenOf(gateway, request, asking))
 }
 
-/** The link once it is no longer under way, or as it stands when `wait` seconds are over. */
+/** The session's link once it is no longer under way, or as it stands when `wait` seconds are over. */
 async function settledLink(
   gateway: Gateway,
   request: FastifyRequest,
-  ticket: string,
+  asked: Pick<ConnectLink, 'ticketHash' | 'grantId'>,
   wait: number,
 ): Promise<ConnectLink | undefined> {
-  const ticketHash = sha256(ticket)
   for (let waited = 0; ; waited += 0.5) {
-    const link = await gateway.store.connectLinks.find(ticketHash)
-    const isUnderWay = link?.status === 'pending' || link?.status === 'opened'
+    const link = await gateway.store.connectLinks.find(asked.ticketHash)
+    if (link?.grantId !== asked.grantId) return undefined
+    const isUnderWay = ['pending', 'opened'].includes(linkState(gateway, link))
     if (!isUnderWay || waited >= wait || request.raw.destroyed) return link
     await pause(500)
   }
+}
+
+/** A link that was followed is under way for as long as the interaction it became can last. */
+function linkState({ config, clock }: Gateway, { status, expiresAt }: ConnectLink) {
+  const lasts = { pending: 0, opened: config.lifetimes.interaction, completed: undefined, failed: undefined }
+  const more = lasts[status]
+  return more !== undefined && expiresAt + more <= clock() ? 'expired' : status
 }
 
 function sessionAnswer({ grant, connections }: OpenSession) {
@@ -157,9 +165,9 @@ function tokenAnswer(release: Release) {
   }
 }
 
-function linkAnswer({ status, reason, expiresAt, provider }: ConnectLink, now: number) {
-  const state = status === 'pending' && expiresAt <= now ? 'expired' : status
-  return { state, provider, ...(reason === null ? {} : { reason }) }
+function linkAnswer(gateway: Gateway, link: ConnectLink) {
+  const { provider, reason } = link
+  return { state: linkState(gateway, link), provider, ...(reason === null ? {} : { reason }) }
 }
 
 function answer(reply: FastifyReply, body: Record<string, unknown>): FastifyReply {

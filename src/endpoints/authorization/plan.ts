@@ -1,6 +1,7 @@
 import { AuthorizationError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { asksFor, type ProviderAsk, serves } from '../../grants/asks.ts'
+import { grantStanding } from '../../grants/standing.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import type { BrowserSession } from '../../storage/browser-sessions.ts'
 import type { Client } from '../../storage/clients.ts'
@@ -80,11 +81,15 @@ async function authorizationAsks(
   return { asks, candidates: listed.length > 0 ? listed : ableToSignIn }
 }
 
-/** A connect link asks for one provider, and may be used by its subject alone, by any of their identities. */
+/**
+ * A connect link asks for one provider, and may be used by its subject alone, by any of their identities; never
+ * longer than its token session lasts.
+ */
 async function connectAsks(gateway: Gateway, request: ConnectRequest): Promise<Involved> {
   const provider = await gateway.providers.find(request.provider)
   const grant = await gateway.store.grants.find(request.grantId)
-  if (!provider?.enabled || !grant) throw new PageRefusal(410, { kind: 'expired' })
+  const standing = grant && (await grantStanding(gateway, grant, gateway.clock()))
+  if (!provider?.enabled || !grant || !standing?.stands) throw new PageRefusal(410, { kind: 'expired' })
   const identities = await gateway.store.subjects.listIdentities(grant.subjectId)
   const found = await Promise.all(identities.map((identity) => gateway.providers.find(identity.provider)))
   const able = found.filter((candidate) => candidate !== undefined).filter(canSignIn)
