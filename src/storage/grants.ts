@@ -164,7 +164,7 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
      * the longest idle first.
      */
     async redeemCode(
-      code: Code,
+      { code, grant }: { code: Code; grant: Grant },
       bought: { life: GrantLife; refreshToken: RefreshToken | undefined; keep: number },
       now: number,
       event: NewAuditEvent,
@@ -188,11 +188,10 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
           ...(bought.refreshToken === undefined
             ? []
             : [queries.insert(refreshTokens).values(bought.refreshToken).returning()]),
+          endSurplus(queries, grant, bought.keep, now),
         ],
       }))
-      const grant = redeemed?.rows[0][0]
-      if (grant) await endSurplus(grant, bought.keep, now)
-      return grant
+      return redeemed?.rows[0][0]
     },
 
     async findRefreshToken(
@@ -326,8 +325,8 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
     },
   }
 
-  async function endSurplus(grant: Grant, keep: number, now: number): Promise<void> {
-    const surplus = db
+  function endSurplus(queries: Queries, grant: Grant, keep: number, now: number) {
+    const surplus = queries
       .select({ id: table.id })
       .from(table)
       .where(
@@ -342,7 +341,7 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
       .orderBy(desc(table.lastUsedAt), desc(table.createdAt), desc(table.id))
       .limit(1000)
       .offset(keep)
-    await db
+    return queries
       .update(table)
       .set({ revokedAt: now, revokedReason: 'too_many_sessions' })
       .where(inArray(table.id, surplus))

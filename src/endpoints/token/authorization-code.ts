@@ -59,8 +59,15 @@ async function redeem(gateway: Gateway, client: Client, code: Code, grant: Grant
     refreshToken === undefined ? 'not refreshable' : 'refreshable',
     now,
   )
+  // Made before the code is spent: from then on nothing may fail.
+  const answer = await tokenAnswer(
+    gateway,
+    grant,
+    { scopes: grant.scopes, accessEndsAt: life.accessEndsAt, refreshToken },
+    now,
+  )
   const redeemed = await gateway.store.grants.redeemCode(
-    code,
+    { code, grant },
     {
       life,
       refreshToken:
@@ -70,13 +77,7 @@ async function redeem(gateway: Gateway, client: Client, code: Code, grant: Grant
     now,
     auditEvent(now, { event: 'token.issued', actor: `client:${client.id}`, ...aboutGrant(grant) }),
   )
-  if (!redeemed) return await refuseReplay(gateway, grant)
-  return await tokenAnswer(
-    gateway,
-    redeemed,
-    { scopes: grant.scopes, accessEndsAt: life.accessEndsAt, refreshToken },
-    now,
-  )
+  return redeemed ? answer : await refuseReplay(gateway, grant)
 }
 
 /** SEP-2207: by what the client registered or by `offline_access`, whichever it uses. */

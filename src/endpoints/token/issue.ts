@@ -24,7 +24,7 @@ export function lifeFrom(
     : { accessEndsAt, expiresAt: accessEndsAt, absoluteEndsAt: accessEndsAt, lastUsedAt: now }
 }
 
-/** The answer for a grant whose rows already say what is issued here. */
+/** The answer for a grant, to be given once its rows say what is issued here. */
 export async function tokenAnswer(
   gateway: Gateway,
   grant: Grant,

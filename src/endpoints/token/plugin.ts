@@ -6,7 +6,6 @@ import { allowAnyOrigin } from '../../http/cors.ts'
 import { acceptFormsOnly, formOf, refuseFaults } from '../../http/form-body.ts'
 import { answerOAuthError } from '../../http/oauth-errors.ts'
 import type { Parameters } from '../../lib/parameters.ts'
-import type { Client } from '../../storage/clients.ts'
 import { authorizationCode } from './authorization-code.ts'
 import type { TokenAnswer, TokenGrant } from './grant.ts'
 import { refreshToken } from './refresh-token.ts'
@@ -35,6 +34,8 @@ export async function tokenEndpoint(scope: FastifyInstance, gateway: Gateway): P
     refuseFaults(form, shared)
     const caller = await authenticateCaller(gateway, request, form)
     const answer = await answerFor(gateway, caller, form)
+    // What was answered for is spent, so this must not take the answer back.
+    await noteUse(gateway, caller).catch((error) => request.log.warn({ err: error }, 'a use went unnoted'))
     return reply.header('cache-control', 'no-store').send(answer)
   })
 }
@@ -46,9 +47,7 @@ async function answerFor(gateway: Gateway, caller: Caller, form: Parameters): Pr
     case 'client': {
       const grant = grants.client.get(type) ?? refuse(type)
       refuseFaults(form, grant.parameters)
-      const answer = await grant.answer(gateway, caller, form)
-      await noteUse(gateway, caller.client)
-      return answer
+      return await grant.answer(gateway, caller, form)
     }
     case 'resource': {
       const grant = grants.resource.get(type) ?? refuse(type)
@@ -66,7 +65,9 @@ function refuse(type: string): never {
 }
 
 /** A registration that works lives on; only a proven use counts, or anybody could keep any client alive. */
-async function noteUse({ config, clock, store }: Gateway, { id, origin }: Client): Promise<void> {
+async function noteUse({ config, clock, store }: Gateway, caller: Caller): Promise<void> {
+  if (caller.kind !== 'client') return
+  const { id, origin } = caller.client
   const now = clock()
   await store.clients.touch(id, now, origin === 'dynamic' ? now + config.lifetimes.idle_client : null)
 }

@@ -53,6 +53,13 @@ async function rotate(
   const now = gateway.clock()
   const successor = newRefreshToken()
   const life = lifeFrom(gateway, grant, 'refreshable', now)
+  // Made before the token is spent: from then on nothing may fail.
+  const answer = await tokenAnswer(
+    gateway,
+    grant,
+    { scopes, accessEndsAt: life.accessEndsAt, refreshToken: successor },
+    now,
+  )
   const rotated = await gateway.store.grants.rotateRefreshToken(
     row,
     {
@@ -72,20 +79,22 @@ async function rotate(
     auditEvent(now, { event: 'token.refreshed', actor: `client:${client.id}`, ...aboutGrant(grant) }),
   )
   // Somebody was faster with the same token: the rules of a second use apply, on what is true now.
-  if (!rotated) return await repeatOrEnd(gateway, await readPresented(gateway, client, form))
-  return await tokenAnswer(
-    gateway,
-    rotated,
-    { scopes, accessEndsAt: life.accessEndsAt, refreshToken: successor },
-    now,
-  )
+  return rotated ? answer : await repeatOrEnd(gateway, await readPresented(gateway, client, form))
 }
 
 async function repeatOrEnd(gateway: Gateway, { token, row, grant, scopes }: Presented): Promise<TokenAnswer> {
   const now = gateway.clock()
+  // Not used after all: its end or its grant's came while it was about to be.
+  if (row.usedAt === null) throw invalidToken()
   const successor = await repeatableSuccessor(gateway, token, row, now)
   if (successor === undefined) return await endFamily(gateway, grant)
   const life = lifeFrom(gateway, grant, 'refreshable', now)
+  const answer = await tokenAnswer(
+    gateway,
+    grant,
+    { scopes, accessEndsAt: life.accessEndsAt, refreshToken: successor },
+    now,
+  )
   const extended = await gateway.store.grants.extend(
     grant.id,
     { accessEndsAt: life.accessEndsAt, lastUsedAt: now },
@@ -98,12 +107,7 @@ async function repeatOrEnd(gateway: Gateway, { token, row, grant, scopes }: Pres
     }),
   )
   if (!extended) throw invalidToken()
-  return await tokenAnswer(
-    gateway,
-    extended,
-    { scopes, accessEndsAt: life.accessEndsAt, refreshToken: successor },
-    now,
-  )
+  return answer
 }
 
 /** The successor in clear, while it may be handed out again. */
