@@ -56,8 +56,11 @@ export class OAuthError extends Error {
   }
 }
 
-/** Where an authorization error may be sent. */
-export type ErrorRedirect = { uri: string; state?: string }
+/**
+ * Where an authorization error may be sent. `ask`: a client that registered itself and that nobody ever
+ * approved; the person must follow by their own click (OAuth 2.1 section 7.12.2).
+ */
+export type ErrorRedirect = { uri: string; state?: string; follow: 'at once' | 'ask' }
 
 /**
  * An error of the authorization endpoint. Without a `redirect` it must be rendered and never redirected

@@ -93,11 +93,13 @@ export type ConnectRequest = {
   accountId?: string
 }
 
-/** What the person said yes to, before anything went upstream. */
+/** What the person said yes to, before anything went upstream; named as in a recorded consent. */
 export type ConsentDecision = {
   at: number
   scopes: string[]
-  providers: Record<string, string[]>
+  providerScopes: Record<string, string[]>
+  /** SHA-256 of what the page showed of the client and the resource. */
+  shownHash: string
   /** Optional providers the person left out, or that failed. */
   skipped: string[]
 }

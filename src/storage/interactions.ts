@@ -8,6 +8,7 @@ export type Interaction = Tables['interactions']['$inferSelect']
 export type InteractionChange = Partial<
   Pick<
     Interaction,
+    | 'request'
     | 'signInProvider'
     | 'subjectId'
     | 'authTime'

@@ -19,8 +19,8 @@ import type { UpstreamIdentity } from '../../upstream/identity.ts'
 import { covers, type Provider } from '../../upstream/provider.ts'
 import type { UpstreamFailure, UpstreamTokens } from '../../upstream/tokens.ts'
 import { interactionUrl } from './dispatch.ts'
-import { endWithFailure } from './failure.ts'
-import { callbackUri, openLegSecrets, startLeg } from './leg.ts'
+import { endInteraction, endWithFailure } from './failure.ts'
+import { callbackUri, maxAgeOf, openLegSecrets, startLeg } from './leg.ts'
 import { loadPlan, type Plan } from './plan.ts'
 import { issuerHost, personLabel } from './views.ts'
 
@@ -64,6 +64,7 @@ export async function receiveCallback(
     redirectUri: callbackUri(gateway, provider.id),
     state: query.get('state') ?? '',
     scopes: back.leg.scopes,
+    ...maxAgeOf(plan.interaction, back.leg),
     ...secrets,
   })
   if (exchanged.outcome === 'failed') return await fail(gateway, request, reply, back, exchanged.failure)
@@ -113,7 +114,8 @@ async function finishSignIn(
 ): Promise<FastifyReply> {
   const { plan, provider, identity } = arrival
   const { interaction } = plan
-  if (!admitted(provider, identity)) {
+  const maySignIn = plan.candidates.some(({ id }) => id === provider.id)
+  if (!maySignIn || !admitted(provider, identity)) {
     return await fail(gateway, request, reply, arrival, { kind: 'policy', code: 'not_admitted' })
   }
   const expected = await expectedSubject(gateway, interaction)
@@ -126,18 +128,26 @@ async function finishSignIn(
   if (!subject.enabled) {
     return await fail(gateway, request, reply, arrival, { kind: 'policy', code: 'subject_disabled' })
   }
+  const authTime = authTimeOf(arrival.tokens, now)
   const session = await findBrowserSession(gateway, request)
   const switchesAccount = session !== undefined && session.subjectId !== subject.id
   if (!switchesAccount) {
     await startBrowserSession(gateway, request, reply, {
       subjectId: subject.id,
       provider: provider.id,
-      at: now,
+      at: authTime,
     })
   }
-  const signedIn = { subjectId: subject.id, authTime: now, signInProvider: provider.id, switchesAccount }
-  if (arrival.leg.keep === 'identity') return await proceed(gateway, reply, plan, signedIn)
+  const signedIn = { subjectId: subject.id, authTime, signInProvider: provider.id, switchesAccount }
+  // Until the person says that the switch is meant, nothing is kept: they will go there once more.
+  if (arrival.leg.keep === 'identity' || switchesAccount) return await proceed(gateway, reply, plan, signedIn)
   return await keep(gateway, reply, arrival, subject.id, signedIn)
+}
+
+/** When the person really signed in, where the provider tells: it may have remembered them for days. */
+function authTimeOf({ idTokenClaims }: UpstreamTokens, now: number): number {
+  const told = idTokenClaims?.auth_time
+  return typeof told === 'number' && Number.isSafeInteger(told) && told > 0 ? Math.min(told, now) : now
 }
 
 /** A connect link is its subject's alone; an authorization is whoever's it turns out to be. */
@@ -153,6 +163,7 @@ async function finishConnect(gateway: Gateway, reply: FastifyReply, arrival: Arr
   // An account that signs in somebody else here is that person's.
   const owner = await subjectOfIdentity(gateway.store, provider, identity)
   if (owner !== undefined && owner !== subjectId) {
+    await endInteraction(gateway, plan, 'account_of_somebody_else')
     throw new PageRefusal(409, { kind: 'account of somebody else', providerName: provider.name })
   }
   return await keep(gateway, reply, arrival, subjectId, {})

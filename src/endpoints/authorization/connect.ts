@@ -81,7 +81,13 @@ export async function followConnectLink(
       scopes: link.scopes,
       ...(link.accountId === null ? {} : { accountId: link.accountId }),
     },
-    consent: { at: now, scopes: [], providers: { [provider.id]: link.scopes }, skipped: [] },
+    consent: {
+      at: now,
+      scopes: [],
+      providerScopes: { [provider.id]: link.scopes },
+      shownHash: '',
+      skipped: [],
+    },
   })
   return seeOther(reply, interactionUrl(gateway, id))
 }

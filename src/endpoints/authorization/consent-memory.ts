@@ -4,7 +4,7 @@ import type { ProviderAsk } from '../../grants/asks.ts'
 import { sha256 } from '../../lib/secret.ts'
 import type { Client } from '../../storage/clients.ts'
 import type { Consent } from '../../storage/consents.ts'
-import type { InteractionRequest } from '../../storage/documents.ts'
+import type { ConsentDecision, InteractionRequest } from '../../storage/documents.ts'
 import type { Resource } from '../../storage/resources.ts'
 
 /** What a consent is a consent to. */
@@ -15,6 +15,8 @@ export type Consenting = {
   scopes: readonly string[]
   asks: readonly ProviderAsk[]
   person: { subjectId: string } | undefined
+  /** The connections that would be used as they are, in the order of the asks. */
+  connectionIds: readonly (string | undefined)[]
 }
 
 /** SHA-256 of what the page shows of client and resource. When that changes, earlier consents count no more. */
@@ -23,12 +25,35 @@ export function shownHash({ client, resource }: Pick<Consenting, 'client' | 'res
   return sha256(JSON.stringify([name, uri, redirects, resource?.uri, resource?.document.name]))
 }
 
-/** Of everything one rendering of the page asks, person included: a yes to another rendering is not a yes to this. */
+/**
+ * Of everything one rendering of the page says, person and accounts included: a yes to another rendering is not a
+ * yes to this.
+ */
 export function renderingHash(consenting: Consenting): string {
-  const { request, scopes, asks, person } = consenting
+  const { request, scopes, asks, connectionIds, person } = consenting
   const rights = asks.map((ask) => [ask.provider.id, ask.scopes, ask.required])
   const redirectUri = request.kind === 'authorization' ? request.redirectUri : ''
-  return sha256(JSON.stringify([shownHash(consenting), redirectUri, scopes, rights, person?.subjectId]))
+  const shown = [shownHash(consenting), redirectUri, scopes, rights, connectionIds, person?.subjectId]
+  return sha256(JSON.stringify(shown))
+}
+
+/** A yes to all of this, but for the optional providers that are left out. */
+export function yesTo(consenting: Consenting, skipped: string[], now: number): ConsentDecision {
+  const { scopes, asks } = consenting
+  const providerScopes = Object.fromEntries(asks.map((ask) => [ask.provider.id, ask.scopes]))
+  return { at: now, scopes: [...scopes], providerScopes, shownHash: shownHash(consenting), skipped }
+}
+
+/**
+ * Whether the yes of an interaction is one to what would be done now: while the person was away, an administrator
+ * may have changed what the resource needs, or who the client is.
+ */
+export function isAgreed(consent: ConsentDecision | null, consenting: Consenting): boolean {
+  if (consent === null) return false
+  // The page of a connect link was about the link, and that never changes.
+  if (consenting.request.kind === 'connect') return true
+  const isLeftOut = (ask: ProviderAsk) => consent.skipped.includes(ask.provider.id)
+  return isCovered(consent, consenting) && !consenting.asks.some((ask) => ask.required && isLeftOut(ask))
 }
 
 /**
@@ -40,7 +65,7 @@ export async function hasStandingConsent(gateway: Gateway, consenting: Consentin
   const { request, client, resource, person } = consenting
   if (request.kind !== 'authorization' || !person || request.prompt.includes('consent')) return false
   const isAssured =
-    client.trusted || (client.origin !== 'dynamic' && client.metadata.token_endpoint_auth_method !== 'none')
+    client.origin !== 'dynamic' && (client.trusted || client.metadata.token_endpoint_auth_method !== 'none')
   if (!isAssured || redirectKind(request.redirectUri).kind !== 'web') return false
   const consent = await gateway.store.consents.find({
     subjectId: person.subjectId,
@@ -51,7 +76,9 @@ export async function hasStandingConsent(gateway: Gateway, consenting: Consentin
   return consent !== undefined && isCovered(consent, consenting)
 }
 
-function isCovered(consent: Consent, consenting: Consenting): boolean {
+type Agreed = Pick<Consent, 'scopes' | 'providerScopes' | 'shownHash'>
+
+function isCovered(consent: Agreed, consenting: Consenting): boolean {
   return (
     consent.shownHash === shownHash(consenting) &&
     consenting.scopes.every((scope) => consent.scopes.includes(scope)) &&

@@ -1,15 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
+import type { ProviderAsk } from '../../grants/asks.ts'
 import { endBrowserSession, findBrowserSession, startBrowserSession } from '../../http/browser-session.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
 import type { Parameters } from '../../lib/parameters.ts'
 import { donePage } from '../../pages/done.ts'
 import type { Interaction, InteractionChange } from '../../storage/interactions.ts'
-import { renderingHash } from './consent-memory.ts'
+import { isAgreed, renderingHash, yesTo } from './consent-memory.ts'
 import { interactionUrl } from './dispatch.ts'
 import { endInteraction } from './failure.ts'
-import { consentingOf, loadPlan, type Plan, refusalOf, yesTo } from './plan.ts'
+import { consentingOf, loadPlan, type Plan, refusalOf } from './plan.ts'
 import { issuerHost } from './views.ts'
 
 /** What the person said on one of an interaction's pages. It changes the row and goes back to the dispatcher. */
@@ -33,15 +34,13 @@ export async function decide(
     case 'back':
       return await stop(gateway, reply, plan)
     case 'switch':
-      // Another account: who is signed in here steps aside, and the person chooses afresh.
-      if (interaction.request.kind === 'authorization') await endBrowserSession(gateway, request, reply)
-      return await advance(gateway, reply, plan, fresh)
+      return await chooseAnother(gateway, request, reply, plan)
     default:
       throw new PageRefusal(400, { kind: 'bad request' })
   }
 }
 
-/** Nothing decided, nobody known. */
+/** Nothing brought, nobody known, and no trip under way. */
 const fresh: InteractionChange = {
   subjectId: null,
   authTime: null,
@@ -49,6 +48,23 @@ const fresh: InteractionChange = {
   signInProvider: null,
   connected: {},
   leg: null,
+  legStateHash: null,
+  sealedLegSecrets: null,
+}
+
+/** Another account. For an authorization it is another person, whose yes is their own. */
+async function chooseAnother(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  plan: Plan,
+): Promise<FastifyReply> {
+  const { request: asked } = plan.interaction
+  if (asked.kind === 'connect') return await advance(gateway, reply, plan, fresh)
+  await endBrowserSession(gateway, request, reply)
+  // Or the provider would silently say the same as before.
+  const prompt = [...new Set([...asked.prompt, 'select_account'])]
+  return await advance(gateway, reply, plan, { ...fresh, consent: null, request: { ...asked, prompt } })
 }
 
 async function choose(
@@ -70,19 +86,25 @@ async function allow(
   plan: Plan,
   form: Parameters,
 ): Promise<FastifyReply> {
-  const wasShown = form.values.get('shown') === renderingHash(consentingOf(plan))
-  if (plan.interaction.consent !== null || !wasShown) {
-    return seeOther(reply, interactionUrl(gateway, plan.interaction.id))
+  const { interaction, asks, person } = plan
+  const consenting = consentingOf(plan, gateway.clock())
+  const wasShown = form.values.get('shown') === renderingHash(consenting)
+  if (isAgreed(interaction.consent, consenting) || !wasShown) {
+    return seeOther(reply, interactionUrl(gateway, interaction.id))
   }
   const kept = form.all.get('provider') ?? []
-  const skipped = plan.asks.filter((ask) => !ask.required && !kept.includes(ask.provider.id))
-  const consent = yesTo(
-    plan,
-    skipped.map((ask) => ask.provider.id),
-    gateway.clock(),
-  )
-  // Whoever is signed in now is the one who said yes, whatever another tab does next.
-  return await advance(gateway, reply, plan, { consent, ...plan.person })
+  const isKept = (ask: ProviderAsk) => ask.required || kept.includes(ask.provider.id)
+  const skipped = asks.filter((ask) => !isKept(ask)).map(({ provider }) => provider.id)
+  const connected = asks.flatMap((ask, index) => {
+    const connectionId = consenting.connectionIds[index]
+    return isKept(ask) && connectionId !== undefined ? [[ask.provider.id, connectionId] as const] : []
+  })
+  // Whoever is signed in now is the one who said yes, to the accounts that were named, whatever another tab does next.
+  return await advance(gateway, reply, plan, {
+    consent: yesTo(consenting, skipped, gateway.clock()),
+    connected: Object.fromEntries(connected),
+    ...person,
+  })
 }
 
 async function deny(gateway: Gateway, plan: Plan): Promise<never> {
@@ -114,7 +136,11 @@ async function decideSwitch(
   decision: string | undefined,
 ): Promise<FastifyReply> {
   const { person, interaction } = plan
-  if (decision === 'back') return await advance(gateway, reply, plan, { ...fresh, consent: null })
+  if (decision === 'back') {
+    // A connect link is its person's alone, so that whoever stays has no use for it.
+    if (interaction.request.kind === 'connect') return await stop(gateway, reply, plan)
+    return await advance(gateway, reply, plan, { ...fresh, consent: null })
+  }
   if (decision !== 'switch' || !person || interaction.signInProvider === null) {
     throw new PageRefusal(400, { kind: 'bad request' })
   }

@@ -5,10 +5,12 @@ import { PageRefusal } from '../../http/page-refusal.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
 import type { Leg } from '../../storage/documents.ts'
 import type { Interaction } from '../../storage/interactions.ts'
+import type { Provider } from '../../upstream/provider.ts'
+import { yesTo } from './consent-memory.ts'
 import { endWithFailure } from './failure.ts'
 import { startLeg } from './leg.ts'
 import { nextStep, type Step } from './next-step.ts'
-import { loadPlan, type Plan, refusalOf, standingOf, yesTo } from './plan.ts'
+import { consentingOf, loadPlan, type Plan, refusalOf, standingOf } from './plan.ts'
 import { respond } from './respond.ts'
 import { showChoice, showConsent, showSwitch } from './show.ts'
 
@@ -59,6 +61,7 @@ async function goUpstream(
   plan: Plan,
   step: Extract<Step, { step: 'connect' }>,
 ): Promise<FastifyReply> {
+  const now = gateway.clock()
   const ask = plan.asks.find(({ provider }) => provider.id === step.provider)
   const provider = ask?.provider ?? plan.candidates.find(({ id }) => id === step.provider)
   if (!provider) throw new PageRefusal(400, { kind: 'expired' })
@@ -73,9 +76,9 @@ async function goUpstream(
     reconsent: plan.interaction.leg?.reconsent ?? false,
   }
   const started = await startLeg(gateway, plan.interaction, provider, leg, {
-    prompts: promptsFor(plan, step),
+    prompts: promptsFor(plan, provider, step),
     // Another tab may sign somebody else in meanwhile: what comes back is for whoever went, on the yes they gave.
-    settled: { consent: plan.interaction.consent ?? yesTo(plan, [], gateway.clock()), ...plan.person },
+    settled: { consent: plan.interaction.consent ?? yesTo(consentingOf(plan, now), [], now), ...plan.person },
   })
   switch (started.outcome) {
     case 'started':
@@ -87,9 +90,19 @@ async function goUpstream(
   }
 }
 
-function promptsFor({ interaction }: Plan, { purpose }: { purpose: Leg['purpose'] }) {
-  const { request } = interaction
-  if (request.kind === 'connect') return request.accountId === undefined ? [] : (['select_account'] as const)
+type Prompt = 'login' | 'select_account'
+
+/** What the person must see at the provider, even if it knows them. */
+function promptsFor(
+  { interaction: { request } }: Plan,
+  { descriptor: { authorization } }: Provider,
+  { purpose }: Pick<Leg, 'purpose'>,
+): Prompt[] {
+  if (request.kind === 'connect') return request.accountId === undefined ? [] : ['select_account']
   if (purpose === 'connect') return []
-  return (['login', 'select_account'] as const).filter((prompt) => request.prompt.includes(prompt))
+  const { prompt, maxAge } = request
+  const mustAct = prompt.includes('login') || (maxAge !== undefined && !authorization.max_age)
+  // Where a provider cannot be asked for a password, an account picked by hand is as near as it gets.
+  const acting: Prompt[] = mustAct ? [authorization.prompts.login ? 'login' : 'select_account'] : []
+  return prompt.includes('select_account') ? [...acting, 'select_account'] : acting
 }

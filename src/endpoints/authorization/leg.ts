@@ -58,6 +58,7 @@ export async function startLeg(
     ...(request.kind === 'authorization' && request.loginHint !== undefined
       ? { loginHint: request.loginHint }
       : {}),
+    ...maxAgeOf(interaction, leg),
   })
   if (destination.outcome === 'failed') return destination
   const saved = await gateway.store.interactions.advance(
@@ -71,6 +72,12 @@ export async function startLeg(
     gateway.clock(),
   )
   return saved ? { outcome: 'started', url: destination.url } : { outcome: 'overtaken' }
+}
+
+/** How long ago the person may have signed in at the provider itself, where the client cares. */
+export function maxAgeOf({ request }: Interaction, { purpose }: Leg): { maxAge?: number } {
+  if (purpose !== 'sign_in' || request.kind !== 'authorization' || request.maxAge === undefined) return {}
+  return { maxAge: request.maxAge }
 }
 
 export async function openLegSecrets(gateway: Gateway, interaction: Interaction): Promise<LegSecrets> {

@@ -6,11 +6,11 @@ import { PageRefusal } from '../../http/page-refusal.ts'
 import type { BrowserSession } from '../../storage/browser-sessions.ts'
 import type { Client } from '../../storage/clients.ts'
 import type { Connection } from '../../storage/connections.ts'
-import type { AuthorizationRequest, ConnectRequest, ConsentDecision } from '../../storage/documents.ts'
+import type { AuthorizationRequest, ConnectRequest } from '../../storage/documents.ts'
 import type { Interaction } from '../../storage/interactions.ts'
 import type { Resource } from '../../storage/resources.ts'
-import { canSignIn, type Provider } from '../../upstream/provider.ts'
-import { type Consenting, hasStandingConsent } from './consent-memory.ts'
+import { canSignIn, covers, type Provider } from '../../upstream/provider.ts'
+import { type Consenting, hasStandingConsent, isAgreed } from './consent-memory.ts'
 import type { Standing } from './next-step.ts'
 
 /** Whom an interaction is for, as far as this browser has proven it. */
@@ -99,17 +99,21 @@ async function connectAsks(gateway: Gateway, request: ConnectRequest): Promise<I
   }
 }
 
-/** The subject bound to the interaction, else the one signed in here, if that sign-in is good enough. */
+/**
+ * The subject bound to the interaction, else the one signed in here, if that sign-in is good enough. A yes that was
+ * given before anybody was known is that of whoever signs in by it, and of nobody who signs in by another way.
+ */
 async function findPerson(
   gateway: Gateway,
   interaction: Interaction,
   candidates: readonly Provider[],
   session: BrowserSession | undefined,
 ): Promise<Person | undefined> {
+  const isAwaited = interaction.consent !== null && interaction.request.kind === 'authorization'
   const person =
     interaction.subjectId !== null && interaction.authTime !== null
       ? { subjectId: interaction.subjectId, authTime: interaction.authTime }
-      : session && (await signedInEnough(gateway, interaction, candidates, session))
+      : session && !isAwaited && (await signedInEnough(gateway, interaction, candidates, session))
   if (!person) return undefined
   const subject = await gateway.store.subjects.find(person.subjectId)
   if (subject?.enabled) return person
@@ -138,7 +142,9 @@ async function signedInEnough(
 /** What the dispatcher needs to know of a plan. */
 export async function standingOf(gateway: Gateway, plan: Plan): Promise<Standing> {
   const { interaction, person, candidates, asks } = plan
-  const isConsented = interaction.consent !== null || (await hasStandingConsent(gateway, consentingOf(plan)))
+  const consenting = consentingOf(plan, gateway.clock())
+  const isConsented =
+    isAgreed(interaction.consent, consenting) || (await hasStandingConsent(gateway, consenting))
   return {
     subject: person ? 'known' : 'unknown',
     switchesAccount: interaction.switchesAccount,
@@ -158,23 +164,20 @@ function stateOf(gateway: Gateway, plan: Plan, ask: ProviderAsk): Standing['asks
 
 /** The connection that serves an ask: what this flow brought, or what the person had. */
 export function connectionFor(plan: Plan, ask: ProviderAsk, now: number): string | undefined {
-  const brought = plan.interaction.connected[ask.provider.id]
-  // Still there, and this person's.
-  if (plan.held.some(({ id }) => id === brought)) return brought
+  const { [ask.provider.id]: broughtId } = plan.interaction.connected
+  const brought = plan.held.find(({ id }) => id === broughtId)
+  // Still there, this person's, and enough, should an administrator have changed what that is.
+  if (brought?.status === 'live' && covers(ask.provider, brought.scopes, ask.scopes)) return brought.id
   // A connect link is there because what the person has does not do.
   if (plan.interaction.request.kind === 'connect') return undefined
   if (plan.interaction.consent?.skipped.includes(ask.provider.id)) return undefined
   return plan.held.find((connection) => serves(ask, connection, now))?.id
 }
 
-/** A yes to everything a plan asks, but for the optional providers that are left out. */
-export function yesTo({ scopes, asks }: Plan, skipped: string[], now: number): ConsentDecision {
-  const providers = Object.fromEntries(asks.map((ask) => [ask.provider.id, ask.scopes]))
-  return { at: now, scopes, providers, skipped }
-}
-
-export function consentingOf({ interaction, client, resource, scopes, asks, person }: Plan): Consenting {
-  return { request: interaction.request, client, resource, scopes, asks, person }
+export function consentingOf(plan: Plan, now: number): Consenting {
+  const { interaction, client, resource, scopes, asks, person } = plan
+  const connectionIds = asks.map((ask) => connectionFor(plan, ask, now))
+  return { request: interaction.request, client, resource, scopes, asks, person, connectionIds }
 }
 
 /** An error for the client of an interaction; for a connect link, which has none waiting, a page. */

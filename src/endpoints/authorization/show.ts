@@ -41,7 +41,7 @@ export async function showConsent(gateway: Gateway, plan: Plan): Promise<Html> {
       : { state: 'signs in at', providerName: signsInAt?.name ?? '' },
     issuerHost: issuerHost(gateway),
     action: actionOf(gateway, plan),
-    fields: { shown: renderingHash(consentingOf(plan)) },
+    fields: { shown: renderingHash(consentingOf(plan, gateway.clock())) },
     ...(resource ? { mcpServer: mcpServerShown(resource) } : {}),
   })
 }
