@@ -25,7 +25,9 @@ export async function requestConnect(
   if (missingScopes(provider, allowed, asked).length > 0) return refusal('not_allowed')
 
   const ofAccount = session.connections.filter(
-    (connection) => connection.provider === provider.id && connection.accountId === wish.account,
+    (connection) =>
+      connection.provider === provider.id &&
+      (wish.account === undefined || connection.accountId === wish.account),
   )
   const isKnown = wish.account === undefined || wish.account === 'new' || ofAccount.length > 0
   if (!isKnown) return refusal('invalid_request')

@@ -2,13 +2,16 @@ import type { FastifyReply } from 'fastify'
 import { auditEvent } from '../../audit/event.ts'
 import { buildRedirect } from '../../clients/redirect-uri.ts'
 import type { Gateway } from '../../gateway.ts'
+import { allowedScopes, isReleasable } from '../../grants/asks.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
 import { newOrderedId } from '../../lib/ordered-id.ts'
 import { newId, newSecret, sha256 } from '../../lib/secret.ts'
 import { donePage } from '../../pages/done.ts'
+import type { Connection } from '../../storage/connections.ts'
 import type { AuthorizationRequest, ConnectRequest } from '../../storage/documents.ts'
 import type { Grant } from '../../storage/grants.ts'
+import { covers, type Provider } from '../../upstream/provider.ts'
 import { shownHash } from './consent-memory.ts'
 import { connectionFor, type Person, type Plan } from './plan.ts'
 import { issuerHost } from './views.ts'
@@ -124,16 +127,15 @@ async function respondConnected(
   const { interaction, resource } = plan
   const connectionId = interaction.connected[request.provider]
   const connection = plan.held.find(({ id }) => id === connectionId)
-  if (!connection || !resource) throw new PageRefusal(410, { kind: 'expired' })
-  // The same account's narrower or dead connection makes room; another account stays beside it.
+  const provider = plan.asks[0]?.provider
+  if (!connection || !resource || !provider) throw new PageRefusal(410, { kind: 'expired' })
   const earlier = await gateway.store.connections.listForGrant(request.grantId)
-  const replaced = earlier.filter(
-    ({ id, accountId }) => accountId === connection.accountId && id !== connection.id,
-  )
+  const allowed = allowedScopes(resource, provider) ?? []
+  const { kept, replaced } = sortedOut({ provider, allowed }, earlier, connection)
   const isCompleted = await gateway.store.grants.completeConnect(
     interaction,
     {
-      added: { grantId: request.grantId, connectionId: connection.id, provider: request.provider },
+      added: { grantId: request.grantId, connectionId: kept.id, provider: request.provider },
       replaced: replaced.map(({ id }) => id),
       ticketHash: request.ticketHash,
     },
@@ -149,15 +151,33 @@ async function respondConnected(
     }),
   )
   if (!isCompleted) throw new PageRefusal(400, { kind: 'already used' })
-  const provider = plan.asks[0]?.provider
   return sendPage(
     reply,
     donePage({
       outcome: 'connected',
-      provider: { name: provider?.name ?? request.provider },
+      provider: { name: provider.name },
       mcpServer: { name: resource.document.name },
       account: connection.accountLabel,
       issuerHost: issuerHost(gateway),
     }),
   )
+}
+
+/**
+ * The same account's narrower or useless connections make room for a new one, which itself makes room for a wider
+ * one: a link never takes rights from a session. Another account stays beside it.
+ */
+function sortedOut(
+  { provider, allowed }: { provider: Provider; allowed: readonly string[] },
+  earlier: readonly Connection[],
+  brought: Connection,
+) {
+  const others = earlier.filter(({ id, accountId }) => accountId === brought.accountId && id !== brought.id)
+  const isOfUse = (other: Connection) => other.status === 'live' && isReleasable(provider, other, allowed)
+  const kept =
+    others.find((other) => isOfUse(other) && covers(provider, other.scopes, brought.scopes)) ?? brought
+  const replaced = others.filter(
+    (other) => other !== kept && (!isOfUse(other) || covers(provider, kept.scopes, other.scopes)),
+  )
+  return { kept, replaced }
 }
