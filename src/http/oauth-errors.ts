@@ -25,7 +25,7 @@ export function asOAuthError(error: FastifyError | Error): OAuthError | undefine
     return new OAuthError('temporarily_unavailable', retrievalErrors.gateway_unavailable.says, {
       status: 503,
       headers: { 'retry-after': '5' },
-      members: { error_code: 'gateway_unavailable', who_must_act: 'admin' },
+      members: { error_code: 'gateway_unavailable', who_must_act: 'admin', retry_after: 5 },
       cause: error,
     })
   }

@@ -1,15 +1,15 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { OAuthError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { authenticateCaller, type Caller } from '../../http/callers.ts'
 import { allowAnyOrigin } from '../../http/cors.ts'
 import { acceptFormsOnly, formOf, refuseFaults } from '../../http/form-body.ts'
-import { answerOAuthError } from '../../http/oauth-errors.ts'
-import type { Parameters } from '../../lib/parameters.ts'
+import { answerOAuthError, asOAuthError } from '../../http/oauth-errors.ts'
+import { type Parameters, readParameters } from '../../lib/parameters.ts'
 import { authorizationCode } from './authorization-code.ts'
 import type { TokenAnswer, TokenGrant } from './grant.ts'
 import { refreshToken } from './refresh-token.ts'
-import { tokenExchange } from './token-exchange.ts'
+import { inRetrievalTerms, tokenExchange, tokenExchangeGrant } from './token-exchange.ts'
 
 type Grants = { [Kind in Caller['kind']]: ReadonlyMap<string, TokenGrant<Kind>> }
 
@@ -19,7 +19,7 @@ const grants: Grants = {
     ['authorization_code', authorizationCode],
     ['refresh_token', refreshToken],
   ]),
-  resource: new Map([['urn:ietf:params:oauth:grant-type:token-exchange', tokenExchange]]),
+  resource: new Map([[tokenExchangeGrant, tokenExchange]]),
 }
 
 const shared = ['grant_type', 'client_id', 'client_secret']
@@ -28,7 +28,7 @@ const shared = ['grant_type', 'client_id', 'client_secret']
 export async function tokenEndpoint(scope: FastifyInstance, gateway: Gateway): Promise<void> {
   acceptFormsOnly(scope)
   allowAnyOrigin(scope, ['/oauth/token'])
-  scope.setErrorHandler(answerOAuthError)
+  scope.setErrorHandler(answerError)
   scope.post('/oauth/token', async (request, reply) => {
     const form = formOf(request)
     refuseFaults(form, shared)
@@ -38,6 +38,18 @@ export async function tokenEndpoint(scope: FastifyInstance, gateway: Gateway): P
     await noteUse(gateway, caller).catch((error) => request.log.warn({ err: error }, 'a use went unnoted'))
     return reply.header('cache-control', 'no-store').send(answer)
   })
+}
+
+/** Whoever exchanges tokens finds the same members in every error of theirs. */
+function answerError(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply) {
+  const read = readParameters(typeof request.body === 'string' ? request.body : '')
+  const type = read.outcome === 'read' ? read.parameters.values.get('grant_type') : undefined
+  const meant = asOAuthError(error)
+  return answerOAuthError(
+    meant && type === tokenExchangeGrant ? inRetrievalTerms(meant) : error,
+    request,
+    reply,
+  )
 }
 
 async function answerFor(gateway: Gateway, caller: Caller, form: Parameters): Promise<TokenAnswer> {

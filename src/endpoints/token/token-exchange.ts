@@ -1,8 +1,13 @@
-import { OAuthError } from '../../errors.ts'
+import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { AskingResource } from '../../grants/open-session.ts'
 import { type Release, retrieveToken } from '../../grants/retrieval.ts'
-import { type RetrievalRefusal, refusal, retrievalErrors } from '../../grants/retrieval-error.ts'
+import {
+  type RetrievalErrorCode,
+  type RetrievalRefusal,
+  refusal,
+  retrievalErrors,
+} from '../../grants/retrieval-error.ts'
 import { readWish, wishParameters } from '../../grants/retrieval-wish.ts'
 import { readUserToken } from '../../http/user-token.ts'
 import type { Parameters } from '../../lib/parameters.ts'
@@ -11,6 +16,8 @@ import type { TokenAnswer, TokenGrant } from './grant.ts'
 
 const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
 const upstreamTokenType = 'urn:coatcheck:token-type:upstream-access-token'
+
+export const tokenExchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 /** Token retrieval as RFC 8693: the person's token for this resource is exchanged for an upstream one. */
 export const tokenExchange: TokenGrant<'resource'> = {
@@ -63,6 +70,22 @@ function exchangeAnswer(release: Release): TokenAnswer {
     provider: release.provider,
     account: release.account,
   }
+}
+
+/** What of the pipeline before this grant is a row of the table of retrieval errors. */
+const pipelineErrors: Partial<Record<OAuthErrorCode, RetrievalErrorCode>> = {
+  invalid_client: 'invalid_resource_credential',
+  unauthorized_client: 'invalid_resource_credential',
+  invalid_request: 'invalid_request',
+}
+
+/** The error of an exchange that never came to this grant, with the members every refusal of retrieval has. */
+export function inRetrievalTerms(error: OAuthError): OAuthError {
+  const code = pipelineErrors[error.code]
+  if (code === undefined || 'error_code' in error.members) return error
+  const { description, status, headers, cause } = error
+  const members = { error_code: code, who_must_act: retrievalErrors[code].who }
+  return new OAuthError(error.code, description, { status, headers, members, cause })
 }
 
 /** A refusal in the shape of the token endpoint, its own code and facts beside the OAuth error. */
