@@ -104,7 +104,7 @@ export const environmentSchema = z.strictObject({
 
 export type Environment = z.infer<typeof environmentSchema>
 
-const secrets = ['COATCHECK_DATABASE_URL', 'COATCHECK_MASTER_KEYS', 'COATCHECK_ADMIN_TOKEN']
+export const secretVariables = ['COATCHECK_DATABASE_URL', 'COATCHECK_MASTER_KEYS', 'COATCHECK_ADMIN_TOKEN']
 
 export type OwnVariables = {
   variables: Record<string, string>
@@ -124,7 +124,7 @@ export function ownVariables(
   const own: OwnVariables = { variables: {}, errors: [], unread: [] }
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith('COATCHECK_') || name === 'COATCHECK_CONFIG' || !value) continue
-    const secret = secrets.find((known) => name === `${known}_FILE`)
+    const secret = secretVariables.find((known) => name === `${known}_FILE`)
     if (!secret) own.variables[name] = value
     else if (env[secret]) own.errors.push(`${name}: ${secret} is set too`)
     else {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Config, ConfigError, loadConfig } from '../../src/config/config.ts'
-import { environmentSchema } from '../../src/config/environment.ts'
+import { environmentSchema, secretVariables } from '../../src/config/environment.ts'
 
 type Env = Record<string, string>
 type Files = Record<string, string>
@@ -233,8 +233,6 @@ test('what Fastify is handed as trusted proxies, it takes', async () => {
   const { trustedProxies } = load({ COATCHECK_TRUSTED_PROXIES: '10.0.0.0/8,::1/128,192.0.2.7' })
   expect(() => fastify({ trustProxy: trustedProxies })).not.toThrow()
 })
-
-const secretVariables = ['COATCHECK_DATABASE_URL', 'COATCHECK_MASTER_KEYS', 'COATCHECK_ADMIN_TOKEN']
 
 test('every secret also comes from the file its twin names, without the newline at its end', () => {
   const values: Env = {

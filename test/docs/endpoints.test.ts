@@ -1,0 +1,33 @@
+import { globSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { retrievalErrors } from '../../src/grants/retrieval-error.ts'
+
+const page = readFileSync('docs/endpoints.md', 'utf8')
+
+test('every retrieval error stands there, in their order, with its statuses and who must act', () => {
+  const rows = [...page.matchAll(/^\| `(\w+)` \| (\d{3}) \| `(\w+)`(?: \((\d{3})\))? \| (\w+) \|/gm)]
+  const shown = rows.map(([, code, rest, error, status = '400', who]) => [
+    code,
+    { rest: Number(rest), oauth: [error, Number(status)], who },
+  ])
+  const meant = Object.entries(retrievalErrors).map(([code, { rest, oauth, who }]) => [
+    code,
+    { rest, oauth: [...oauth], who },
+  ])
+  expect(shown).toEqual(meant)
+})
+
+test('every route is there, and none that is not', () => {
+  const sources = globSync('src/endpoints/**/*.ts').filter((file) => !file.includes('/admin/'))
+  const routes = sources.flatMap((file) =>
+    [
+      ...readFileSync(file, 'utf8').matchAll(/scope\.(get|post|put|patch|delete)(?:<\w+>)?\(\s*'([^']+)'/g),
+    ].map(([, method = '', path = '']) => `${method.toUpperCase()} ${path.replace(/:(\w+)/g, '{$1}')}`),
+  )
+  const [table = ''] = /\| path \|[\s\S]*?\n\n/.exec(page) ?? []
+  const shown = [...table.matchAll(/`((?:GET|POST|PUT|PATCH|DELETE) [^`]+)`/g)].map(([, route = '']) => route)
+  expect(routes.length).toBeGreaterThan(10)
+  const wellKnown = shown.filter((route) => route.startsWith('GET /.well-known/'))
+  expect(shown.filter((route) => !wellKnown.includes(route)).toSorted()).toEqual(routes.toSorted())
+  expect(wellKnown).toHaveLength(3)
+})
