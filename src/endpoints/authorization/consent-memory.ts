@@ -22,7 +22,7 @@ export type Consenting = {
 /** SHA-256 of what the page shows of client and resource. When that changes, earlier consents count no more. */
 export function shownHash({ client, resource }: Pick<Consenting, 'client' | 'resource'>): string {
   const { client_name: name, client_uri: uri, redirect_uris: redirects } = client.metadata
-  return sha256(JSON.stringify([name, uri, redirects, resource?.uri, resource?.document.name]))
+  return sha256(JSON.stringify([client.id, name, uri, redirects, resource?.uri, resource?.document.name]))
 }
 
 /**

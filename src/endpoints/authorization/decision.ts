@@ -10,7 +10,8 @@ import type { Interaction, InteractionChange } from '../../storage/interactions.
 import { isAgreed, renderingHash, yesTo } from './consent-memory.ts'
 import { interactionUrl } from './dispatch.ts'
 import { endInteraction } from './failure.ts'
-import { consentingOf, loadPlan, type Plan, refusalOf } from './plan.ts'
+import { consentingOf, loadPlan, type Plan } from './plan.ts'
+import { refusalOf } from './refusal.ts'
 import { issuerHost } from './views.ts'
 
 /** What the person said on one of an interaction's pages. It changes the row and goes back to the dispatcher. */

@@ -7,7 +7,8 @@ import { seeOther } from '../../http/send-page.ts'
 import type { PageError } from '../../pages/error-text.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { UpstreamFailure } from '../../upstream/tokens.ts'
-import { type Plan, refusalOf } from './plan.ts'
+import type { Plan } from './plan.ts'
+import { refusalOf } from './refusal.ts'
 
 /**
  * What becomes of an interaction when a provider gave nothing. An optional provider is left out and the flow

@@ -1,27 +1,23 @@
-import { AuthorizationError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { asksFor, type ProviderAsk, serves } from '../../grants/asks.ts'
+import { allowedScopes, asksFor, type ProviderAsk, serves } from '../../grants/asks.ts'
 import { grantStanding } from '../../grants/standing.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import type { BrowserSession } from '../../storage/browser-sessions.ts'
-import type { Client } from '../../storage/clients.ts'
 import type { Connection } from '../../storage/connections.ts'
-import type { AuthorizationRequest, ConnectRequest } from '../../storage/documents.ts'
+import type { ConnectRequest } from '../../storage/documents.ts'
 import type { Interaction } from '../../storage/interactions.ts'
-import type { Resource } from '../../storage/resources.ts'
-import { canSignIn, covers, type Provider } from '../../upstream/provider.ts'
+import { canSignIn, covers, excess, type Provider } from '../../upstream/provider.ts'
 import { type Consenting, hasStandingConsent, isAgreed } from './consent-memory.ts'
 import type { Standing } from './next-step.ts'
+import { type Parties, partiesOf } from './parties.ts'
+import { refusalOf } from './refusal.ts'
 
 /** Whom an interaction is for, as far as this browser has proven it. */
 export type Person = { subjectId: string; authTime: number }
 
 /** An interaction with everything its next step may depend on, as it is now. */
-export type Plan = {
+export type Plan = Parties & {
   interaction: Interaction
-  client: Client
-  resource: Resource | undefined
-  scopes: string[]
   asks: ProviderAsk[]
   /** The providers that may sign the person in. */
   candidates: Provider[]
@@ -39,25 +35,14 @@ export async function loadPlan(
   interaction: Interaction,
   session: BrowserSession | undefined,
 ): Promise<Plan> {
-  const { client, resource } = await parties(gateway, interaction)
-  const scopes = interaction.request.scopes
+  const parties = await partiesOf(gateway, interaction)
   const involved =
     interaction.request.kind === 'connect'
       ? await connectAsks(gateway, interaction.request)
-      : await authorizationAsks(gateway, interaction, interaction.request, resource)
+      : await authorizationAsks(gateway, interaction, parties)
   const person = await findPerson(gateway, interaction, involved.candidates, session)
   const held = person ? await gateway.store.connections.listOf(person.subjectId) : []
-  return { interaction, client, resource, scopes, ...involved, person, held }
-}
-
-async function parties(gateway: Gateway, interaction: Interaction) {
-  const client = await gateway.store.clients.find(interaction.clientId, gateway.clock())
-  if (!client?.enabled) throw new PageRefusal(400, { kind: 'unknown client' })
-  if (interaction.resourceId === null) return { client, resource: undefined }
-  const resource = await gateway.store.resources.find(interaction.resourceId)
-  if (!resource?.enabled)
-    throw refusalOf(interaction, 'invalid_target', 'The resource is no longer available')
-  return { client, resource }
+  return { interaction, ...parties, ...involved, person, held }
 }
 
 type Involved = Pick<Plan, 'asks' | 'candidates'>
@@ -65,13 +50,12 @@ type Involved = Pick<Plan, 'asks' | 'candidates'>
 async function authorizationAsks(
   gateway: Gateway,
   interaction: Interaction,
-  request: AuthorizationRequest,
-  resource: Resource | undefined,
+  { resource, scopes }: Parties,
 ): Promise<Involved> {
   const { providers } = await gateway.providers.list()
   const ableToSignIn = providers.filter(canSignIn)
   if (!resource) return { asks: [], candidates: ableToSignIn }
-  const { asks, unavailable } = await asksFor(gateway.providers, resource, request.scopes)
+  const { asks, unavailable } = await asksFor(gateway.providers, resource, scopes)
   if (unavailable.length > 0) {
     throw refusalOf(interaction, 'temporarily_unavailable', 'A provider that is needed is not available')
   }
@@ -89,7 +73,11 @@ async function connectAsks(gateway: Gateway, request: ConnectRequest): Promise<I
   const provider = await gateway.providers.find(request.provider)
   const grant = await gateway.store.grants.find(request.grantId)
   const standing = grant && (await grantStanding(gateway, grant, gateway.clock()))
-  if (!provider?.enabled || !grant || !standing?.stands) throw new PageRefusal(410, { kind: 'expired' })
+  const allowed =
+    provider && standing?.stands && standing.resource && allowedScopes(standing.resource, provider)
+  if (!provider?.enabled || !grant || !allowed || excess(provider, request.scopes, allowed).length > 0) {
+    throw new PageRefusal(410, { kind: 'expired' })
+  }
   const identities = await gateway.store.subjects.listIdentities(grant.subjectId)
   const found = await Promise.all(identities.map((identity) => gateway.providers.find(identity.provider)))
   const able = found.filter((candidate) => candidate !== undefined).filter(canSignIn)
@@ -178,19 +166,4 @@ export function consentingOf(plan: Plan, now: number): Consenting {
   const { interaction, client, resource, scopes, asks, person } = plan
   const connectionIds = asks.map((ask) => connectionFor(plan, ask, now))
   return { request: interaction.request, client, resource, scopes, asks, person, connectionIds }
-}
-
-/** An error for the client of an interaction; for a connect link, which has none waiting, a page. */
-export function refusalOf(
-  { request, consent }: Interaction,
-  code: AuthorizationError['code'],
-  description: string,
-): AuthorizationError {
-  if (request.kind === 'connect') return new AuthorizationError(code, description)
-  const state = request.state === undefined ? {} : { state: request.state }
-  // After a yes the client is one that somebody approved.
-  const follow = consent === null ? request.follow : 'at once'
-  return new AuthorizationError(code, description, {
-    redirect: { uri: request.redirectUri, follow, ...state },
-  })
 }

@@ -1,0 +1,17 @@
+import { AuthorizationError } from '../../errors.ts'
+import type { Interaction } from '../../storage/interactions.ts'
+
+/** An error for the client of an interaction; for a connect link, which has none waiting, a page. */
+export function refusalOf(
+  { request, consent }: Interaction,
+  code: AuthorizationError['code'],
+  description: string,
+): AuthorizationError {
+  if (request.kind === 'connect') return new AuthorizationError(code, description)
+  const state = request.state === undefined ? {} : { state: request.state }
+  // After a yes the client is one that somebody approved.
+  const follow = consent === null ? request.follow : 'at once'
+  return new AuthorizationError(code, description, {
+    redirect: { uri: request.redirectUri, follow, ...state },
+  })
+}
