@@ -84,20 +84,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     folder,
     logs: () => lines.join(''),
     running: () => running,
-    async admin<Body>(method: string, route: string, body?: unknown, expect?: number) {
-      const response = await fetch(`${running.url}${path}/admin/v1${route}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${adminToken}`,
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      })
-      const answer = await response.text()
-      const isWanted = expect === undefined ? response.ok : response.status === expect
-      if (!isWanted) throw new Error(`${method} ${route} answered ${response.status}: ${answer}`)
-      return (answer === '' ? {} : JSON.parse(answer)) as Body
-    },
+    admin: adminCalls(() => running.url + path, adminToken),
     async restart(file) {
       await running.stop()
       if (file !== undefined) config = load(file)
@@ -112,7 +99,25 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   }
 }
 
-async function freePort(): Promise<number> {
+/** Calls of the admin API of whatever listens there. */
+export function adminCalls(base: () => string, adminToken: string): TestGateway['admin'] {
+  return async <Body>(method: string, route: string, body?: unknown, expect?: number) => {
+    const response = await fetch(`${base()}/admin/v1${route}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${adminToken}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const answer = await response.text()
+    const isWanted = expect === undefined ? response.ok : response.status === expect
+    if (!isWanted) throw new Error(`${method} ${route} answered ${response.status}: ${answer}`)
+    return (answer === '' ? {} : JSON.parse(answer)) as Body
+  }
+}
+
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()

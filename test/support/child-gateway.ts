@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { adminCalls, createTestClock, freePort, type TestGateway } from './gateway.ts'
+
+export type ChildGateway = TestGateway & {
+  /** Kills it as a power cut would, and starts another over the same database; on the system's clock. */
+  crash(): Promise<void>
+}
+
+/** A gateway in a process of its own, as `coatcheck serve` runs it. */
+export async function startChildGateway(more: Record<string, string> = {}): Promise<ChildGateway> {
+  const port = await freePort()
+  const folder = mkdtempSync(join(tmpdir(), 'coatcheck-child-'))
+  const adminToken = `cc_admin_${randomBytes(32).toString('base64url')}`
+  const masterKey = randomBytes(32)
+  const issuer = `http://localhost:${port}`
+  const env = {
+    PATH: process.env.PATH ?? '',
+    COATCHECK_ISSUER: issuer,
+    COATCHECK_PORT: String(port),
+    COATCHECK_DATABASE_URL: `sqlite:${join(folder, 'coatcheck.db')}`,
+    COATCHECK_MASTER_KEYS: `test:${masterKey.toString('base64')}`,
+    COATCHECK_ADMIN_TOKEN: adminToken,
+    COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: 'true',
+    COATCHECK_LOG_LEVEL: 'debug',
+    ...more,
+  }
+  let logs = ''
+  let child: ChildProcess
+  const start = async () => {
+    const command = ['--conditions=coatcheck-source', 'src/cli.ts', 'serve']
+    const process_ = spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    child = process_
+    await new Promise<void>((resolve, reject) => {
+      const read = (chunk: Buffer) => {
+        logs += chunk
+        if (String(chunk).includes('Coatcheck is open at')) resolve()
+      }
+      process_.stdout.on('data', read)
+      process_.stderr.on('data', read)
+      process_.once('exit', () => reject(new Error(`the gateway did not start: ${logs}`)))
+    })
+  }
+  const end = async (signal: NodeJS.Signals) => {
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    await ended
+  }
+  await start()
+  return {
+    issuer,
+    clock: createTestClock(),
+    adminToken,
+    masterKey,
+    folder,
+    logs: () => logs,
+    running() {
+      throw new Error('it runs in another process')
+    },
+    admin: adminCalls(() => issuer, adminToken),
+    async restart() {
+      await end('SIGTERM')
+      await start()
+    },
+    async crash() {
+      await end('SIGKILL')
+      await start()
+    },
+    async stop() {
+      await end('SIGKILL')
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
