@@ -241,10 +241,10 @@ describe('many at the same moment', () => {
       const names = ['refreshed', 'revoked'] as const
       const order = round % 2 === 0 ? names : names.toReversed()
       const answers = await Promise.all(order.map(async (name) => [name, await requests[name]()] as const))
-      const { refreshed, revoked } = Object.fromEntries(answers)
-      expect(revoked?.status).toBe(200)
-      expect([200, 400]).toContain(refreshed?.status)
-      const { refresh_token: successor } = (await refreshed?.json()) as Partial<Tokens>
+      const { refreshed, revoked } = Object.fromEntries(answers) as Record<(typeof names)[number], Response>
+      expect(revoked.status).toBe(200)
+      expect([200, 400]).toContain(refreshed.status)
+      const { refresh_token: successor } = (await refreshed.json()) as Partial<Tokens>
       await expectDead(mine.refresh_token)
       if (successor) await expectDead(successor)
       expect((await retrieve(notes, session)).status).toBe(404)
