@@ -15,8 +15,8 @@ afterAll(() => notes.stop())
 
 const endpoints = ['/oauth/token', '/oauth/revoke', '/oauth/introspect']
 
-const post = (path: string, body: string | Buffer, headers: Record<string, string> = {}) =>
-  fetch(`${notes.gateway.issuer}${path}`, { method: 'POST', body: body as BodyInit, headers })
+const post = (path: string, body: string, headers: Record<string, string> = {}) =>
+  fetch(`${notes.gateway.issuer}${path}`, { method: 'POST', body, headers })
 
 /** With headers exactly as they stand, which `fetch` would correct. */
 async function postRaw(path: string, body: string, headers: Record<string, string | string[]>) {
