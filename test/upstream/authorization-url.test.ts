@@ -104,6 +104,12 @@ test('a prompt that a provider does not have is not asked for', async () => {
   expect(await parametersOf(github, { maxAge: 5 })).not.toHaveProperty('max_age')
 })
 
+test('where another account is wanted, a plain OpenID Provider is asked for a login: many refuse the choice', async () => {
+  const { provider } = await oidcWith()
+  const prompts = ['select_account'] as const
+  expect((await parametersOf(provider, { prompts, refreshToken: 'unwanted' })).prompt).toBe('login')
+})
+
 test('a descriptor can leave PKCE off and separate scopes by commas', async () => {
   const provider = testProvider({ extends: 'github', pkce: 'off', scopes: { separator: ',' } })
   const parameters = await parametersOf(provider)
