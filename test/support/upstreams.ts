@@ -1,7 +1,9 @@
+import type { z } from 'zod'
 import type { Clock } from '../../src/lib/clock.ts'
 import { startAtlassian } from '../../standins/atlassian.ts'
 import { startGithub } from '../../standins/github.ts'
 import { startGoogle } from '../../standins/google.ts'
+import type { faultSchema } from '../../standins/kit/faults.ts'
 import type { LogEntry } from '../../standins/kit/log.ts'
 import { startOidc } from '../../standins/oidc.ts'
 import type { Standin } from '../../standins/standin.ts'
@@ -22,10 +24,14 @@ export type TestUpstream = {
   /** What the provider's people are called on our pages. */
   labels: Record<'ada' | 'bob', string>
   calls(route: string): LogEntry[]
+  /** Scripts what happens to coming requests. */
+  script(fault: FaultInput): void
   issued(): string[]
   advance(seconds: number): void
   stop(): Promise<void>
 }
+
+export type FaultInput = z.input<typeof faultSchema>
 
 export type UpstreamKind = 'github' | 'google' | 'atlassian' | 'oidc'
 
@@ -129,7 +135,12 @@ export async function startUpstream(
 }
 
 type AnyStandin = Pick<Standin, 'calls' | 'stop'> & {
-  control: { deny(): void; advance(seconds: number): void; issued(): { value: string }[] }
+  control: {
+    deny(): void
+    advance(seconds: number): void
+    issued(): { value: string }[]
+    script(fault: FaultInput): void
+  }
 }
 
 function common({ control, calls, stop }: AnyStandin) {
@@ -137,6 +148,7 @@ function common({ control, calls, stop }: AnyStandin) {
     deny: () => control.deny(),
     advance: (seconds: number) => control.advance(seconds),
     issued: () => control.issued().map(({ value }) => value),
+    script: (fault: FaultInput) => control.script(fault),
     calls,
     stop,
   }
