@@ -1,4 +1,5 @@
 import type { Connection } from '../storage/connections.ts'
+import type { ResourceProvider } from '../storage/documents.ts'
 import type { Resource } from '../storage/resources.ts'
 import { covers, excess, type Provider } from '../upstream/provider.ts'
 import type { ProviderRegistry } from '../upstream/registry.ts'
@@ -18,7 +19,7 @@ export async function asksFor(
   const asks: ProviderAsk[] = []
   const unavailable: string[] = []
   for (const listed of resource.document.providers) {
-    if (listed.for && !listed.for.some((scope) => scopes.includes(scope))) continue
+    if (!isInvolved(listed, scopes)) continue
     const provider = await providers.find(listed.provider)
     if (provider?.enabled) {
       asks.push({ provider, scopes: within(provider, listed.scopes), required: listed.required })
@@ -27,6 +28,11 @@ export async function asksFor(
     }
   }
   return { asks, unavailable }
+}
+
+/** Whether an authorization for these scopes of the resource involves a provider it lists. */
+export function isInvolved(listed: ResourceProvider, scopes: readonly string[]): boolean {
+  return listed.for === undefined || listed.for.some((scope) => scopes.includes(scope))
 }
 
 /** The scopes of a provider this resource may have; `undefined` where it may have none of that provider. */

@@ -2,6 +2,7 @@ import type { Grant } from '../storage/grants.ts'
 import type { Resource } from '../storage/resources.ts'
 import type { Store } from '../storage/store.ts'
 import type { ProviderRegistry } from '../upstream/registry.ts'
+import { isInvolved } from './asks.ts'
 
 /** Why a grant gives nothing any more. */
 export type GrantEnd =
@@ -43,8 +44,9 @@ export async function grantStanding(
   if (!client?.enabled) return ended('client_disabled')
   if (grant.resourceId === null) return { stands: true, resource: undefined }
   if (!resource?.enabled) return ended('resource_disabled')
-  for (const { provider, required } of resource.document.providers) {
-    if (required && !(await parts.providers.find(provider))?.enabled) return ended('provider_disabled')
+  const needed = resource.document.providers.filter((each) => each.required && isInvolved(each, grant.scopes))
+  for (const { provider } of needed) {
+    if (!(await parts.providers.find(provider))?.enabled) return ended('provider_disabled')
   }
   return { stands: true, resource }
 }
