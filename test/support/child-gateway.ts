@@ -52,6 +52,7 @@ export async function startChildGateway(more: Record<string, string> = {}): Prom
   await start()
   return {
     issuer,
+    url: issuer,
     clock: createTestClock(),
     adminToken,
     masterKey,
@@ -60,7 +61,7 @@ export async function startChildGateway(more: Record<string, string> = {}): Prom
     running() {
       throw new Error('it runs in another process')
     },
-    admin: adminCalls(() => issuer, adminToken),
+    admin: adminCalls(issuer, adminToken),
     async restart() {
       await end('SIGTERM')
       await start()

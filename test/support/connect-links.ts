@@ -29,7 +29,7 @@ export async function askForLink(
   provider: ProviderName,
   wish: { scope?: string; account?: string } = {},
 ): Promise<Link> {
-  const url = `${house.gateway.issuer}/v1/token-sessions/${tsid}/connect/${provider}`
+  const url = `${house.gateway.url}/v1/token-sessions/${tsid}/connect/${provider}`
   const response = await fetch(url, {
     method: 'POST',
     headers: { authorization: basic(room.credential), 'content-type': 'application/json' },
@@ -48,7 +48,7 @@ export async function stateOf(
   { ticket }: Link,
   query: Record<string, string> = {},
 ): Promise<Record<string, unknown>> {
-  const url = `${house.gateway.issuer}/v1/token-sessions/${tsid}/connect/${ticket}?${new URLSearchParams(query)}`
+  const url = `${house.gateway.url}/v1/token-sessions/${tsid}/connect/${ticket}?${new URLSearchParams(query)}`
   const response = await fetch(url, { headers: { authorization: basic(room.credential) } })
   return (await response.json()) as Record<string, unknown>
 }

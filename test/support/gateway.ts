@@ -24,6 +24,8 @@ export type TestClock = ReturnType<typeof createTestClock>
 
 export type TestGateway = {
   issuer: string
+  /** Where it really is, its path included; the issuer may be the name of a proxy before it. */
+  url: string
   clock: TestClock
   adminToken: string
   masterKey: Uint8Array
@@ -74,17 +76,17 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const log = { level: 'debug', stream: { write: (line: string) => void lines.push(line) } }
   const start = () => startGateway(config, secrets, { clock: clock.now, log })
   let running = await start()
-  // Where it really is: the issuer may be the name of a proxy before it.
-  const path = new URL(config.issuer).pathname.replace(/\/$/, '')
+  const url = running.url + new URL(config.issuer).pathname.replace(/\/$/, '')
   return {
     issuer: config.issuer,
+    url,
     clock,
     adminToken,
     masterKey,
     folder,
     logs: () => lines.join(''),
     running: () => running,
-    admin: adminCalls(() => running.url + path, adminToken),
+    admin: adminCalls(url, adminToken),
     async restart(file) {
       await running.stop()
       if (file !== undefined) config = load(file)
@@ -100,9 +102,9 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
 }
 
 /** Calls of the admin API of whatever listens there. */
-export function adminCalls(base: () => string, adminToken: string): TestGateway['admin'] {
+export function adminCalls(url: string, adminToken: string): TestGateway['admin'] {
   return async <Body>(method: string, route: string, body?: unknown, expect?: number) => {
-    const response = await fetch(`${base()}/admin/v1${route}`, {
+    const response = await fetch(`${url}/admin/v1${route}`, {
       method,
       headers: {
         authorization: `Bearer ${adminToken}`,

@@ -63,7 +63,7 @@ export async function registerClient(
   gateway: TestGateway,
   metadata: Record<string, unknown> = {},
 ): Promise<string> {
-  const response = await fetch(`${gateway.issuer}/oauth/register`, {
+  const response = await fetch(`${gateway.url}/oauth/register`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
@@ -135,7 +135,7 @@ export async function postToken(
   form: Record<string, string>,
   headers: Record<string, string> = {},
 ): Promise<Response> {
-  return await fetch(`${world.gateway.issuer}/oauth/token`, {
+  return await fetch(`${world.gateway.url}/oauth/token`, {
     method: 'POST',
     headers,
     body: new URLSearchParams(form),
@@ -203,7 +203,7 @@ export async function retrieve(
     provider?: string
   } = {},
 ): Promise<{ status: number; body: Record<string, unknown>; headers: Headers }> {
-  const url = `${world.gateway.issuer}/v1/token-sessions/${tsid}/tokens/${provider}?${new URLSearchParams(query)}`
+  const url = `${world.gateway.url}/v1/token-sessions/${tsid}/tokens/${provider}?${new URLSearchParams(query)}`
   const response = await fetch(url, { headers: { authorization: basic(world.credential), ...headers } })
   return {
     status: response.status,
@@ -216,7 +216,7 @@ export async function introspect(
   world: Pick<World, 'gateway' | 'credential'>,
   token: string,
 ): Promise<Record<string, unknown>> {
-  const response = await fetch(`${world.gateway.issuer}/oauth/introspect`, {
+  const response = await fetch(`${world.gateway.url}/oauth/introspect`, {
     method: 'POST',
     headers: { authorization: basic(world.credential) },
     body: new URLSearchParams({ token }),
