@@ -37,6 +37,7 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(everywhere(gateway))
     refuseTwoCredentials(request)
+    refuseNul(request)
   })
   app.addHook('onResponse', logAnswer)
   app.setErrorHandler(answerOAuthError)
@@ -76,6 +77,12 @@ function refuseTwoCredentials({ raw }: FastifyRequest): void {
   if (names.filter((name) => name.toLowerCase() === 'authorization').length > 1) {
     throw new OAuthError('invalid_request', 'There is more than one Authorization header')
   }
+}
+
+/** Nothing here has a name with a NUL in it, and PostgreSQL cannot be asked for one. */
+function refuseNul({ raw }: FastifyRequest): void {
+  const [path = ''] = (raw.url ?? '').split('?', 1)
+  if (path.includes('%00')) throw new OAuthError('invalid_request', 'The address has a NUL in it')
 }
 
 async function logAnswer(request: FastifyRequest, reply: FastifyReply): Promise<void> {

@@ -14,6 +14,11 @@ const uriMembers = ['client_uri', 'logo_uri', 'tos_uri', 'policy_uri', 'jwks_uri
 // Some clients send null or an empty string for what they don't know.
 const blank = (value: unknown) => (value === null || value === '' ? undefined : value)
 const optionalText = (maxLength: number) => z.preprocess(blank, z.string().max(maxLength).optional())
+// Kept as it came, and PostgreSQL cannot keep a NUL.
+const keptText = z
+  .string()
+  .max(256)
+  .regex(/^[^\0]*$/)
 const pageUri = optionalText(2_048)
 const words = z.preprocess(blank, z.array(z.string().max(256)).max(32).optional())
 
@@ -26,7 +31,7 @@ const documentSchema = z.object({
   logo_uri: pageUri,
   tos_uri: pageUri,
   policy_uri: pageUri,
-  contacts: z.preprocess(blank, z.array(z.string().max(256)).max(10).optional()),
+  contacts: z.preprocess(blank, z.array(keptText).max(10).optional()),
   // RFC 6749 section 3.3.
   scope: z.preprocess(
     blank,
@@ -36,8 +41,8 @@ const documentSchema = z.object({
       .regex(/^[\x20\x21\x23-\x5B\x5D-\x7E]*$/)
       .optional(),
   ),
-  software_id: optionalText(256),
-  software_version: optionalText(256),
+  software_id: z.preprocess(blank, keptText.optional()),
+  software_version: z.preprocess(blank, keptText.optional()),
   application_type: z.preprocess(blank, z.enum(['web', 'native']).optional().catch(undefined)),
 })
 

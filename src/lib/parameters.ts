@@ -14,7 +14,7 @@ export type Parameters = {
   readonly all: ReadonlyMap<string, readonly string[]>
   /** Names sent more than once, an empty value included. They are not in `values`. */
   readonly repeated: ReadonlySet<string>
-  /** Names with a value that is not percent-encoded UTF-8. They are not in `values`. */
+  /** Names with a value that is not percent-encoded UTF-8, or has a NUL in it. They are not in `values`. */
   readonly malformed: ReadonlySet<string>
 }
 
@@ -25,7 +25,7 @@ export type ReadParameters =
 /**
  * `raw` is a query string without its `?`, or a form body. Stricter than WHATWG in one point: a stray `%` or
  * bytes that are not UTF-8 make a value malformed, since a value that other parsers read differently must not
- * be compared or echoed.
+ * be compared or echoed. So does a NUL, which no parameter has a use for and PostgreSQL cannot store.
  */
 export function readParameters(raw: string, limits: ParameterLimits = parameterLimits): ReadParameters {
   if (raw.length > limits.maxLength) return { outcome: 'refused', reason: 'too_long' }
@@ -78,7 +78,8 @@ function readPair(pair: string): readonly [name: string, value: string | undefin
   const name = split < 0 ? pair : pair.slice(0, split)
   const value = split < 0 ? '' : pair.slice(split + 1)
   // A name that does not decode keeps its `%`, so it can never be taken for one that is known.
-  return [decodeFormComponent(name) ?? name, decodeFormComponent(value)]
+  const decoded = decodeFormComponent(value)
+  return [decodeFormComponent(name) ?? name, decoded?.includes('\0') ? undefined : decoded]
 }
 
 /** Undefined for a stray `%` and for bytes that are not UTF-8. */

@@ -183,6 +183,8 @@ describe('client metadata is refused as invalid_client_metadata', () => {
     ['only response types that are not served', { response_types: ['token'] }],
     ['response types that are no list', { response_types: 'code' }],
     ['a name that is no text', { client_name: { en: 'x' } }],
+    ['a contact with a NUL in it', { contacts: ['a\0b'] }],
+    ['a software id with a NUL in it', { software_id: 'a\0b' }],
     ['a name of a megabyte', { client_name: 'x'.repeat(1_000_000) }],
     ['10,000 contacts', { contacts: Array(10_000).fill('a@c.test') }],
     ['contacts that are no text', { contacts: [1] }],

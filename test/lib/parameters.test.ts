@@ -25,7 +25,7 @@ describe('reading parameters', () => {
     ['a%5Bb%5D=1', { 'a[b]': '1' }],
     ['%61=1', { a: '1' }],
     ['a=%E2%82%AC', { a: '€' }],
-    ['a=%00%0d%0a', { a: '\0\r\n' }],
+    ['a=%01%0d%0a', { a: '\u0001\r\n' }],
     ['?a=1', { '?a': '1' }],
     ['a;b=1', { 'a;b': '1' }],
   ])('reads %j as WHATWG does', (raw, expected) => {
@@ -50,8 +50,8 @@ describe('reading parameters', () => {
     expect(all.get('resource')).toEqual(['https://a.test', 'https://b.test'])
   })
 
-  test.each(['a=%', 'a=%zz', 'a=%f', 'a=100%25%', 'a=%ff', 'a=%c0%af', 'a=%ed%a0%80'])(
-    'calls a value malformed that parsers disagree about: %j',
+  test.each(['a=%', 'a=%zz', 'a=%f', 'a=100%25%', 'a=%ff', 'a=%c0%af', 'a=%ed%a0%80', 'a=%00', 'a=x%00y'])(
+    'calls a value malformed that parsers or databases disagree about: %j',
     (raw) => {
       expect(read(raw).values.has('a')).toBe(false)
       expect([...read(raw).malformed]).toEqual(['a'])
@@ -110,13 +110,12 @@ describe('faults', () => {
 
 describe('properties', () => {
   test('agrees with URLSearchParams on everything that is well-formed', () => {
-    const pairs = fc.uniqueArray(
-      fc.tuple(fc.string({ unit: 'binary', minLength: 1 }), fc.string({ unit: 'binary', minLength: 1 })),
-      {
-        selector: ([name]) => name.toWellFormed(),
-        maxLength: 20,
-      },
-    )
+    const name = fc.string({ unit: 'binary', minLength: 1 })
+    const value = name.filter((text) => !text.includes('\0'))
+    const pairs = fc.uniqueArray(fc.tuple(name, value), {
+      selector: ([name]) => name.toWellFormed(),
+      maxLength: 20,
+    })
     fc.assert(
       fc.property(pairs, (entries) => {
         const form = new URLSearchParams(entries)
