@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../gateway.ts'
 import type { BrowserSession } from '../storage/browser-sessions.ts'
-import { clearCookie, cookieHash, setCookie } from './cookies.ts'
+import { clearSession, sessionHash, setSession } from './cookies.ts'
 
 /** Idle ends are moved at most this often, in seconds, so that a page view is seldom a write. */
 const touchEvery = 60
@@ -11,7 +11,7 @@ export async function findBrowserSession(
   gateway: Gateway,
   request: FastifyRequest,
 ): Promise<BrowserSession | undefined> {
-  const secretHash = cookieHash(gateway.config, request, 'session')
+  const secretHash = sessionHash(gateway.config, request)
   if (secretHash === undefined) return undefined
   const now = gateway.clock()
   const session = await gateway.store.browserSessions.find(secretHash, now)
@@ -37,7 +37,7 @@ export async function startBrowserSession(
   const now = gateway.clock()
   const earlier = before?.subjectId === signedIn.subjectId ? before.signIns : {}
   await gateway.store.browserSessions.create({
-    secretHash: setCookie(gateway.config, reply, 'session'),
+    secretHash: setSession(gateway.config, reply),
     subjectId: signedIn.subjectId,
     signIns: { ...earlier, [signedIn.provider]: signedIn.at },
     createdAt: now,
@@ -51,9 +51,9 @@ export async function endBrowserSession(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const secretHash = cookieHash(gateway.config, request, 'session')
+  const secretHash = sessionHash(gateway.config, request)
   if (secretHash !== undefined) await gateway.store.browserSessions.delete(secretHash)
-  clearCookie(gateway.config, reply, 'session')
+  clearSession(gateway.config, reply)
 }
 
 function idleEnd({ config }: Gateway, createdAt: number, now: number): number {

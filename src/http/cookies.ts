@@ -1,7 +1,7 @@
 import '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../config/config.ts'
-import { newSecret, sha256 } from '../lib/secret.ts'
+import { newId, newSecret, sha256 } from '../lib/secret.ts'
 
 type CookieKind = 'browser' | 'session'
 
@@ -15,29 +15,53 @@ function cookieName(config: Config, kind: CookieKind): string {
 
 const isSecure = (config: Config) => config.issuer.startsWith('https:')
 
-/** The hash of the secret in a cookie of the browser; absent where there is none. */
-export function cookieHash(config: Config, request: FastifyRequest, kind: CookieKind): string | undefined {
-  const value = request.cookies[cookieName(config, kind)]
+/** The hash of the secret that says who is signed in; absent where nobody is. */
+export function sessionHash(config: Config, request: FastifyRequest): string | undefined {
+  const value = request.cookies[cookieName(config, 'session')]
   return value === undefined ? undefined : sha256(value)
 }
 
-/** Gives the browser a new secret and answers its hash. */
-export function setCookie(config: Config, reply: FastifyReply, kind: CookieKind): string {
-  const secret = newSecret(`cc_${kind}_`)
-  reply.setCookie(cookieName(config, kind), secret, attributes(config))
-  return sha256(secret)
+/** Gives the browser a new secret for who is signed in and answers its hash. */
+export function setSession(config: Config, reply: FastifyReply): string {
+  return setSecret(config, reply, 'session', cookieName(config, 'session'))
 }
 
-export function clearCookie(config: Config, reply: FastifyReply, kind: CookieKind): void {
-  reply.clearCookie(cookieName(config, kind), attributes(config))
+export function clearSession(config: Config, reply: FastifyReply): void {
+  reply.clearCookie(cookieName(config, 'session'), attributes(config))
+}
+
+/** Whether this is the browser an interaction began in. */
+export function isOfBrowser(
+  config: Config,
+  request: FastifyRequest,
+  { browserHash }: { browserHash: string },
+): boolean {
+  return browserHashes(config, request).includes(browserHash)
+}
+
+/** The hash that binds an interaction to this browser, which is given a secret if it has none. */
+export function bindBrowser(config: Config, request: FastifyRequest, reply: FastifyReply): string {
+  const [known] = browserHashes(config, request)
+  if (known !== undefined) return known
+  // Named apart: two tabs may come for the first time at once, and neither must overwrite what the other was given.
+  return setSecret(config, reply, 'browser', `${cookieName(config, 'browser')}-${newId('').slice(0, 6)}`)
+}
+
+/** One as a rule. What has another form was not set here, and binds nothing. */
+function browserHashes(config: Config, request: FastifyRequest): string[] {
+  const prefix = `${cookieName(config, 'browser')}-`
+  return Object.entries(request.cookies).flatMap(([name, value]) =>
+    name.startsWith(prefix) && value?.startsWith('cc_browser_') ? [sha256(value)] : [],
+  )
+}
+
+function setSecret(config: Config, reply: FastifyReply, kind: CookieKind, name: string): string {
+  const secret = newSecret(`cc_${kind}_`)
+  reply.setCookie(name, secret, attributes(config))
+  return sha256(secret)
 }
 
 // Lax, not Strict: the browser comes back from the provider by a cross-site navigation.
 function attributes(config: Config) {
   return { path: '/', httpOnly: true, sameSite: 'lax', secure: isSecure(config) } as const
-}
-
-/** The hash that binds an interaction to this browser, which is given a secret if it has none. */
-export function bindBrowser(config: Config, request: FastifyRequest, reply: FastifyReply): string {
-  return cookieHash(config, request, 'browser') ?? setCookie(config, reply, 'browser')
 }

@@ -17,6 +17,16 @@ export function formOf(request: FastifyRequest): Parameters {
   return strictParameters(typeof request.body === 'string' ? request.body : '')
 }
 
+const longestQuery = 8_192
+
+/** The form body as the query of an address, every parameter as it was sent. */
+export function formAsQuery(request: FastifyRequest): string {
+  const raw = typeof request.body === 'string' ? request.body : ''
+  const query = raw.toWellFormed().replace(/[^\x21-\x7E]|#/gu, encodeURIComponent)
+  if (query.length <= longestQuery) return query
+  throw new OAuthError('invalid_request', 'The parameters are too long', { status: 413 })
+}
+
 /** The parameters of the query string, as strict as those of a form. */
 export function queryOf(request: FastifyRequest): Parameters {
   return strictParameters(rawQuery(request))

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
-import { bindBrowser, cookieHash } from '../../http/cookies.ts'
-import { acceptFormsOnly, formOf, queryOf } from '../../http/form-body.ts'
+import { bindBrowser, isOfBrowser } from '../../http/cookies.ts'
+import { acceptFormsOnly, formAsQuery, formOf, queryOf } from '../../http/form-body.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { requireSameOrigin } from '../../http/same-origin.ts'
 import { seeOther } from '../../http/send-page.ts'
@@ -28,9 +28,9 @@ export async function authorizationEndpoints(scope: FastifyInstance, gateway: Ga
     '/oauth/authorize',
     async (request, reply) => await begin(gateway, request, reply, queryOf(request)),
   )
-  scope.post(
-    '/oauth/authorize',
-    async (request, reply) => await begin(gateway, request, reply, formOf(request)),
+  // A form of a client's page comes without our cookies (SameSite); as a navigation it brings them.
+  scope.post('/oauth/authorize', async (request, reply) =>
+    seeOther(reply, `${gateway.config.issuer}/oauth/authorize?${formAsQuery(request)}`),
   )
 
   scope.get<ById>('/oauth/interactions/:id', async (request, reply) => {
@@ -80,7 +80,7 @@ async function begin(
 async function boundInteraction(gateway: Gateway, request: FastifyRequest, id: string): Promise<Interaction> {
   const interaction = await gateway.store.interactions.find(id, gateway.clock())
   if (!interaction) throw new PageRefusal(400, { kind: 'expired' })
-  if (cookieHash(gateway.config, request, 'browser') !== interaction.browserHash) {
+  if (!isOfBrowser(gateway.config, request, interaction)) {
     throw new PageRefusal(403, { kind: 'another browser' })
   }
   return interaction

@@ -1,0 +1,85 @@
+import type { FastifyReply } from 'fastify'
+import type { Gateway } from '../../gateway.ts'
+import { keepConnection } from '../../grants/keep-connection.ts'
+import { seeOther } from '../../http/send-page.ts'
+import type { Connection } from '../../storage/connections.ts'
+import type { Leg } from '../../storage/documents.ts'
+import type { InteractionChange } from '../../storage/interactions.ts'
+import { covers, type Provider } from '../../upstream/provider.ts'
+import type { UpstreamFailure, UpstreamTokens } from '../../upstream/tokens.ts'
+import type { Arrival } from './arrival.ts'
+import { interactionUrl } from './dispatch.ts'
+import { endWithFailure } from './failure.ts'
+import { startLeg } from './leg.ts'
+import type { Plan } from './plan.ts'
+
+/** Stores what was brought, and sees whether it is what was asked for. */
+export async function keep(
+  gateway: Gateway,
+  reply: FastifyReply,
+  arrival: Arrival,
+  subjectId: string,
+  change: InteractionChange,
+): Promise<FastifyReply> {
+  const { plan, provider, leg, identity, tokens } = arrival
+  const { interaction } = plan
+  const connection = await keepConnection(gateway, provider, { subjectId, identity, tokens }, gateway.clock())
+  if (lacksRefreshToken(provider, leg, tokens, connection)) {
+    return await askAgain(gateway, reply, arrival, change)
+  }
+  if (covers(provider, connection.scopes, leg.scopes)) {
+    const connected = { ...interaction.connected, [provider.id]: connection.id }
+    return await proceed(gateway, reply, plan, { ...change, connected })
+  }
+  const person = { subjectId, authTime: gateway.clock() }
+  const moved = await gateway.store.interactions.advance(
+    interaction,
+    { ...change, leg: null },
+    gateway.clock(),
+  )
+  if (!moved) return seeOther(reply, interactionUrl(gateway, interaction.id))
+  const failure: UpstreamFailure = { kind: 'denied', code: 'insufficient_scope' }
+  return await endWithFailure(gateway, reply, { ...plan, interaction: moved, person }, provider, failure)
+}
+
+/** Some providers give a refresh token on the first consent only, and ours for this account may be gone. */
+function lacksRefreshToken(
+  provider: Provider,
+  leg: Leg,
+  tokens: UpstreamTokens,
+  connection: Connection,
+): boolean {
+  const canAskAgain = provider.descriptor.authorization.prompts.consent !== undefined
+  return (
+    canAskAgain &&
+    !leg.reconsent &&
+    tokens.refreshToken === undefined &&
+    connection.sealedRefreshToken === null
+  )
+}
+
+async function askAgain(
+  gateway: Gateway,
+  reply: FastifyReply,
+  { plan, provider, leg }: Arrival,
+  change: InteractionChange,
+): Promise<FastifyReply> {
+  const moved = await gateway.store.interactions.advance(plan.interaction, change, gateway.clock())
+  const started =
+    moved && (await startLeg(gateway, moved, provider, { ...leg, purpose: 'connect', reconsent: true }))
+  return seeOther(
+    reply,
+    started?.outcome === 'started' ? started.url.href : interactionUrl(gateway, plan.interaction.id),
+  )
+}
+
+/** Takes the next step from what is known now. */
+export async function proceed(
+  gateway: Gateway,
+  reply: FastifyReply,
+  { interaction }: Plan,
+  change: InteractionChange,
+): Promise<FastifyReply> {
+  await gateway.store.interactions.advance(interaction, { ...change, leg: null }, gateway.clock())
+  return seeOther(reply, interactionUrl(gateway, interaction.id))
+}
