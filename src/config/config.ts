@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isLoopbackHost } from '../lib/host.ts'
+import { isLoopbackHost } from '../lib/address.ts'
 import type { MasterKey } from '../lib/seal.ts'
 import { type Declarations, declarationsSchema } from './declarations.ts'
 import { type Environment, environmentSchema, type OwnVariables, ownVariables } from './environment.ts'

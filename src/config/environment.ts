@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { isLoopbackHost } from '../lib/host.ts'
+import { isLoopbackHost } from '../lib/address.ts'
 import type { MasterKey } from '../lib/seal.ts'
 import { databaseAddress } from '../storage/database.ts'
 

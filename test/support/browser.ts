@@ -1,5 +1,5 @@
+import { isLoopbackHost } from '../../src/lib/address.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
-import { isLoopbackHost } from '../../src/lib/host.ts'
 import { type CookieJar, createCookieJar } from './cookie-jar.ts'
 import {
   asPress,
