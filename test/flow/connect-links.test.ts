@@ -152,7 +152,7 @@ describe('whoever follows it', () => {
     expect(refused.status).toBe(409)
     expect(refused.text).toContain('This Google account belongs to somebody else here')
     expect((await google()).body.error_code).toBe('not_connected')
-    expect(await state()).not.toBe('completed')
+    expect(await state()).toBe('failed')
   })
 })
 

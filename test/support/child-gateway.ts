@@ -34,6 +34,8 @@ export async function startChildGateway(more: Record<string, string> = {}): Prom
     const command = ['--conditions=coatcheck-source', 'src/cli.ts', 'serve']
     const process_ = spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     child = process_
+    // Whatever becomes of the tests, it does not outlive them.
+    process.once('exit', () => process_.kill('SIGKILL'))
     await new Promise<void>((resolve, reject) => {
       const read = (chunk: Buffer) => {
         logs += chunk
