@@ -32,7 +32,13 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
     requestIdHeader: false,
     genReqId: () => randomBytes(9).toString('base64url'),
     exposeHeadRoutes: false,
-    routerOptions: { maxParamLength: 256 },
+    // An address the router itself gives up on is answered as everything else is, and not repeated.
+    frameworkErrors: (error, request, reply) => {
+      reply.headers(everywhere(gateway))
+      answerOAuthError(error, request, reply)
+    },
+    // As long as an address can be: whoever has the route says what is wrong with it.
+    routerOptions: { maxParamLength: 16_384 },
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(everywhere(gateway))
@@ -42,7 +48,10 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
   app.addHook('onResponse', logAnswer)
   app.setErrorHandler(answerOAuthError)
   app.setNotFoundHandler(async (_request, reply) =>
-    reply.code(404).send({ error: 'not_found', error_description: 'There is nothing here' }),
+    reply
+      .code(404)
+      .header('cache-control', 'no-store')
+      .send({ error: 'not_found', error_description: 'There is nothing here' }),
   )
   await app.register(cookie)
 

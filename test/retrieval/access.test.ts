@@ -192,8 +192,11 @@ describe('a tsid', () => {
     ]
     for (const path of odd) {
       const response = await fetch(url(path), { headers: auth() })
-      expect(response.status).toBeGreaterThanOrEqual(400)
-      expect(response.status).toBeLessThan(500)
+      expect(response.status).toBe(400)
+      expect(response.headers.get('cache-control')).toBe('no-store')
+      const text = await response.text()
+      expect(JSON.parse(text)).toMatchObject({ error: 'invalid_request' })
+      expect(text).not.toContain('token-sessions')
     }
   })
 })
@@ -254,7 +257,7 @@ describe('without the person’s token (RT-04)', () => {
 describe('what a resource may ask for (RT-03, RT-11)', () => {
   const codeOf = async (answer: Promise<Answer>) => (await answer).body.error_code
 
-  test.each(['google', 'unknown', '__proto__', 'GITHUB', 'github ', '\u0000', 'x'.repeat(200)])(
+  test.each(['google', 'unknown', '__proto__', 'GITHUB', 'github ', 'x'.repeat(200)])(
     'not a provider it does not list: %j',
     async (provider) => {
       expect(await codeOf(askRest(notes.gateway, { ...ask(), provider }))).toBe('not_allowed')
