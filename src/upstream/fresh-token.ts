@@ -92,8 +92,10 @@ export function createFreshTokens(parts: {
         detail: { connection: connection.id },
       }),
     )
+    const current = dead ?? (await connections.find(connection.id))
+    if (current?.status === 'needs_reauthorization') return deadOf(current)
     // Where new tokens came in the meantime, they are what the caller should try next.
-    return dead ? deadOf(dead) : { outcome: 'unavailable', retryAfter: 1 }
+    return { outcome: 'unavailable', retryAfter: 1 }
   }
 
   /** Asks the provider once for everybody, and not again for a while. */
