@@ -1,3 +1,4 @@
+import { type ClientDocuments, createClientDocuments } from './clients/client-documents.ts'
 import type { Config } from './config/config.ts'
 import type { Clock } from './lib/clock.ts'
 import { createGuardedFetch } from './lib/guarded-fetch.ts'
@@ -22,6 +23,7 @@ export type Gateway = {
   providers: ProviderRegistry
   upstream: Upstream
   freshToken: FreshTokens
+  clientDocuments: ClientDocuments
   /** SHA-256 of the administrator's token; absent: the admin API refuses everybody. */
   adminTokenHash: string | undefined
   /** Resolves when the store takes writes; rejects otherwise. */
@@ -95,6 +97,15 @@ function assemble(config: Config, secrets: Secrets, clock: Clock, database: Data
       clock,
       margin: lifetimes.upstream_refresh_margin,
       backoff: lifetimes.upstream_failure_backoff,
+    }),
+    clientDocuments: createClientDocuments({
+      store,
+      fetch,
+      clock,
+      allowLoopback,
+      deadline: limits.discovery_deadline,
+      fetches: { perOrigin: limits.document_fetches_per_origin, inTotal: limits.document_fetches },
+      unusedLifetime: lifetimes.unused_client,
     }),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),
     ready: () => database.ping(),

@@ -30,6 +30,7 @@ CREATE TABLE "clients" (
 	"enabled" boolean NOT NULL,
 	"created_at" bigint NOT NULL,
 	"last_used_at" bigint,
+	"fresh_until" bigint,
 	"expires_at" bigint
 );
 --> statement-breakpoint

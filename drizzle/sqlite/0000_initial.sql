@@ -35,6 +35,7 @@ CREATE TABLE `clients` (
 	`enabled` integer NOT NULL,
 	`created_at` integer NOT NULL,
 	`last_used_at` integer,
+	`fresh_until` integer,
 	`expires_at` integer
 );
 --> statement-breakpoint

@@ -38,6 +38,8 @@ export const limitsSchema = z.strictObject({
   body_bytes: count(65_536, { min: 8192, max: 1_048_576 }),
   upstream_deadline: seconds(10, { min: 1, max: 60 }),
   discovery_deadline: seconds(5, { min: 1, max: 60 }),
+  document_fetches_per_origin: count(10, { min: 1, max: 1000 }),
+  document_fetches: count(120, { min: 1, max: 10_000 }),
   upstream_bytes: count(1_048_576, { min: 65_536, max: 16_777_216 }),
 })
 

@@ -60,6 +60,7 @@ async function metadata({ config, store }: Gateway) {
     token_endpoint_auth_methods_supported: authMethods,
     revocation_endpoint_auth_methods_supported: authMethods,
     introspection_endpoint_auth_methods_supported: ['client_secret_basic'],
+    client_id_metadata_document_supported: true,
     authorization_response_iss_parameter_supported: true,
     // Clients that found this by OpenID Connect Discovery refuse it without these two.
     subject_types_supported: ['public'],

@@ -28,6 +28,7 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
       enabled: true,
       createdAt: now,
       lastUsedAt: null,
+      freshUntil: null,
       expiresAt: now + gateway.config.lifetimes.unused_client,
     }
     await gateway.store.clients.create(

@@ -1,4 +1,4 @@
-import { and, desc, eq, isNull, lt, or } from 'drizzle-orm'
+import { and, desc, eq, isNull, lt, or, sql } from 'drizzle-orm'
 import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
@@ -14,6 +14,9 @@ const useGranularity = 3600
 export function clients(db: Queries, tables: Tables, batch: Batch) {
   const { clients: table } = tables
   const recorded = recordedIn(batch, tables)
+  /** The end of one that is used must not come nearer because it was looked at. */
+  const noSooner = ({ expiresAt }: Client) =>
+    sql`case when ${table.expiresAt} > ${expiresAt} then ${table.expiresAt} else ${expiresAt} end`
   return {
     /** Expired registrations are not found, swept or not. */
     async find(id: string, now: number): Promise<Client | undefined> {
@@ -35,6 +38,33 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
           .onConflictDoUpdate({ target: table.id, set: current })
           .returning({ id: table.id }),
       )
+    },
+
+    /** Writes a client as its document says it is now. Whether an administrator disabled it stays as it was. */
+    async saveDocument(client: Client, event: NewAuditEvent): Promise<Client> {
+      const { metadata, freshUntil } = client
+      const [saved] = await recorded(event, (queries) =>
+        queries
+          .insert(table)
+          .values(client)
+          .onConflictDoUpdate({
+            target: table.id,
+            set: { metadata, freshUntil, expiresAt: noSooner(client) },
+          })
+          .returning(),
+      )
+      if (!saved) throw new Error('an upsert returned no row')
+      return saved
+    },
+
+    /** Its document was read again and says the same. */
+    async refreshDocument(client: Client): Promise<Client | undefined> {
+      const [refreshed] = await db
+        .update(table)
+        .set({ freshUntil: client.freshUntil, expiresAt: noSooner(client) })
+        .where(eq(table.id, client.id))
+        .returning()
+      return refreshed
     },
 
     /** Records a use, at most once an hour; a registration in use lives on until `expiresAt`. */

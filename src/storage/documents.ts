@@ -1,10 +1,10 @@
 /** The shapes of the JSON columns. What goes in was checked with a schema by whoever took it from outside. */
 
-/**
- * Who wrote a row: an administrator through the admin API, or the configuration file, which the API may not
- * change. A client may also be `dynamic`: it registered itself (RFC 7591).
- */
+/** Who wrote a row: an administrator through the admin API, or the configuration file, which the API may not change. */
 export type Origin = 'admin' | 'config'
+
+/** A client may also have registered itself (`dynamic`, RFC 7591), or publish its metadata under its id (`document`). */
+export type ClientOrigin = Origin | 'dynamic' | 'document'
 
 /** RFC 7591 client metadata as registered: wire names, substituted values included. */
 export type ClientMetadata = {

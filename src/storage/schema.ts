@@ -3,6 +3,7 @@ import type { Dialect } from './dialect.ts'
 import type {
   AuditDetail,
   ClientMetadata,
+  ClientOrigin,
   ConsentDecision,
   InteractionRequest,
   Leg,
@@ -38,13 +39,15 @@ export function defineTables({
     'clients',
     {
       id: text('id').primaryKey(),
-      origin: text('origin').$type<Origin | 'dynamic'>().notNull(),
+      origin: text('origin').$type<ClientOrigin>().notNull(),
       metadata: json<ClientMetadata>('metadata').notNull(),
       secretHash: text('secret_hash'),
       trusted: boolean('trusted').notNull(),
       enabled: boolean('enabled').notNull(),
       createdAt: integer('created_at').notNull(),
       lastUsedAt: integer('last_used_at'),
+      /** Until when its metadata document counts as it was fetched; absent for clients that have none. */
+      freshUntil: integer('fresh_until'),
       /** Read as: gone after this, unless used before. Absent for clients that do not expire. */
       expiresAt: integer('expires_at'),
     },

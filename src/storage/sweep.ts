@@ -1,4 +1,4 @@
-import { and, eq, gt, inArray, isNotNull, isNull, lte, or, type SQL } from 'drizzle-orm'
+import { and, gt, inArray, isNotNull, isNull, lte, or, type SQL } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import type { Database } from './database.ts'
 import type { Queries } from './dialect.ts'
@@ -93,7 +93,7 @@ function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKep
       clients,
       clients.id,
       and(
-        eq(clients.origin, 'dynamic'),
+        inArray(clients.origin, ['dynamic', 'document']),
         or(
           and(isNull(clients.lastUsedAt), lte(clients.expiresAt, now - margin)),
           lte(clients.expiresAt, now - endedKept),

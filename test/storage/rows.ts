@@ -19,6 +19,7 @@ export const client = (id: string, row: Partial<Row<'clients'>> = {}): Row<'clie
   enabled: true,
   createdAt: 0,
   lastUsedAt: null,
+  freshUntil: null,
   expiresAt: null,
   ...row,
 })

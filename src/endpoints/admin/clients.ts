@@ -12,7 +12,7 @@ import { authorOf } from './authenticate.ts'
 import { enabledChange, idOf, listQuery, pageAnswer, pageOf } from './input.ts'
 import { notFound, readOnly, receipt } from './receipt.ts'
 
-const query = listQuery({ origin: z.enum(['admin', 'config', 'dynamic']).optional() })
+const query = listQuery({ origin: z.enum(['admin', 'config', 'dynamic', 'document']).optional() })
 
 export function clientRoutes(api: FastifyInstance, gateway: Gateway): void {
   const { clients, removals } = gateway.store
@@ -76,6 +76,7 @@ function newClient(registration: PreRegistration, now: number): { client: Client
     secretHash: secret === undefined ? null : sha256(secret),
     createdAt: now,
     lastUsedAt: null,
+    freshUntil: null,
     expiresAt: null,
   }
   return secret === undefined ? { client } : { client, secret }

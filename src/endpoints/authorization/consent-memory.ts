@@ -64,8 +64,9 @@ export function isAgreed(consent: ConsentDecision | null, consenting: Consenting
 export async function hasStandingConsent(gateway: Gateway, consenting: Consenting): Promise<boolean> {
   const { request, client, resource, person } = consenting
   if (request.kind !== 'authorization' || !person || request.prompt.includes('consent')) return false
+  const isPreRegistered = client.origin === 'admin' || client.origin === 'config'
   const isAssured =
-    client.origin !== 'dynamic' && (client.trusted || client.metadata.token_endpoint_auth_method !== 'none')
+    isPreRegistered && (client.trusted || client.metadata.token_endpoint_auth_method !== 'none')
   if (!isAssured || redirectKind(request.redirectUri).kind !== 'web') return false
   const consent = await gateway.store.consents.find({
     subjectId: person.subjectId,

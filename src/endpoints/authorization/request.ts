@@ -1,3 +1,4 @@
+import { isDocumentId } from '../../clients/document-id.ts'
 import { buildRedirect, matchesRedirectUri, redirectKind } from '../../clients/redirect-uri.ts'
 import { AuthorizationError, type ErrorRedirect, type OAuthErrorCode } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -73,9 +74,23 @@ export async function checkRequest(gateway: Gateway, parameters: Parameters): Pr
 async function knownClient(gateway: Gateway, { values }: Parameters): Promise<Client> {
   const id = values.get('client_id')
   if (id === undefined) throw new AuthorizationError('invalid_request', 'The parameter client_id is missing')
-  const client = await gateway.store.clients.find(id, gateway.clock())
+  const client = isDocumentId(id)
+    ? await publishedClient(gateway, id)
+    : await gateway.store.clients.find(id, gateway.clock())
   if (!client?.enabled) throw new PageRefusal(400, { kind: 'unknown client' })
   return client
+}
+
+async function publishedClient(gateway: Gateway, id: string): Promise<Client | undefined> {
+  const answer = await gateway.clientDocuments.find(id)
+  switch (answer.outcome) {
+    case 'found':
+      return answer.client
+    case 'unknown':
+      return undefined
+    case 'unreachable':
+      throw new PageRefusal(400, { kind: 'client unreachable', host: answer.host })
+  }
 }
 
 function registeredRedirect({ metadata }: Client, { values }: Parameters): string {
@@ -92,15 +107,26 @@ function registeredRedirect({ metadata }: Client, { values }: Parameters): strin
   return only
 }
 
-/** A self-registered client could otherwise use us to send anybody anywhere (OAuth 2.1 section 7.12.2). */
 async function howToFollow(
   gateway: Gateway,
   client: Client,
   redirectUri: string,
 ): Promise<ErrorRedirect['follow']> {
-  if (client.origin !== 'dynamic' || redirectKind(redirectUri).kind !== 'web') return 'at once'
+  if (!mayLeadAstray(client, redirectUri)) return 'at once'
   const isApproved = await gateway.store.consents.exists({ clientId: client.id, redirectUri })
   return isApproved ? 'at once' : 'ask'
+}
+
+/**
+ * A self-registered client could otherwise use us to send anybody anywhere (OAuth 2.1 section 7.12.2); one with a
+ * metadata document anywhere but to its own host.
+ */
+function mayLeadAstray({ origin, id }: Client, redirectUri: string): boolean {
+  if (redirectKind(redirectUri).kind !== 'web') return false
+  if (origin !== 'document') return origin === 'dynamic'
+  const { hostname } = new URL(redirectUri)
+  const own = new URL(id).hostname
+  return hostname !== own && !hostname.endsWith(`.${own}`)
 }
 
 function checkResponse({ values }: Parameters, refuse: Refuse): void {

@@ -13,13 +13,25 @@ export const issuerHost = ({ config }: Gateway) => new URL(config.issuer).host
 
 /** What a page may say of a client; the name is only as good as `assured` says. */
 export function clientShown(client: Client, redirectUri: string): ClientShown {
-  const { client_name: name, client_uri: uri } = client.metadata
+  const { client_name: name, client_uri } = client.metadata
+  const uri = client.origin === 'document' ? client.id : client_uri
   const host = uri === undefined ? undefined : URL.parse(uri)?.host
   return {
     ...(name === undefined ? {} : { name }),
-    assured: client.origin === 'dynamic' ? 'unverified' : 'registered by the administrator',
+    assured: assuranceOf(client),
     ...(host ? { host } : {}),
     redirect: redirectKind(redirectUri),
+  }
+}
+
+function assuranceOf({ origin }: Client): ClientShown['assured'] {
+  switch (origin) {
+    case 'dynamic':
+      return 'unverified'
+    case 'document':
+      return 'published at its host'
+    default:
+      return 'registered by the administrator'
   }
 }
 

@@ -79,7 +79,7 @@ function refuse(type: string): never {
 /** A registration that works lives on; only a proven use counts, or anybody could keep any client alive. */
 async function noteUse({ config, clock, store }: Gateway, caller: Caller): Promise<void> {
   if (caller.kind !== 'client') return
-  const { id, origin } = caller.client
+  const { id, expiresAt } = caller.client
   const now = clock()
-  await store.clients.touch(id, now, origin === 'dynamic' ? now + config.lifetimes.idle_client : null)
+  await store.clients.touch(id, now, expiresAt === null ? null : now + config.lifetimes.idle_client)
 }

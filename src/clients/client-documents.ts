@@ -1,0 +1,133 @@
+import { isDeepStrictEqual } from 'node:util'
+import { auditEvent } from '../audit/event.ts'
+import { OAuthError } from '../errors.ts'
+import { createBudget } from '../lib/budget.ts'
+import type { Clock } from '../lib/clock.ts'
+import { FetchError } from '../lib/fetch-error.ts'
+import type { GuardedFetch } from '../lib/guarded-fetch.ts'
+import type { Client } from '../storage/clients.ts'
+import type { ClientMetadata } from '../storage/documents.ts'
+import type { Store } from '../storage/store.ts'
+import { freshUntil } from './document-freshness.ts'
+import { documentUrl } from './document-id.ts'
+import { readMetadataDocument } from './metadata-document.ts'
+
+export type DocumentAnswer =
+  | { readonly outcome: 'found'; readonly client: Client }
+  /** No id of a document that may be asked for. */
+  | { readonly outcome: 'unknown' }
+  /** Nothing that can be used was there, and nothing from before is good enough. */
+  | { readonly outcome: 'unreachable'; readonly host: string }
+
+/** The clients that publish their metadata under their id. */
+export type ClientDocuments = {
+  /** The client as its document says it is, which may be a fetch. Never for an id that is no URL. */
+  find(id: string): Promise<DocumentAnswer>
+}
+
+export type DocumentParts = {
+  store: { clients: Store['clients'] }
+  fetch: GuardedFetch
+  clock: Clock
+  allowLoopback: boolean
+  /** Seconds for one fetch. */
+  deadline: number
+  /** Fetches in a minute, to one origin and in total: whoever writes a link makes us fetch. */
+  fetches: { perOrigin: number; inTotal: number }
+  /** Seconds until a client that nobody used is forgotten. */
+  unusedLifetime: number
+}
+
+const maxBytes = 5 * 1024
+/** Seconds for which a client goes on as it was last seen when its host fails: some refuse cloud addresses for days. */
+const staleLifetime = 7 * 86_400
+/** Seconds for which a host that failed is not asked again for a client that is known. */
+const retryAfter = 60
+const fetchesAtOnce = 32
+
+type Fetched = { metadata: ClientMetadata; freshUntil: number }
+
+export function createClientDocuments(parts: DocumentParts): ClientDocuments {
+  const { clock, fetches } = parts
+  const perOrigin = createBudget({ limit: fetches.perOrigin, window: 60 }, clock)
+  const inTotal = createBudget({ limit: fetches.inTotal, window: 60 }, clock)
+  const patience = createBudget({ limit: 1, window: retryAfter }, clock)
+  const underWay = new Map<string, Promise<DocumentAnswer>>()
+
+  async function look(id: string, url: URL): Promise<DocumentAnswer> {
+    const now = clock()
+    const before = await parts.store.clients.find(id, now)
+    if (before && (!before.enabled || (before.freshUntil ?? 0) > now)) return found(before)
+    const mayAsk =
+      underWay.size <= fetchesAtOnce &&
+      (!before || patience.spend(id)) &&
+      perOrigin.spend(url.origin) &&
+      inTotal.spend('')
+    const fetched = mayAsk ? await fetchDocument(parts, id) : undefined
+    if (fetched) return found(await keep(parts, id, fetched, before))
+    const isGoodEnough = before && (before.freshUntil ?? 0) + staleLifetime > now
+    return isGoodEnough ? found(before) : { outcome: 'unreachable', host: url.host }
+  }
+
+  return {
+    async find(id) {
+      const url = documentUrl(id, parts)
+      if (!url) return { outcome: 'unknown' }
+      const looking = underWay.get(id) ?? look(id, url).finally(() => underWay.delete(id))
+      underWay.set(id, looking)
+      return await looking
+    },
+  }
+}
+
+const found = (client: Client): DocumentAnswer => ({ outcome: 'found', client })
+
+/** Nothing where there is no answer, or none that may be used: an error is never kept. */
+async function fetchDocument(
+  { fetch, deadline, clock }: DocumentParts,
+  id: string,
+): Promise<Fetched | undefined> {
+  try {
+    const response = await fetch(id, { headers: { accept: 'application/json' }, deadline, limit: maxBytes })
+    if (response.status !== 200 || !isJson(response.headers)) return undefined
+    const metadata = readMetadataDocument(await response.text(), id)
+    return { metadata, freshUntil: freshUntil(response.headers, clock()) }
+  } catch (error) {
+    if (error instanceof FetchError || error instanceof OAuthError) return undefined
+    throw error
+  }
+}
+
+function isJson(headers: Headers): boolean {
+  return /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(headers.get('content-type') ?? '')
+}
+
+async function keep(
+  { store, clock, unusedLifetime }: DocumentParts,
+  id: string,
+  { metadata, freshUntil }: Fetched,
+  before: Client | undefined,
+): Promise<Client> {
+  const now = clock()
+  const row: Client = {
+    id,
+    origin: 'document',
+    metadata,
+    secretHash: null,
+    trusted: false,
+    enabled: true,
+    createdAt: now,
+    lastUsedAt: null,
+    freshUntil,
+    expiresAt: now + unusedLifetime,
+  }
+  if (before && isDeepStrictEqual(before.metadata, metadata)) {
+    return (await store.clients.refreshDocument(row)) ?? row
+  }
+  const detail = { ...(before && { before: before.metadata }), after: metadata }
+  const event = before ? 'client.changed' : 'client.registered'
+  return await store.clients.saveDocument(
+    row,
+    auditEvent(now, { event, actor: 'gateway', clientId: id, detail }),
+  )
+}

@@ -1,0 +1,42 @@
+import { OAuthError } from '../errors.ts'
+import type { ClientMetadata } from '../storage/documents.ts'
+import { type MetadataRules, readClientMetadata } from './metadata.ts'
+
+/**
+ * What a client publishes of itself under its id (draft-ietf-oauth-client-id-metadata-document section 4), by the rules
+ * of registration and a few more. Throws `OAuthError` where it must not be used.
+ */
+export function readMetadataDocument(text: string, id: string, rules?: MetadataRules): ClientMetadata {
+  const document = parse(text)
+  if (document.client_id !== id) throw refused('client_id is not the URL of the document')
+  const secret = Object.keys(document).find((member) => member.startsWith('client_secret'))
+  if (secret !== undefined) throw refused('a published document must not hold a secret')
+  // The default of RFC 7591 is a secret, which nobody can keep in public.
+  const metadata = readClientMetadata(
+    { ...document, token_endpoint_auth_method: authMethod(document) },
+    rules,
+  )
+  if (metadata.client_name === undefined) throw refused('client_name is missing')
+  return metadata
+}
+
+function authMethod({ token_endpoint_auth_method: method }: Readonly<Record<string, unknown>>): string {
+  if (method === undefined || method === null || method === 'none') return 'none'
+  throw refused('token_endpoint_auth_method must be none')
+}
+
+function parse(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const document: unknown = JSON.parse(text)
+    if (typeof document === 'object' && document !== null && !Array.isArray(document)) {
+      return { ...document }
+    }
+  } catch {
+    // Said below, as for every other thing that is no object.
+  }
+  throw refused('the document is not a JSON object')
+}
+
+function refused(description: string): OAuthError {
+  return new OAuthError('invalid_client_metadata', description)
+}
