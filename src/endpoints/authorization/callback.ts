@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
 import { findBrowserSession } from '../../http/browser-session.ts'
@@ -54,10 +55,24 @@ export async function receiveCallback(
   const identified = await gateway.upstream.identify(provider, exchanged.tokens)
   if (identified.outcome === 'failed') return await fail(gateway, request, reply, back, identified.failure)
 
-  const arrival: Arrival = { ...back, identity: identified.identity, tokens: exchanged.tokens }
+  const stillThere = await lookAgain(gateway, request, back)
+  const arrival: Arrival = { ...stillThere, identity: identified.identity, tokens: exchanged.tokens }
   return back.leg.purpose === 'sign_in'
     ? await finishSignIn(gateway, request, reply, arrival)
     : await finishConnect(gateway, reply, arrival)
+}
+
+/** The provider took its time: what is kept now is kept for who and what is there now. */
+async function lookAgain(gateway: Gateway, request: FastifyRequest, before: Return): Promise<Return> {
+  const session = await findBrowserSession(gateway, request)
+  const plan = await loadPlan(gateway, before.plan.interaction, session)
+  const provider = await gateway.providers.find(before.provider.id)
+  const isSame =
+    provider?.enabled &&
+    provider.clientId === before.provider.clientId &&
+    isDeepStrictEqual(provider.descriptor.server, before.provider.descriptor.server)
+  if (!isSame) throw new PageRefusal(400, { kind: 'expired' })
+  return { ...before, plan, provider }
 }
 
 async function boundInteraction(

@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { FastifyReply } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
 import { keepConnection } from '../../grants/keep-connection.ts'
 import { seeOther } from '../../http/send-page.ts'
 import type { Connection } from '../../storage/connections.ts'
 import type { Leg } from '../../storage/documents.ts'
-import type { InteractionChange } from '../../storage/interactions.ts'
+import type { Interaction, InteractionChange } from '../../storage/interactions.ts'
 import { covers, type Provider } from '../../upstream/provider.ts'
 import type { UpstreamFailure, UpstreamTokens } from '../../upstream/tokens.ts'
 import type { Arrival } from './arrival.ts'
@@ -73,13 +74,25 @@ async function askAgain(
   )
 }
 
-/** Takes the next step from what is known now. */
+/**
+ * Takes the next step from what is known now. Another tab may have set out on the same trip meanwhile; this one is
+ * back, so that one is over, or the two would send each other on for ever.
+ */
 export async function proceed(
   gateway: Gateway,
   reply: FastifyReply,
   { interaction }: Plan,
   change: InteractionChange,
 ): Promise<FastifyReply> {
-  await gateway.store.interactions.advance(interaction, { ...change, leg: null }, gateway.clock())
+  const { interactions } = gateway.store
+  const back = { ...change, leg: null, legStateHash: null, sealedLegSecrets: null }
+  if (!(await interactions.advance(interaction, back, gateway.clock()))) {
+    const latest = await interactions.find(interaction.id, gateway.clock())
+    if (latest && isOnSameYes(latest, interaction)) await interactions.advance(latest, back, gateway.clock())
+  }
   return seeOther(reply, interactionUrl(gateway, interaction.id))
+}
+
+function isOnSameYes(latest: Interaction, before: Interaction): boolean {
+  return latest.subjectId === before.subjectId && isDeepStrictEqual(latest.consent, before.consent)
 }
