@@ -1,4 +1,5 @@
 import { type Place, SealError, type Sealer } from '../lib/seal.ts'
+import type { KeyCheck } from './key-checks.ts'
 import type { Store } from './store.ts'
 
 const known = 'coatcheck key check'
@@ -20,11 +21,22 @@ export async function checkMasterKeys(
   now: number,
 ): Promise<void> {
   const checks = await store.keyChecks.list()
-  const used = checks.filter(({ masterKeyId }) => sealer.keyIds.includes(masterKeyId))
+  const used = await verified(sealer, checks)
   if (checks.length > 0 && used.length === 0) {
     const ids = checks.map(({ masterKeyId }) => masterKeyId).join(', ')
     throw new WrongMasterKey(`this database is sealed with other master keys: ${ids}`)
   }
+  const [sealing = ''] = sealer.keyIds
+  if (used.some(({ masterKeyId }) => masterKeyId === sealing)) return
+  const sealedCheck = await sealer.seal(known, place(sealing))
+  await store.keyChecks.create({ masterKeyId: sealing, sealedCheck, createdAt: now })
+  // Another process may have been first, with a key of its own under the same id.
+  await verified(sealer, await store.keyChecks.list())
+}
+
+/** The checks of the keys at hand, each of which opens. */
+async function verified(sealer: Sealer, checks: readonly KeyCheck[]): Promise<KeyCheck[]> {
+  const used = checks.filter(({ masterKeyId }) => sealer.keyIds.includes(masterKeyId))
   for (const { masterKeyId, sealedCheck } of used) {
     const opened = await sealer.open(sealedCheck, place(masterKeyId)).catch((error: unknown) => {
       if (error instanceof SealError) return undefined
@@ -33,8 +45,5 @@ export async function checkMasterKeys(
     if (opened !== known)
       throw new WrongMasterKey(`master key ${masterKeyId} is not the one this database knows`)
   }
-  const [sealing = ''] = sealer.keyIds
-  if (used.some(({ masterKeyId }) => masterKeyId === sealing)) return
-  const sealedCheck = await sealer.seal(known, place(sealing))
-  await store.keyChecks.create({ masterKeyId: sealing, sealedCheck, createdAt: now })
+  return used
 }
