@@ -1,5 +1,7 @@
+import { expect } from 'vitest'
 import type { Store } from '../../src/storage/store.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
+import type { TestClock } from './gateway.ts'
 
 /** Whether the store fails before it does what it was asked, or did it and only the answer is lost. */
 export type FailurePoint = 'before' | 'after'
@@ -45,4 +47,49 @@ export function failingStore(store: Store): FailingStore {
       armed = undefined
     },
   }
+}
+
+export type FailedCall = { nth: number; point: FailurePoint; name: string }
+
+/**
+ * Makes a request again and again, another call of the store failing each time, until none is left to fail. Answers
+ * the calls that failed, in their order, first before and then after they were carried out.
+ */
+export async function forEveryFailure(
+  { store, clock }: { store: FailingStore; clock: TestClock },
+  prepare: () => Promise<() => Promise<Response>>,
+  judge: (response: Response, failed: FailedCall, again: () => Promise<Response>) => Promise<void>,
+): Promise<string[]> {
+  const seen: string[] = []
+  for (const point of ['before', 'after'] as const) {
+    for (let nth = 1; ; nth++) {
+      const request = await prepare()
+      // What is remembered for a second is read again.
+      clock.advance(1)
+      store.arm(nth, point)
+      const response = await request()
+      const name = store.calls()[nth - 1]
+      store.heal()
+      if (name === undefined) {
+        await response.body?.cancel()
+        break
+      }
+      seen.push(name)
+      await judge(response, { nth, point, name }, request)
+    }
+  }
+  return seen
+}
+
+/** The answer to whoever asks while the store does not. */
+export async function expectUnavailable(response: Response, failed: FailedCall): Promise<void> {
+  expect({ ...failed, status: response.status }).toEqual({ ...failed, status: 503 })
+  expect(response.headers.get('cache-control')).toBe('no-store')
+  expect(response.headers.get('retry-after')).toBe('5')
+  expect(await response.json()).toMatchObject({
+    error: 'temporarily_unavailable',
+    error_code: 'gateway_unavailable',
+    who_must_act: 'admin',
+    retry_after: 5,
+  })
 }

@@ -1,5 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type FailingStore, failingStore } from '../support/failing-store.ts'
+import {
+  expectUnavailable,
+  type FailingStore,
+  failingStore,
+  forEveryFailure,
+} from '../support/failing-store.ts'
 import { type Notes, startNotes } from '../support/notes.ts'
 import {
   authorize,
@@ -29,48 +34,10 @@ beforeAll(async () => {
 afterAll(() => notes.stop())
 afterEach(() => store.heal())
 
-type Case = { nth: number; point: 'before' | 'after'; name: string }
-
-/** Runs a request again and again, another call of the store failing each time, until none is left to fail. */
-async function forEveryFailure(
-  prepare: () => Promise<() => Promise<Response>>,
-  judge: (response: Response, failed: Case, again: () => Promise<Response>) => Promise<void>,
-): Promise<string[]> {
-  const seen: string[] = []
-  for (const point of ['before', 'after'] as const) {
-    for (let nth = 1; ; nth++) {
-      const request = await prepare()
-      // What is remembered for a second is read again.
-      notes.clock.advance(1)
-      store.arm(nth, point)
-      const response = await request()
-      const name = store.calls()[nth - 1]
-      store.heal()
-      if (name === undefined) {
-        await response.body?.cancel()
-        break
-      }
-      seen.push(name)
-      await judge(response, { nth, point, name }, request)
-    }
-  }
-  return seen
-}
-
-async function expectUnavailable(response: Response, failed: Case): Promise<void> {
-  expect({ ...failed, status: response.status }).toEqual({ ...failed, status: 503 })
-  expect(response.headers.get('cache-control')).toBe('no-store')
-  expect(response.headers.get('retry-after')).toBe('5')
-  expect(await response.json()).toMatchObject({
-    error: 'temporarily_unavailable',
-    error_code: 'gateway_unavailable',
-    who_must_act: 'admin',
-  })
-}
-
 describe('the code exchange', () => {
   test('answers tokens that work or 503, and a code that bought nothing works again', async () => {
     const seen = await forEveryFailure(
+      { store, clock: notes.clock },
       async () => {
         const authorized = await authorize(notes, { browser })
         return () => redeem(notes, authorized)
@@ -99,6 +66,7 @@ describe('the code exchange', () => {
 describe('the refresh', () => {
   test('answers tokens that work or 503, and whoever tries again gets the one successor there is', async () => {
     const seen = await forEveryFailure(
+      { store, clock: notes.clock },
       async () => {
         const { tokens } = await signIn(notes, { browser })
         return () => refresh(notes, tokens.refresh_token)
@@ -122,6 +90,7 @@ describe('the refresh', () => {
     const { tokens } = await signIn(notes, { browser })
     const { refresh_token: successor } = (await (await refresh(notes, tokens.refresh_token)).json()) as Tokens
     const seen = await forEveryFailure(
+      { store, clock: notes.clock },
       async () => () => refresh(notes, tokens.refresh_token),
       async (response, failed, again) => {
         const answer = response.status === 200 ? response : await again()
@@ -138,6 +107,7 @@ describe('a second use that must end the family', () => {
   test('is never answered as if it had, before it has', async () => {
     let live: Tokens
     const seen = await forEveryFailure(
+      { store, clock: notes.clock },
       async () => {
         const { tokens } = await signIn(notes, { browser })
         const second = (await (await refresh(notes, tokens.refresh_token)).json()) as Tokens
@@ -158,6 +128,7 @@ describe('revocation', () => {
   test('says 200 only when the session has ended', async () => {
     let current: Awaited<ReturnType<typeof signIn>>
     const seen = await forEveryFailure(
+      { store, clock: notes.clock },
       async () => {
         current = await signIn(notes, { browser })
         const { refresh_token: token } = current.tokens
@@ -183,6 +154,7 @@ describe('introspection', () => {
   test('never calls a token inactive because the store does not answer', async () => {
     const { tokens } = await signIn(notes, { browser })
     await forEveryFailure(
+      { store, clock: notes.clock },
       async () => () =>
         fetch(`${notes.gateway.issuer}/oauth/introspect`, {
           method: 'POST',
