@@ -278,14 +278,14 @@ test('a code row without a challenge, or with a damaged one, is met by no verifi
   const { findCode } = store.grants
   for (const codeChallenge of ['', 'plain', 'a'.repeat(43)]) {
     const authorized = await newCode()
-    store.grants.findCode = async (hash) => {
+    store.codes.find = async (hash) => {
       const found = await findCode(hash)
       return found && { ...found, code: { ...found.code, codeChallenge } }
     }
     for (const verifier of [authorized.verifier, codeChallenge, '', 'a'.repeat(43)]) {
       await expectInvalidGrant(await redeem(notes, { ...authorized, verifier }))
     }
-    store.grants.findCode = findCode
+    store.codes.find = findCode
     await tokensOf(await redeem(notes, authorized))
   }
 })

@@ -258,12 +258,12 @@ describe('the sealed successor', () => {
     const { store } = notes.gateway.running().gateway
     const { findRefreshToken } = store.grants
     let row: Awaited<ReturnType<typeof findRefreshToken>>
-    store.grants.findRefreshToken = async (hash) => {
+    store.refreshTokens.find = async (hash) => {
       row = await findRefreshToken(hash)
       return row
     }
     await next(tokens.refresh_token)
-    store.grants.findRefreshToken = findRefreshToken
+    store.refreshTokens.find = findRefreshToken
     const stored = JSON.stringify(row)
     expect(stored).not.toContain('cc_rt_')
     // Whatever stands in the row is presented as if it were a token.
@@ -278,7 +278,7 @@ describe('the sealed successor', () => {
     const { refresh_token: successor } = await next(tokens.refresh_token)
     const { store } = notes.gateway.running().gateway
     const { findRefreshToken } = store.grants
-    store.grants.findRefreshToken = async (hash) => {
+    store.refreshTokens.find = async (hash) => {
       const found = await findRefreshToken(hash)
       if (!found?.refreshToken.sealedSuccessor) return found
       const sealedSuccessor = found.refreshToken.sealedSuccessor.replace(/^./, (first) =>
@@ -287,7 +287,7 @@ describe('the sealed successor', () => {
       return { ...found, refreshToken: { ...found.refreshToken, sealedSuccessor } }
     }
     const response = await refresh(notes, tokens.refresh_token)
-    store.grants.findRefreshToken = findRefreshToken
+    store.refreshTokens.find = findRefreshToken
     expect(response.status).toBe(503)
     expect(await response.json()).toMatchObject({ error_code: 'gateway_unavailable' })
     await next(successor)

@@ -53,12 +53,12 @@ describe('the code exchange', () => {
         await expectUnavailable(response, failed)
         const second = await again()
         // It was spent, and only the answer was lost: to us a second use is a replay.
-        const isSpent = failed.name === 'grants.redeemCode' && failed.point === 'after'
+        const isSpent = failed.name === 'codes.redeem' && failed.point === 'after'
         expect({ ...failed, status: second.status }).toEqual({ ...failed, status: isSpent ? 400 : 200 })
       },
     )
     expect(seen).toEqual(
-      expect.arrayContaining(['clients.find', 'grants.findCode', 'grants.redeemCode', 'signingKeys.list']),
+      expect.arrayContaining(['clients.find', 'codes.find', 'codes.redeem', 'signingKeys.list']),
     )
   })
 })
@@ -82,7 +82,7 @@ describe('the refresh', () => {
       },
     )
     expect(seen).toEqual(
-      expect.arrayContaining(['grants.findRefreshToken', 'grants.rotateRefreshToken', 'signingKeys.list']),
+      expect.arrayContaining(['refreshTokens.find', 'refreshTokens.rotate', 'signingKeys.list']),
     )
   })
 
@@ -145,7 +145,7 @@ describe('revocation', () => {
         expect((await refresh(notes, current.tokens.refresh_token)).status).toBe(400)
       },
     )
-    const each = ['clients.find', 'grants.findRefreshToken', 'grants.revoke']
+    const each = ['clients.find', 'refreshTokens.find', 'grants.revoke']
     expect(seen).toEqual([...each, ...each])
   })
 })
