@@ -32,7 +32,7 @@ export type ConfiguredSecrets = {
 export function configuredSecrets(config: Config): ConfiguredSecrets {
   const generated: string[] = []
   const kept = <Value>(name: string, make: () => string, schema: z.ZodType<Value>): Value => {
-    const path = join(dataFolder(config), name)
+    const path = join(dataFolder(config.databaseUrl), name)
     const { value, isNew } = readOrCreate(path, make)
     const read = schema.safeParse(value)
     // Never the value. A file cut short must not become a secret that is easy to guess.
@@ -45,14 +45,21 @@ export function configuredSecrets(config: Config): ConfiguredSecrets {
   const [first, ...rest] = keys
   if (!first) throw new ConfigError([masterKeysMissing])
   const token =
-    config.adminToken ?? (mayGenerate ? kept('admin.token', newAdminToken, adminToken) : undefined)
+    config.adminToken ?? (mayGenerate ? kept(adminTokenFile, newAdminToken, adminToken) : undefined)
   return { masterKeys: [first, ...rest], adminToken: token, generated }
 }
 
 const newMasterKey = () => `local:${randomBytes(32).toString('base64')}`
 const newAdminToken = () => newSecret('cc_admin_')
 
-function dataFolder({ databaseUrl }: Config): string {
+const adminTokenFile = 'admin.token'
+
+/** Where a gateway of this machine alone keeps the administrator's token it generated. */
+export function adminTokenPath(databaseUrl: string): string {
+  return join(dataFolder(databaseUrl), adminTokenFile)
+}
+
+function dataFolder(databaseUrl: string): string {
   const address = databaseAddress(databaseUrl)
   return address.kind === 'postgres' || address.path === ':memory:' ? 'data' : dirname(address.path)
 }

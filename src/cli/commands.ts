@@ -1,0 +1,25 @@
+import { auditCommands } from './audit.ts'
+import { clientCommands } from './clients.ts'
+import type { Command } from './command.ts'
+import { completionCommand } from './completion.ts'
+import { connectionCommands } from './connections.ts'
+import { gatewayCommands } from './gateway.ts'
+import { keyCommands } from './keys.ts'
+import { providerCommands } from './providers.ts'
+import { resourceCommands } from './resources.ts'
+import { sessionCommands } from './sessions.ts'
+import { subjectCommands } from './subjects.ts'
+
+/** Every command there is; help, completion and docs/cli.md follow from it. */
+export const commands: readonly Command[] = [
+  ...gatewayCommands,
+  ...providerCommands,
+  ...resourceCommands,
+  ...clientCommands,
+  ...subjectCommands,
+  ...sessionCommands,
+  ...connectionCommands,
+  ...auditCommands,
+  ...keyCommands,
+  completionCommand(() => commands),
+]

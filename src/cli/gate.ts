@@ -1,0 +1,48 @@
+import { environmentSchema, ownVariables } from '../config/environment.ts'
+import { adminTokenPath } from '../config/generated-secrets.ts'
+import type { Gate } from './admin-api.ts'
+import type { Parsed } from './command.ts'
+import { readSecret, type Terminal } from './terminal.ts'
+import { UsageError } from './usage-error.ts'
+
+/** Where the gateway is: `--url`, or `COATCHECK_ISSUER`, or where one of this machine is by default. */
+export function gatewayUrl({ text }: Pick<Parsed, 'text'>, { env }: Terminal): string {
+  const issuer = environmentSchema.shape.COATCHECK_ISSUER
+  return (text('url') ?? (env.COATCHECK_ISSUER || issuer.parse(undefined))).replace(/\/$/, '')
+}
+
+/** The gateway, and what to show it: a named file, the environment's token, or the one it generated here. */
+export function findGate(parsed: Pick<Parsed, 'text'>, terminal: Terminal): Gate {
+  return { url: gatewayUrl(parsed, terminal), authorization: `Bearer ${findToken(parsed, terminal)}` }
+}
+
+function findToken({ text }: Pick<Parsed, 'text'>, terminal: Terminal): string {
+  const file = text('token-file')
+  if (file !== undefined) return headerText(readSecret(terminal, file))
+  const { variables, errors } = ownVariables(terminal.env, terminal.readFile)
+  const own = errors.find((error) => error.startsWith('COATCHECK_ADMIN_TOKEN'))
+  if (own !== undefined) throw new UsageError(own)
+  if (variables.COATCHECK_ADMIN_TOKEN) return headerText(variables.COATCHECK_ADMIN_TOKEN)
+  const path = generatedTokenPath(variables.COATCHECK_DATABASE_URL)
+  try {
+    return headerText(terminal.readFile(path).trim())
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    throw new UsageError(
+      `there is no administrator’s token: --token-file names its file, COATCHECK_ADMIN_TOKEN holds it, and a gateway on this machine writes ${path} at its first start`,
+    )
+  }
+}
+
+function generatedTokenPath(databaseUrl: string | undefined): string {
+  const url = environmentSchema.shape.COATCHECK_DATABASE_URL.safeParse(databaseUrl)
+  if (!url.success) throw new UsageError('COATCHECK_DATABASE_URL is not an address of a database')
+  return adminTokenPath(url.data)
+}
+
+/** What no header can hold is not a token; fetch would quote it in its error. */
+function headerText(token: string): string {
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new UsageError('the administrator’s token has characters no token has')
+  return token
+}

@@ -1,0 +1,51 @@
+import type { Json } from './admin-api.ts'
+import type { Call, Options } from './command.ts'
+import { readBody } from './terminal.ts'
+import { UsageError } from './usage-error.ts'
+
+/** `left=right`, split where the first sign stands. */
+export function pairOf(option: string, text: string): readonly [string, string] {
+  const sign = text.indexOf('=')
+  if (sign < 1) throw new UsageError(`--${option} needs the form name=value`)
+  return [text.slice(0, sign), text.slice(sign + 1)]
+}
+
+/** Every `name=value` of a repeated option as one object; undefined where it was not given. */
+export function pairsOf({ list }: Pick<Call, 'list'>, option: string): Json | undefined {
+  const given = list(option)
+  return given.length === 0 ? undefined : Object.fromEntries(given.map((text) => pairOf(option, text)))
+}
+
+export function listOf({ list }: Pick<Call, 'list'>, option: string): string[] | undefined {
+  const given = list(option)
+  return given.length === 0 ? undefined : given
+}
+
+/** What `--file` holds, and over it what the options say. */
+export function bodyOf(call: Call, said: Record<string, unknown>): Json {
+  const file = call.text('file')
+  const base = file === undefined ? {} : readBody(call.terminal, file)
+  return { ...base, ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)) }
+}
+
+/** One segment of a path of the admin API. An id may be a URL. */
+export const segment = (id: string) => encodeURIComponent(id)
+
+export const fileOption: Options = {
+  file: { value: 'FILE', help: 'the body as JSON (- is standard input); other options go over it' },
+}
+
+export const pageOptions: Options = {
+  limit: { value: 'N', help: 'how many, 1 to 200; 50 unless said' },
+  cursor: { value: 'CURSOR', help: 'the page after the one that named it' },
+}
+
+/** The query that these options, by their names on the wire, come to. */
+export function queryOf({ text }: Pick<Call, 'text'>, names: Readonly<Record<string, string>>): string {
+  const query = new URLSearchParams()
+  for (const [option, name] of Object.entries({ ...names, limit: 'limit', cursor: 'cursor' })) {
+    const value = text(option)
+    if (value !== undefined) query.set(name, value)
+  }
+  return query.size === 0 ? '' : `?${query}`
+}

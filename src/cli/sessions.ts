@@ -1,0 +1,45 @@
+import type { Command } from './command.ts'
+import { apiOptions } from './command.ts'
+import { pageOptions, queryOf, segment } from './input.ts'
+import { member, receiptOf, table, time } from './show.ts'
+
+export const sessionCommands: readonly Command[] = [
+  {
+    name: 'session list',
+    arguments: [],
+    summary: 'token sessions, the youngest first',
+    options: {
+      subject: { value: 'ID', help: 'of this person' },
+      client: { value: 'CLIENT_ID', help: 'of this client' },
+      resource: { value: 'ID', help: 'at this MCP server' },
+      state: { value: 'live|any', help: 'any: ended ones too' },
+      ...pageOptions,
+      ...apiOptions,
+    },
+    examples: ['coatcheck session list --subject sub_0123'],
+    run: async (call) => {
+      const names = { subject: 'subject_id', client: 'client_id', resource: 'resource_id', state: 'state' }
+      return table(
+        await call.api()('GET', `/token-sessions${queryOf(call, names)}`),
+        [
+          ['ID', member('id')],
+          ['STATE', member('state')],
+          ['SUBJECT', member('subject_id')],
+          ['CLIENT', member('client_id')],
+          ['RESOURCE', member('resource_id')],
+          ['LAST USED', time('last_used_at')],
+        ],
+        'No token session.',
+      )
+    },
+  },
+  {
+    name: 'session end',
+    arguments: ['ID'],
+    summary: 'end a token session; nothing more is handed out for it',
+    options: apiOptions,
+    examples: ['coatcheck session end 0123'],
+    run: async ({ api, argument }) =>
+      receiptOf(await api()('DELETE', `/token-sessions/${segment(argument('ID'))}`)),
+  },
+]

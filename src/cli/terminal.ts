@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import { UsageError } from './usage-error.ts'
+
+/** What a command may see of the process it runs in. */
+export type Terminal = {
+  env: Readonly<Record<string, string | undefined>>
+  readFile(path: string): string
+  /** All of standard input. */
+  readInput(): string
+}
+
+export function processTerminal(): Terminal {
+  return {
+    env: process.env,
+    readFile: (path) => readFileSync(path, 'utf8'),
+    readInput: () => readFileSync(0, 'utf8'),
+  }
+}
+
+/** A file's text, or standard input's where the path is `-`. */
+export function readText({ readFile, readInput }: Terminal, path: string): string {
+  try {
+    return path === '-' ? readInput() : readFile(path)
+  } catch {
+    throw new UsageError(path === '-' ? 'standard input cannot be read' : `${path} cannot be read`)
+  }
+}
+
+/** A secret out of a file; the newline that ends it is not part of it. */
+export function readSecret(terminal: Terminal, path: string): string {
+  const secret = readText(terminal, path).replace(/\r?\n$/, '')
+  if (secret === '') throw new UsageError(path === '-' ? 'standard input is empty' : `${path} is empty`)
+  return secret
+}
+
+/** A JSON object out of a file. */
+export function readBody(terminal: Terminal, path: string): Record<string, unknown> {
+  let body: unknown
+  try {
+    body = JSON.parse(readText(terminal, path))
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    // The parser's own words quote the text, which may hold secrets.
+    throw new UsageError(`${path} is not JSON`)
+  }
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new UsageError(`${path} holds no JSON object`)
+  }
+  return { ...body }
+}

@@ -1,0 +1,36 @@
+import { type Outcome, runCli } from '../../src/cli/run.ts'
+import type { TestGateway } from './gateway.ts'
+
+export type CliOptions = {
+  env?: Record<string, string>
+  files?: Record<string, string>
+  input?: string
+}
+
+/** One call of the command line, with these files and this standard input and nothing else. */
+export async function coatcheck(
+  args: readonly string[],
+  { env = {}, files = {}, input }: CliOptions = {},
+): Promise<Outcome> {
+  return await runCli(args, {
+    env,
+    readFile(path) {
+      const text = files[path]
+      if (text === undefined) throw new Error('ENOENT')
+      return text
+    },
+    readInput() {
+      if (input === undefined) throw new Error('nothing is typed')
+      return input
+    },
+  })
+}
+
+/** The same against a gateway, as the holder of its administrator's token. */
+export function coatcheckAt(gateway: Pick<TestGateway, 'url' | 'adminToken'>) {
+  return async (args: readonly string[], options: CliOptions = {}) =>
+    await coatcheck(args, {
+      ...options,
+      env: { COATCHECK_ISSUER: gateway.url, COATCHECK_ADMIN_TOKEN: gateway.adminToken, ...options.env },
+    })
+}
