@@ -1,4 +1,7 @@
+import { createAssertions, type VerifyAssertion } from './clients/assertion.ts'
 import { type ClientDocuments, createClientDocuments } from './clients/client-documents.ts'
+import { createFetchBudget } from './clients/fetch-budget.ts'
+import { createKeySets } from './clients/key-sets.ts'
 import type { Config } from './config/config.ts'
 import type { Clock } from './lib/clock.ts'
 import { createGuardedFetch } from './lib/guarded-fetch.ts'
@@ -24,6 +27,7 @@ export type Gateway = {
   upstream: Upstream
   freshToken: FreshTokens
   clientDocuments: ClientDocuments
+  verifyAssertion: VerifyAssertion
   /** SHA-256 of the administrator's token; absent: the admin API refuses everybody. */
   adminTokenHash: string | undefined
   /** Resolves when the store takes writes; rejects otherwise. */
@@ -76,6 +80,11 @@ function assemble(config: Config, secrets: Secrets, clock: Clock, database: Data
     clock,
     backoff: lifetimes.upstream_failure_backoff,
   })
+  const mayFetch = createFetchBudget(
+    { perOrigin: limits.document_fetches_per_origin, inTotal: limits.document_fetches },
+    clock,
+  )
+  const keySets = createKeySets({ fetch, clock, deadline: limits.discovery_deadline, mayFetch })
   return {
     config,
     clock,
@@ -98,13 +107,14 @@ function assemble(config: Config, secrets: Secrets, clock: Clock, database: Data
       margin: lifetimes.upstream_refresh_margin,
       backoff: lifetimes.upstream_failure_backoff,
     }),
+    verifyAssertion: createAssertions({ issuer: config.issuer, store, keySets, clock }),
     clientDocuments: createClientDocuments({
       store,
       fetch,
       clock,
       allowLoopback,
       deadline: limits.discovery_deadline,
-      fetches: { perOrigin: limits.document_fetches_per_origin, inTotal: limits.document_fetches },
+      mayFetch,
       unusedLifetime: lifetimes.unused_client,
     }),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),

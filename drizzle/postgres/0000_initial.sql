@@ -184,7 +184,9 @@ CREATE TABLE "refresh_tokens" (
 CREATE TABLE "resource_credentials" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"resource_id" text collate "C" NOT NULL,
-	"secret_hash" text collate "C" NOT NULL,
+	"secret_hash" text collate "C",
+	"key_set" jsonb,
+	"key_set_uri" text collate "C",
 	"created_at" bigint NOT NULL
 );
 --> statement-breakpoint
@@ -212,6 +214,11 @@ CREATE TABLE "subjects" (
 	"enabled" boolean NOT NULL,
 	"created_at" bigint NOT NULL,
 	"last_seen_at" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "used_assertions" (
+	"assertion_hash" text collate "C" PRIMARY KEY NOT NULL,
+	"expires_at" bigint NOT NULL
 );
 --> statement-breakpoint
 ALTER TABLE "browser_sessions" ADD CONSTRAINT "browser_sessions_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -258,4 +265,5 @@ CREATE INDEX "refresh_tokens_expires_at" ON "refresh_tokens" USING btree ("expir
 CREATE INDEX "refresh_tokens_grant" ON "refresh_tokens" USING btree ("grant_id");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_sealed_successor" ON "refresh_tokens" USING btree ("used_at") WHERE "refresh_tokens"."sealed_successor" is not null;--> statement-breakpoint
 CREATE INDEX "resource_credentials_resource" ON "resource_credentials" USING btree ("resource_id");--> statement-breakpoint
-CREATE UNIQUE INDEX "resources_uri" ON "resources" USING btree ("uri");
+CREATE UNIQUE INDEX "resources_uri" ON "resources" USING btree ("uri");--> statement-breakpoint
+CREATE INDEX "used_assertions_expires_at" ON "used_assertions" USING btree ("expires_at");

@@ -226,7 +226,9 @@ CREATE INDEX `refresh_tokens_sealed_successor` ON `refresh_tokens` (`used_at`) W
 CREATE TABLE `resource_credentials` (
 	`id` text PRIMARY KEY NOT NULL,
 	`resource_id` text NOT NULL,
-	`secret_hash` text NOT NULL,
+	`secret_hash` text,
+	`key_set` text,
+	`key_set_uri` text,
 	`created_at` integer NOT NULL,
 	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade
 );
@@ -258,3 +260,10 @@ CREATE TABLE `subjects` (
 	`created_at` integer NOT NULL,
 	`last_seen_at` integer NOT NULL
 );
+--> statement-breakpoint
+CREATE TABLE `used_assertions` (
+	`assertion_hash` text PRIMARY KEY NOT NULL,
+	`expires_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `used_assertions_expires_at` ON `used_assertions` (`expires_at`);

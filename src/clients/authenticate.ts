@@ -1,6 +1,7 @@
 import { parseBasic } from '../lib/basic-credentials.ts'
 import { equalSecrets, newSecret, sha256 } from '../lib/secret.ts'
 import type { ClientMetadata } from '../storage/documents.ts'
+import { type AssertionKeys, assertionType, claimedSubject, type VerifyAssertion } from './assertion.ts'
 
 export type AuthMethod = ClientMetadata['token_endpoint_auth_method']
 
@@ -9,13 +10,18 @@ export type AuthenticatedBy = {
   readonly authMethod: AuthMethod
   readonly secretHash: string | null
   readonly enabled: boolean
+  /** What it signs assertions with, where that is its method. */
+  readonly assertionKeys?: AssertionKeys | undefined
 }
 
-/** What a request brought: its `Authorization` header, and `client_id` and `client_secret` of its form. */
+/** What a request brought: its `Authorization` header, and the parameters of its form. */
 export type PresentedCredentials = {
   readonly authorization?: string | undefined
   readonly clientId?: string | undefined
   readonly clientSecret?: string | undefined
+  /** A signed assertion and what it is said to be (RFC 7523 section 2.2). */
+  readonly assertion?: string | undefined
+  readonly assertionType?: string | undefined
 }
 
 export type Authentication<Known> =
@@ -32,6 +38,7 @@ export type RefusalReason =
   | 'malformed_header'
   | 'two_methods'
   | 'two_client_ids'
+  | 'malformed_assertion'
   /** Unknown, disabled, another method than registered, or a wrong secret: one answer for all. */
   | 'invalid_credentials'
 
@@ -48,12 +55,17 @@ const nobodysHash = sha256(newSecret('nobody_'))
 export async function authenticateClient<Known extends AuthenticatedBy>(
   presented: PresentedCredentials,
   find: (clientId: string) => Promise<Known | undefined>,
+  verifyAssertion: VerifyAssertion,
 ): Promise<Authentication<Known>> {
-  const { authorization, clientId, clientSecret } = presented
+  const { authorization, clientId, clientSecret, assertion, assertionType } = presented
   const challenge = authorization === undefined ? undefined : 'Basic'
   const refuse = (reason: RefusalReason) => ({ outcome: 'refused', challenge, reason }) as const
 
-  if (authorization !== undefined && clientSecret !== undefined) return refuse('two_methods')
+  const methods = [authorization, clientSecret, assertion ?? assertionType]
+  if (methods.filter((method) => method !== undefined).length > 1) return refuse('two_methods')
+  if (assertion !== undefined || assertionType !== undefined) {
+    return (await tryAssertion(presented, find, verifyAssertion)) ?? refuse('malformed_assertion')
+  }
   const attempts = readAttempts(presented)
   if (!attempts) return refuse(authorization === undefined ? 'no_credentials' : 'malformed_header')
   const fitting = attempts.filter(({ id }) => clientId === undefined || id === clientId)
@@ -83,4 +95,22 @@ async function tryAttempt<Known extends AuthenticatedBy>(
   if (!client?.enabled || client.authMethod !== method) return undefined
   const proven = method === 'none' || secretFits
   return proven ? { outcome: 'authenticated', clientId: id, client } : undefined
+}
+
+async function tryAssertion<Known extends AuthenticatedBy>(
+  { assertion = '', assertionType: type, clientId }: PresentedCredentials,
+  find: (clientId: string) => Promise<Known | undefined>,
+  verifyAssertion: VerifyAssertion,
+): Promise<Authentication<Known> | undefined> {
+  const refuse = (reason: RefusalReason) => ({ outcome: 'refused', challenge: undefined, reason }) as const
+  const id = type === assertionType ? claimedSubject(assertion) : undefined
+  if (id === undefined) return undefined
+  if (clientId !== undefined && clientId !== id) return refuse('two_client_ids')
+  const client = await find(id)
+  const isProven =
+    client?.enabled === true &&
+    client.authMethod === 'private_key_jwt' &&
+    client.assertionKeys !== undefined &&
+    (await verifyAssertion(assertion, id, client.assertionKeys))
+  return isProven ? { outcome: 'authenticated', clientId: id, client } : refuse('invalid_credentials')
 }

@@ -10,6 +10,7 @@ import type { ClientMetadata } from '../storage/documents.ts'
 import type { Store } from '../storage/store.ts'
 import { freshUntil } from './document-freshness.ts'
 import { documentUrl } from './document-id.ts'
+import type { FetchBudget } from './fetch-budget.ts'
 import { readMetadataDocument } from './metadata-document.ts'
 
 export type DocumentAnswer =
@@ -32,8 +33,7 @@ export type DocumentParts = {
   allowLoopback: boolean
   /** Seconds for one fetch. */
   deadline: number
-  /** Fetches in a minute, to one origin and in total: whoever writes a link makes us fetch. */
-  fetches: { perOrigin: number; inTotal: number }
+  mayFetch: FetchBudget
   /** Seconds until a client that nobody used is forgotten. */
   unusedLifetime: number
 }
@@ -48,9 +48,7 @@ const fetchesAtOnce = 32
 type Fetched = { metadata: ClientMetadata; freshUntil: number }
 
 export function createClientDocuments(parts: DocumentParts): ClientDocuments {
-  const { clock, fetches } = parts
-  const perOrigin = createBudget({ limit: fetches.perOrigin, window: 60 }, clock)
-  const inTotal = createBudget({ limit: fetches.inTotal, window: 60 }, clock)
+  const { clock, mayFetch } = parts
   const patience = createBudget({ limit: 1, window: retryAfter }, clock)
   const underWay = new Map<string, Promise<DocumentAnswer>>()
 
@@ -58,11 +56,7 @@ export function createClientDocuments(parts: DocumentParts): ClientDocuments {
     const now = clock()
     const before = await parts.store.clients.find(id, now)
     if (before && (!before.enabled || (before.freshUntil ?? 0) > now)) return found(before)
-    const mayAsk =
-      underWay.size <= fetchesAtOnce &&
-      (!before || patience.spend(id)) &&
-      perOrigin.spend(url.origin) &&
-      inTotal.spend('')
+    const mayAsk = underWay.size <= fetchesAtOnce && (!before || patience.spend(id)) && mayFetch(url.origin)
     const fetched = mayAsk ? await fetchDocument(parts, id) : undefined
     if (fetched) return found(await keep(parts, id, fetched, before))
     const isGoodEnough = before && (before.freshUntil ?? 0) + staleLifetime > now

@@ -3,7 +3,7 @@ import { OAuthError } from '../errors.ts'
 import { sha256 } from '../lib/secret.ts'
 import type { ClientMetadata } from '../storage/documents.ts'
 import { clientPrefix, resourceCredentialPrefix } from './ids.ts'
-import { clientMetadataMembers, readClientMetadata } from './metadata.ts'
+import { clientMetadataMembers, keepsSecret, readClientMetadata } from './metadata.ts'
 
 /** What an administrator says of a client that does not register itself. */
 export type PreRegistration = { trusted: boolean; enabled: boolean; metadata: ClientMetadata }
@@ -45,10 +45,9 @@ export const declaredClientSchema = z
     const { trusted, enabled, ...document } = rest
     const metadata = checkedMetadata(document, context)
     if (!metadata) return z.NEVER
-    const isPublic = metadata.token_endpoint_auth_method === 'none'
-    if (isPublic !== (secret === undefined)) {
-      const message = isPublic
-        ? 'must be left out where token_endpoint_auth_method is none'
+    if (keepsSecret(metadata) === (secret === undefined)) {
+      const message = !keepsSecret(metadata)
+        ? `must be left out where token_endpoint_auth_method is ${metadata.token_endpoint_auth_method}`
         : `is required for ${metadata.token_endpoint_auth_method}; a public client says token_endpoint_auth_method none`
       context.addIssue({ code: 'custom', path: ['client_secret'], message })
     }
@@ -64,7 +63,13 @@ function checkedMetadata(
   for (const member of unknown) {
     context.addIssue({ code: 'custom', path: [member], message: 'is not known' })
   }
-  if (unknown.length > 0) return undefined
+  const idle = ['jwks', 'jwks_uri'].filter((member) => document[member] != null)
+  const isKeyed = document.token_endpoint_auth_method === 'private_key_jwt'
+  for (const member of isKeyed ? [] : idle) {
+    const message = 'is for token_endpoint_auth_method private_key_jwt'
+    context.addIssue({ code: 'custom', path: [member], message })
+  }
+  if (unknown.length > 0 || (idle.length > 0 && !isKeyed)) return undefined
   try {
     return readClientMetadata(document)
   } catch (error) {

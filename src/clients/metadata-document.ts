@@ -22,7 +22,8 @@ export function readMetadataDocument(text: string, id: string, rules?: MetadataR
 
 function authMethod({ token_endpoint_auth_method: method }: Readonly<Record<string, unknown>>): string {
   if (method === undefined || method === null || method === 'none') return 'none'
-  throw refused('token_endpoint_auth_method must be none')
+  if (method === 'private_key_jwt') return method
+  throw refused('token_endpoint_auth_method must be none or private_key_jwt')
 }
 
 function parse(text: string): Readonly<Record<string, unknown>> {

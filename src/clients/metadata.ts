@@ -2,12 +2,15 @@ import { z } from 'zod'
 import { OAuthError } from '../errors.ts'
 import { displayText } from '../lib/display-text.ts'
 import type { ClientMetadata } from '../storage/documents.ts'
+import { assertionAlgorithms, readKeySet } from './key-set.ts'
 import { knownAppSchemes, redirectUriFault, webUriFault } from './registrable-uri.ts'
 
 /** The grants a client may register for; everything else it asks for is left out (RFC 7591 section 2). */
 export const clientGrantTypes = ['authorization_code', 'refresh_token'] as const
 
-const authMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const
+const authMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const
+/** The members that say which keys a client signs assertions with. */
+const keyMembers = ['jwks', 'jwks_uri', 'token_endpoint_auth_signing_alg']
 const maxRedirectUris = 10
 const uriMembers = ['client_uri', 'logo_uri', 'tos_uri', 'policy_uri', 'jwks_uri']
 
@@ -49,8 +52,14 @@ const documentSchema = z.object({
 /** The members of a client's metadata that mean something here; any other is left out, or refused to an administrator. */
 export const clientMetadataMembers: ReadonlySet<string> = new Set([
   'redirect_uris',
+  ...keyMembers,
   ...Object.keys(documentSchema.shape),
 ])
+
+/** Whether a client authenticates with a secret, which it then must be given. */
+export function keepsSecret({ token_endpoint_auth_method: method }: ClientMetadata): boolean {
+  return method === 'client_secret_basic' || method === 'client_secret_post'
+}
 
 export type MetadataRules = {
   /** The private-use schemes without a dot that redirect URIs may have. */
@@ -79,6 +88,7 @@ export function readClientMetadata(
     redirect_uris: redirectUris,
     ...withoutUndefined(rest),
     token_endpoint_auth_method: rest.token_endpoint_auth_method,
+    ...(rest.token_endpoint_auth_method === 'private_key_jwt' && readKeys(document)),
     grant_types: served(rest.grant_types, clientGrantTypes, 'authorization_code', 'grant_types'),
     response_types: served(rest.response_types, ['code'], 'code', 'response_types'),
     ...(shownName === '' ? {} : { client_name: shownName }),
@@ -112,6 +122,18 @@ function readRedirectUris(value: unknown, appSchemes: readonly string[]): string
     if (fault) throw refuse(`redirect_uris[${index}] ${fault}`)
   })
   return [...new Set<string>(value)]
+}
+
+/** The keys of a client that signs assertions, or where they are published. */
+function readKeys(document: Readonly<Record<string, unknown>>): Partial<ClientMetadata> {
+  const { jwks, jwks_uri: uri, token_endpoint_auth_signing_alg: algorithm } = document
+  const isServed = assertionAlgorithms.some((served) => served === algorithm)
+  if (algorithm != null && !isServed) throw refused('not acceptable: token_endpoint_auth_signing_alg')
+  const said = typeof algorithm === 'string' ? { token_endpoint_auth_signing_alg: algorithm } : {}
+  if (typeof uri === 'string' && uri !== '') return { ...said, jwks_uri: uri }
+  const keys = readKeySet(jwks)
+  if (!keys) throw refused('private_key_jwt needs jwks_uri, or jwks with a public key for it')
+  return { ...said, jwks: keys }
 }
 
 /** Also in their translations (`tos_uri#fr`), which are not kept, as a client that tries is up to no good. */

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { grantStanding } from '../grants/standing.ts'
-import { authenticateCaller } from '../http/callers.ts'
+import { authenticateCaller, callerParameters } from '../http/callers.ts'
 import { acceptFormsOnly, formOf, refuseFaults } from '../http/form-body.ts'
 import { answerOAuthError } from '../http/oauth-errors.ts'
 import { grantOfClaims } from '../http/token-grant.ts'
@@ -18,7 +18,7 @@ export async function introspectionEndpoint(scope: FastifyInstance, gateway: Gat
   scope.setErrorHandler(answerOAuthError)
   scope.post('/oauth/introspect', async (request, reply) => {
     const form = formOf(request)
-    refuseFaults(form, ['token', 'token_type_hint', 'client_id', 'client_secret'])
+    refuseFaults(form, ['token', 'token_type_hint', ...callerParameters])
     const caller = await authenticateCaller(gateway, request, form)
     if (caller.kind !== 'resource') {
       throw new OAuthError('unauthorized_client', 'Only resources may introspect tokens')

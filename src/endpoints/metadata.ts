@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { assertionAlgorithms } from '../clients/key-set.ts'
 import { clientGrantTypes } from '../clients/metadata.ts'
 import { type Gateway, jwksMaxAge } from '../gateway.ts'
 import { allowAnyOrigin } from '../http/cors.ts'
@@ -43,7 +44,8 @@ async function metadata({ config, store }: Gateway) {
   const scopes = resources
     .filter(({ enabled }) => enabled)
     .flatMap(({ document }) => Object.keys(document.scopes))
-  const authMethods = ['none', 'client_secret_basic', 'client_secret_post']
+  const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']
+  const algorithms = [...assertionAlgorithms]
   return {
     issuer,
     authorization_endpoint: `${issuer}/oauth/authorize`,
@@ -58,8 +60,11 @@ async function metadata({ config, store }: Gateway) {
     grant_types_supported: [...clientGrantTypes, 'urn:ietf:params:oauth:grant-type:token-exchange'],
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: authMethods,
+    token_endpoint_auth_signing_alg_values_supported: algorithms,
     revocation_endpoint_auth_methods_supported: authMethods,
-    introspection_endpoint_auth_methods_supported: ['client_secret_basic'],
+    revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+    introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'private_key_jwt'],
+    introspection_endpoint_auth_signing_alg_values_supported: algorithms,
     client_id_metadata_document_supported: true,
     authorization_response_iss_parameter_supported: true,
     // Clients that found this by OpenID Connect Discovery refuse it without these two.

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { auditEvent } from '../audit/event.ts'
 import { newClientId } from '../clients/ids.ts'
-import { readClientMetadata, registrationAnswer } from '../clients/metadata.ts'
+import { keepsSecret, readClientMetadata, registrationAnswer } from '../clients/metadata.ts'
 import type { Gateway } from '../gateway.ts'
 import { allowAnyOrigin } from '../http/cors.ts'
 import { answerOAuthError } from '../http/oauth-errors.ts'
@@ -18,7 +18,7 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
   scope.post('/oauth/register', async (request, reply) => {
     const now = gateway.clock()
     const metadata = readClientMetadata(request.body)
-    const secret = metadata.token_endpoint_auth_method === 'none' ? undefined : newSecret('cc_secret_')
+    const secret = keepsSecret(metadata) ? newSecret('cc_secret_') : undefined
     const client: Client = {
       id: newClientId(),
       origin: 'dynamic',

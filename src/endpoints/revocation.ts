@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { aboutGrant, auditEvent } from '../audit/event.ts'
 import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
-import { authenticateCaller } from '../http/callers.ts'
+import { authenticateCaller, callerParameters } from '../http/callers.ts'
 import { allowAnyOrigin } from '../http/cors.ts'
 import { acceptFormsOnly, formOf, refuseFaults } from '../http/form-body.ts'
 import { answerOAuthError } from '../http/oauth-errors.ts'
@@ -18,7 +18,7 @@ export async function revocationEndpoint(scope: FastifyInstance, gateway: Gatewa
   scope.setErrorHandler(answerOAuthError)
   scope.post('/oauth/revoke', async (request, reply) => {
     const form = formOf(request)
-    refuseFaults(form, ['token', 'token_type_hint', 'client_id', 'client_secret'])
+    refuseFaults(form, ['token', 'token_type_hint', ...callerParameters])
     const caller = await authenticateCaller(gateway, request, form)
     if (caller.kind !== 'client')
       throw new OAuthError('unauthorized_client', 'Only clients revoke tokens here')

@@ -1,8 +1,14 @@
 import type { FastifyRequest } from 'fastify'
-import { type AuthMethod, authenticateClient, type PresentedCredentials } from '../clients/authenticate.ts'
+import { type AssertionKeys, assertionType } from '../clients/assertion.ts'
+import {
+  type AuthenticatedBy,
+  authenticateClient,
+  type PresentedCredentials,
+} from '../clients/authenticate.ts'
 import { resourceCredentialPrefix } from '../clients/ids.ts'
 import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
+import { parseBearer } from '../lib/bearer-token.ts'
 import type { Parameters } from '../lib/parameters.ts'
 import type { Client } from '../storage/clients.ts'
 import type { Resource, ResourceCredential } from '../storage/resources.ts'
@@ -12,7 +18,10 @@ export type Caller =
   | { kind: 'client'; client: Client }
   | { kind: 'resource'; resource: Resource; credential: ResourceCredential }
 
-type Known = { authMethod: AuthMethod; secretHash: string | null; enabled: boolean; caller: Caller }
+type Known = AuthenticatedBy & { caller: Caller }
+
+/** The parameters of a form that say who calls, none of which may be sent twice. */
+export const callerParameters = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
 
 /**
  * Authenticates whoever calls (RFC 6749 section 2.3). Throws `invalid_client`, with the challenge the RFC asks
@@ -23,18 +32,31 @@ export async function authenticateCaller(
   request: FastifyRequest,
   form?: Parameters,
 ): Promise<Caller> {
-  const presented: PresentedCredentials = {
-    authorization: request.headers.authorization,
-    clientId: form?.values.get('client_id'),
-    clientSecret: form?.values.get('client_secret'),
-  }
-  const answer = await authenticateClient(presented, (id) => findCaller(gateway, id))
+  const presented = form ? presentedIn(form, request) : presentedAlone(request)
+  const find = (id: string) => findCaller(gateway, id)
+  const answer = await authenticateClient(presented, find, gateway.verifyAssertion)
   if (answer.outcome === 'authenticated') return answer.client.caller
   throw new OAuthError('invalid_client', 'Client authentication failed', {
     status: 401,
     // RFC 6749 section 5.2 asks for the scheme that was tried; a challenge is needed with every 401 (RFC 9110).
     headers: { 'www-authenticate': 'Basic realm="coatcheck", charset="UTF-8"' },
   })
+}
+
+function presentedIn({ values }: Parameters, { headers }: FastifyRequest): PresentedCredentials {
+  return {
+    authorization: headers.authorization,
+    clientId: values.get('client_id'),
+    clientSecret: values.get('client_secret'),
+    assertion: values.get('client_assertion'),
+    assertionType: values.get('client_assertion_type'),
+  }
+}
+
+/** Where there is no form, an assertion comes as a bearer token. */
+function presentedAlone({ headers: { authorization } }: FastifyRequest): PresentedCredentials {
+  const assertion = parseBearer(authorization)
+  return assertion === undefined ? { authorization } : { assertion, assertionType }
 }
 
 async function findCaller(gateway: Gateway, id: string): Promise<Known | undefined> {
@@ -46,21 +68,42 @@ async function findCaller(gateway: Gateway, id: string): Promise<Known | undefin
 async function findResourceCaller(gateway: Gateway, id: string): Promise<Known | undefined> {
   const found = await gateway.store.resources.findCredential(id)
   if (!found) return undefined
+  const { secretHash, keySet, keySetUri } = found.credential
   return {
-    authMethod: 'client_secret_basic',
-    secretHash: found.credential.secretHash,
+    authMethod: secretHash === null ? 'private_key_jwt' : 'client_secret_basic',
+    secretHash,
     enabled: found.resource.enabled,
+    assertionKeys: {
+      keys: keySet?.keys,
+      source: keySetUri === null ? undefined : { uri: keySetUri, namedBy: 'administrator' },
+    },
     caller: { kind: 'resource', ...found },
   }
 }
 
 async function findClientCaller(gateway: Gateway, id: string): Promise<Known | undefined> {
-  const client = await gateway.store.clients.find(id, gateway.clock())
+  const client = await currentClient(gateway, id)
   if (!client) return undefined
   return {
     authMethod: client.metadata.token_endpoint_auth_method,
     secretHash: client.secretHash,
     enabled: client.enabled,
+    assertionKeys: keysOf(client),
     caller: { kind: 'client', client },
   }
+}
+
+/** Keys that a client took out of its document are none any more; for a public one nothing there matters here. */
+async function currentClient({ store, clock, clientDocuments }: Gateway, id: string) {
+  const client = await store.clients.find(id, clock())
+  const isKeyed = client?.metadata.token_endpoint_auth_method === 'private_key_jwt'
+  if (client?.origin !== 'document' || !isKeyed) return client
+  const answer = await clientDocuments.find(id)
+  return answer.outcome === 'found' ? answer.client : undefined
+}
+
+function keysOf({ origin, metadata }: Client): AssertionKeys {
+  const { jwks, jwks_uri: uri, token_endpoint_auth_signing_alg: algorithm } = metadata
+  const namedBy = origin === 'admin' || origin === 'config' ? 'administrator' : 'client'
+  return { keys: jwks?.keys, source: uri === undefined ? undefined : { uri, namedBy }, algorithm }
 }

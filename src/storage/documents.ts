@@ -9,7 +9,10 @@ export type ClientOrigin = Origin | 'dynamic' | 'document'
 /** RFC 7591 client metadata as registered: wire names, substituted values included. */
 export type ClientMetadata = {
   redirect_uris: string[]
-  token_endpoint_auth_method: 'none' | 'client_secret_basic' | 'client_secret_post'
+  token_endpoint_auth_method: 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
+  token_endpoint_auth_signing_alg?: string
+  jwks?: ClientKeySet
+  jwks_uri?: string
   grant_types: string[]
   response_types: string[]
   client_name?: string
@@ -23,6 +26,21 @@ export type ClientMetadata = {
   software_version?: string
   application_type?: string
 }
+
+/** A public key that assertions may be verified with (RFC 7517); checked where it came in. */
+export type ClientJwk = {
+  kty: string
+  crv?: string
+  x?: string
+  y?: string
+  n?: string
+  e?: string
+  kid?: string
+  alg?: string
+  use?: string
+}
+
+export type ClientKeySet = { keys: ClientJwk[] }
 
 /** What an administrator said of a provider; the descriptor it names or holds is checked where it is read. */
 export type ProviderDocument = {

@@ -2,6 +2,7 @@ import { isNotNull } from 'drizzle-orm'
 import type { Dialect } from './dialect.ts'
 import type {
   AuditDetail,
+  ClientKeySet,
   ClientMetadata,
   ClientOrigin,
   ConsentDecision,
@@ -89,7 +90,10 @@ export function defineTables({
       resourceId: text('resource_id')
         .notNull()
         .references(() => resources.id, { onDelete: 'cascade' }),
-      secretHash: text('secret_hash').notNull(),
+      /** Absent for one that authenticates with assertions, by its keys or where they are published. */
+      secretHash: text('secret_hash'),
+      keySet: json<ClientKeySet>('key_set'),
+      keySetUri: text('key_set_uri'),
       createdAt: integer('created_at').notNull(),
     },
     (t) => [index('resource_credentials_resource').on(t.resourceId)],
@@ -348,6 +352,16 @@ export function defineTables({
     (t) => [index('connect_links_expires_at').on(t.expiresAt), index('connect_links_grant').on(t.grantId)],
   )
 
+  const usedAssertions = table(
+    'used_assertions',
+    {
+      /** Of who presented it and its `jti`. */
+      assertionHash: text('assertion_hash').primaryKey(),
+      expiresAt: integer('expires_at').notNull(),
+    },
+    (t) => [index('used_assertions_expires_at').on(t.expiresAt)],
+  )
+
   const signingKeys = table('signing_keys', {
     kid: text('kid').primaryKey(),
     publicJwk: json<PublicJwk>('public_jwk').notNull(),
@@ -403,6 +417,7 @@ export function defineTables({
     codes,
     refreshTokens,
     connectLinks,
+    usedAssertions,
     signingKeys,
     keyChecks,
     auditEvents,

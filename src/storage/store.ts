@@ -14,6 +14,7 @@ import { resources } from './resources.ts'
 import type { Tables } from './schema.ts'
 import { signingKeys } from './signing-keys.ts'
 import { subjects } from './subjects.ts'
+import { usedAssertions } from './used-assertions.ts'
 
 /**
  * Every repository over one database. Repositories take the time as an argument, return plain records,
@@ -35,6 +36,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     resources: resources(db, tables, batch),
     signingKeys: signingKeys(db, tables, batch),
     subjects: subjects(db, tables, batch),
+    usedAssertions: usedAssertions(db, tables),
   }
 }
 

@@ -43,6 +43,7 @@ export async function sweep(database: Database, now: number, limits: SweepLimits
 
 function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKept }: SweepLimits) {
   const { interactions, codes, refreshTokens, connectLinks, browserSessions, grants, clients } = tables
+  const { usedAssertions } = tables
   const deleteEnded = (table: PgTable, key: PgColumn, ended: SQL | undefined) => (limit: number) =>
     deleteSome(db, { table, key, ended, limit })
 
@@ -81,6 +82,13 @@ function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKep
       browserSessions,
       browserSessions.secretHash,
       lte(browserSessions.expiresAt, now - margin),
+    ),
+
+    // From its end on an assertion is refused for its age.
+    usedAssertions: deleteEnded(
+      usedAssertions,
+      usedAssertions.assertionHash,
+      lte(usedAssertions.expiresAt, now - margin),
     ),
 
     grants: deleteEnded(

@@ -146,16 +146,32 @@ test('a credential is shown once, works as a hash only, and is deleted', async (
   expect((await admin('GET', '/resources/notes/credentials')).json.items).toEqual([])
 })
 
-test('a credential needs no body, but keys are not supported yet', async () => {
+test('a credential needs no body, and may bring public keys or say where they are', async () => {
   const { admin } = await withForge()
   await admin('PUT', '/resources/notes', notes)
-  expect((await admin('POST', '/resources/notes/credentials')).status).toBe(201)
-  for (const body of [{ jwks: { keys: [] } }, { jwks_uri: 'https://notes.test/jwks' }]) {
-    const { status, json } = await admin('POST', '/resources/notes/credentials', body)
-    expect(status).toBe(400)
-    expect(json.code).toBe('not_supported')
-    expect(json.errors).toEqual([{ pointer: `/${Object.keys(body)[0]}`, message: 'is not supported yet' }])
-  }
-  expect((await admin('POST', '/resources/notes/credentials', { client_secret: 'mine' })).status).toBe(400)
+  const path = '/resources/notes/credentials'
+  expect((await admin('POST', path)).status).toBe(201)
+  const key = { kty: 'OKP', crv: 'Ed25519', x: 'x'.repeat(43), kid: 'one' }
+  const keyed = await admin('POST', path, { jwks: { keys: [{ ...key, other: 1 }] } })
+  expect([keyed.status, keyed.json.client_secret]).toEqual([201, undefined])
+  expect(keyed.json.jwks).toEqual({ keys: [key] })
+  const published = await admin('POST', path, { jwks_uri: 'https://notes.test/jwks' })
+  expect([published.status, published.json.client_secret]).toEqual([201, undefined])
+  expect((await admin('GET', path)).json.items).toEqual(expect.arrayContaining([keyed.json, published.json]))
+  expect((await admin('POST', path, { client_secret: 'mine' })).status).toBe(400)
   expect((await admin('POST', '/resources/nothing/credentials', {})).status).toBe(404)
+})
+
+test.each([
+  [{ jwks: { keys: [] } }, '/jwks'],
+  [{ jwks: { keys: [{ kty: 'oct', k: 'c2VjcmV0' }] } }, '/jwks'],
+  [{ jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'x'.repeat(43), d: 'private' }] } }, '/jwks'],
+  [{ jwks: 'https://notes.test/jwks' }, '/jwks'],
+  [{ jwks_uri: 'http://notes.test/jwks' }, '/jwks_uri'],
+  [{ jwks_uri: 'javascript:alert(1)' }, '/jwks_uri'],
+])('a credential with keys that cannot be used is refused: %j', async (body, pointer) => {
+  const { admin } = await withForge()
+  await admin('PUT', '/resources/notes', notes)
+  const { status, json } = await admin('POST', '/resources/notes/credentials', body)
+  expect([status, json.errors?.[0]?.pointer]).toEqual([400, pointer])
 })

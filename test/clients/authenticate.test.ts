@@ -24,10 +24,12 @@ const known: Record<string, AuthenticatedBy> = {
 }
 const find = async (id: string) => (Object.hasOwn(known, id) ? known[id] : undefined)
 
+const noAssertion = async () => false
+
 const basic = (id: string, password: string, scheme = 'Basic') =>
   `${scheme} ${Buffer.from(`${id}:${password}`).toString('base64')}`
 const formEncoded = (text: string) => new URLSearchParams({ '': text }).toString().slice(1)
-const authenticate = (presented: PresentedCredentials) => authenticateClient(presented, find)
+const authenticate = (presented: PresentedCredentials) => authenticateClient(presented, find, noAssertion)
 
 describe('a client is authenticated', () => {
   test.each<[string, PresentedCredentials, string]>([
@@ -57,7 +59,11 @@ describe('a client is authenticated', () => {
     const own = `cc_secret_${'aZ09-_.~'.repeat(5)}`
     const client = { ...confidential, secretHash: sha256(own) }
     for (const password of [own, formEncoded(own), own.replaceAll('~', '%7E').replaceAll('-', '%2d')]) {
-      const answer = await authenticateClient({ authorization: basic('c', password) }, async () => client)
+      const answer = await authenticateClient(
+        { authorization: basic('c', password) },
+        async () => client,
+        noAssertion,
+      )
       expect(answer.outcome).toBe('authenticated')
     }
   })
@@ -148,7 +154,7 @@ describe('a client is refused', () => {
     }
     const answers = []
     for (const id of ['basic', 'unknown', 'disabled', 'secretless', 'post', 'public']) {
-      answers.push(await authenticateClient({ authorization: basic(id, 'wrong') }, observed))
+      answers.push(await authenticateClient({ authorization: basic(id, 'wrong') }, observed, noAssertion))
     }
     expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
     expect(asked).toEqual(['basic', 'unknown', 'disabled', 'secretless', 'post', 'public'])
@@ -159,10 +165,13 @@ describe('a client is refused', () => {
       throw new Error('looked up')
     }
     const both = { authorization: basic('basic', secret), clientSecret: secret }
-    expect((await authenticateClient(both, never)).outcome).toBe('refused')
-    expect((await authenticateClient({ authorization: 'Basic !' }, never)).outcome).toBe('refused')
+    expect((await authenticateClient(both, never, noAssertion)).outcome).toBe('refused')
+    expect((await authenticateClient({ authorization: 'Basic !' }, never, noAssertion)).outcome).toBe(
+      'refused',
+    )
     expect(
-      (await authenticateClient({ ...both, clientSecret: undefined, clientId: 'x' }, never)).outcome,
+      (await authenticateClient({ ...both, clientSecret: undefined, clientId: 'x' }, never, noAssertion))
+        .outcome,
     ).toBe('refused')
   })
 })

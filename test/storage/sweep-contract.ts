@@ -25,6 +25,7 @@ const nothing: Swept = {
   revokedRefreshTokens: 0,
   connectLinks: 0,
   browserSessions: 0,
+  usedAssertions: 0,
   grants: 0,
   clients: 0,
 }
@@ -115,6 +116,17 @@ export function sweepContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       await db.insert(tables.browserSessions).values(browserSession('b', ended)).returning()
       expect(await sweepNow()).toEqual({ ...nothing, interactions: 1, refreshTokens: 2, browserSessions: 1 })
       expect(await left()).toEqual([])
+    })
+
+    test('keeps a used assertion until no clock can take it for one that is still good', async () => {
+      const { db, tables } = database
+      const used = [
+        { assertionHash: 'old', expiresAt: now - 5 * minute },
+        { assertionHash: 'recent', expiresAt: now - 5 * minute + 1 },
+      ]
+      await db.insert(tables.usedAssertions).values(used).returning()
+      expect(await sweepNow()).toEqual({ ...nothing, usedAssertions: 1 })
+      expect(await db.select().from(tables.usedAssertions)).toEqual([used[1]])
     })
 
     test('keeps codes and connect links for a day after their end', async () => {

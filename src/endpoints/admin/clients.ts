@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { auditEvent } from '../../audit/event.ts'
 import { type PreRegistration, preRegistrationSchema } from '../../clients/declared-client.ts'
 import { newClientId } from '../../clients/ids.ts'
-import { registrationAnswer } from '../../clients/metadata.ts'
+import { keepsSecret, registrationAnswer } from '../../clients/metadata.ts'
 import type { Gateway } from '../../gateway.ts'
 import { accept } from '../../http/problems.ts'
 import { newSecret, sha256 } from '../../lib/secret.ts'
@@ -67,8 +67,7 @@ async function getClient({ store, clock }: Gateway, id: string): Promise<Client>
 }
 
 function newClient(registration: PreRegistration, now: number): { client: Client; secret?: string } {
-  const isPublic = registration.metadata.token_endpoint_auth_method === 'none'
-  const secret = isPublic ? undefined : newSecret('cc_secret_')
+  const secret = keepsSecret(registration.metadata) ? newSecret('cc_secret_') : undefined
   const client: Client = {
     id: newClientId(),
     origin: 'admin',

@@ -2,7 +2,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { auditEvent } from '../../audit/event.ts'
 import { newResourceCredentialId } from '../../clients/ids.ts'
-import { Problem } from '../../errors.ts'
+import { readKeySet } from '../../clients/key-set.ts'
+import { webUriFault } from '../../clients/registrable-uri.ts'
 import type { Gateway } from '../../gateway.ts'
 import { accept } from '../../http/problems.ts'
 import { registeredIdPattern } from '../../lib/registered-id.ts'
@@ -13,7 +14,19 @@ import { givenIdOf } from './input.ts'
 import { notFound, receipt } from './receipt.ts'
 import { getResource } from './resources.ts'
 
-const newCredential = z.strictObject({ jwks: z.unknown().optional(), jwks_uri: z.unknown().optional() })
+/** With neither, a secret is made for it. */
+const newCredential = z
+  .strictObject({ jwks: z.unknown().optional(), jwks_uri: z.string().optional() })
+  .transform(({ jwks, jwks_uri: keySetUri = null }, context) => {
+    const refuse = (member: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [member], message })
+    const keySet = jwks === undefined ? null : (readKeySet(jwks) ?? null)
+    const fault = keySetUri === null ? undefined : webUriFault(keySetUri)
+    if (jwks !== undefined && keySet === null) refuse('jwks', 'holds no public key that is used here')
+    if (fault !== undefined) refuse('jwks_uri', fault)
+    if (jwks !== undefined && keySetUri !== null) refuse('jwks_uri', 'is one way too many beside jwks')
+    return { keySet, keySetUri }
+  })
 
 export function resourceCredentialRoutes(api: FastifyInstance, gateway: Gateway): void {
   const { resources } = gateway.store
@@ -25,13 +38,15 @@ export function resourceCredentialRoutes(api: FastifyInstance, gateway: Gateway)
 
   api.post('/resources/:id/credentials', async (request, reply) => {
     const resource = await getResource(gateway, givenIdOf(request))
-    refuseKeys(accept(newCredential, request.body ?? {}))
+    const { keySet, keySetUri } = accept(newCredential, request.body ?? {})
     const { actor, now } = authorOf(gateway)
-    const secret = newSecret('cc_secret_')
+    const secret = keySet === null && keySetUri === null ? newSecret('cc_secret_') : undefined
     const credential: ResourceCredential = {
       id: newResourceCredentialId(),
       resourceId: resource.id,
-      secretHash: sha256(secret),
+      secretHash: secret === undefined ? null : sha256(secret),
+      keySet,
+      keySetUri,
       createdAt: now,
     }
     const detail = { credential: credential.id }
@@ -55,15 +70,6 @@ export function resourceCredentialRoutes(api: FastifyInstance, gateway: Gateway)
   })
 }
 
-function refuseKeys(body: z.output<typeof newCredential>): void {
-  const [member] = Object.keys(body)
-  if (member === undefined) return
-  throw new Problem(400, 'not_supported', 'Resources cannot authenticate with keys yet', {
-    detail: 'Send {} to be given a client_secret.',
-    errors: [{ pointer: `/${member}`, message: 'is not supported yet' }],
-  })
-}
-
 function credentialOf(request: FastifyRequest): { id: string; credential: string } {
   const params = z.strictObject({
     id: z.string().regex(registeredIdPattern, 'is not an id'),
@@ -72,6 +78,11 @@ function credentialOf(request: FastifyRequest): { id: string; credential: string
   return accept(params, request.params)
 }
 
-function viewOf({ id, createdAt }: ResourceCredential) {
-  return { client_id: id, created_at: createdAt }
+function viewOf({ id, createdAt, keySet, keySetUri }: ResourceCredential) {
+  return {
+    client_id: id,
+    created_at: createdAt,
+    ...(keySet !== null && { jwks: keySet }),
+    ...(keySetUri !== null && { jwks_uri: keySetUri }),
+  }
 }

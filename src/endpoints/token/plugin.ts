@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { OAuthError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { authenticateCaller, type Caller } from '../../http/callers.ts'
+import { authenticateCaller, type Caller, callerParameters } from '../../http/callers.ts'
 import { allowAnyOrigin } from '../../http/cors.ts'
 import { acceptFormsOnly, formOf, refuseFaults } from '../../http/form-body.ts'
 import { answerOAuthError, asOAuthError } from '../../http/oauth-errors.ts'
@@ -22,7 +22,7 @@ const grants: Grants = {
   resource: new Map([[tokenExchangeGrant, tokenExchange]]),
 }
 
-const shared = ['grant_type', 'client_id', 'client_secret']
+const shared = ['grant_type', ...callerParameters]
 
 /** `POST /oauth/token` (RFC 6749 section 3.2): one pipeline, so that no grant can forget a step. */
 export async function tokenEndpoint(scope: FastifyInstance, gateway: Gateway): Promise<void> {

@@ -21,6 +21,7 @@ export const {
   refreshTokens,
   connectLinks,
   signingKeys,
+  usedAssertions,
   keyChecks,
   auditEvents,
 } = tables
