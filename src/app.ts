@@ -45,6 +45,7 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
     refuseTwoCredentials(request)
     refuseNul(request)
   })
+  closeWhenStopping(app)
   app.addHook('onResponse', logAnswer)
   app.setErrorHandler(answerOAuthError)
   app.setNotFoundHandler(async (_request, reply) =>
@@ -70,6 +71,17 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
     { prefix: new URL(gateway.config.issuer).pathname.replace(/\/$/, '') },
   )
   return app
+}
+
+/** A connection kept alive after its last answer would hold up a stop until it is idle for long enough. */
+function closeWhenStopping(app: FastifyInstance): void {
+  let isStopping = false
+  app.addHook('preClose', async () => {
+    isStopping = true
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (isStopping) reply.header('connection', 'close')
+  })
 }
 
 function everywhere({ config }: Gateway): Record<string, string> {

@@ -24,6 +24,8 @@ type ByTicket = { Params: { tsid: string; ticket: string } }
 /** Token retrieval for MCP servers: what a token session holds, and fresh upstream tokens out of it. */
 export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gateway): Promise<void> {
   scope.setErrorHandler(answerError)
+  const stopping = new AbortController()
+  scope.addHook('preClose', async () => stopping.abort())
 
   scope.get<BySession>('/v1/token-sessions/:tsid', async (request, reply) => {
     const asking = await authenticateResource(gateway, request)
@@ -67,7 +69,8 @@ export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gat
     const session = await sessionFor(gateway, request, asking, tsid)
     if (session.outcome === 'refused') return refuse(reply, session)
     const asked = { ticketHash: sha256(ticket), grantId: session.grant.id }
-    const link = await settledLink(gateway, request, asked, Math.min(Number(wait), longestWait))
+    const patience = { seconds: Math.min(Number(wait), longestWait), stopping: stopping.signal }
+    const link = await settledLink(gateway, request, asked, patience)
     if (!link) return refuse(reply, refusal('unknown_token_session'))
     return answer(reply, linkAnswer(gateway, link))
   })
@@ -108,18 +111,18 @@ async function sessionFor(
   return await openSession(gateway, asking, tsid, await userTokenOf(gateway, request, asking))
 }
 
-/** The session's link once it is no longer under way, or as it stands when `wait` seconds are over. */
+/** The session's link once it is no longer under way, or as it stands when the time is up or the gateway stops. */
 async function settledLink(
   gateway: Gateway,
   request: FastifyRequest,
   asked: Pick<ConnectLink, 'ticketHash' | 'grantId'>,
-  wait: number,
+  { seconds, stopping }: { seconds: number; stopping: AbortSignal },
 ): Promise<ConnectLink | undefined> {
   for (let waited = 0; ; waited += 0.5) {
     const link = await gateway.store.connectLinks.find(asked.ticketHash)
     if (link?.grantId !== asked.grantId) return undefined
     const isUnderWay = ['pending', 'opened'].includes(linkState(gateway, link))
-    if (!isUnderWay || waited >= wait || request.raw.destroyed) return link
+    if (!isUnderWay || waited >= seconds || stopping.aborted || request.raw.destroyed) return link
     await pause(500)
   }
 }

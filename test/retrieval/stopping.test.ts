@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { enterAging } from '../support/aging.ts'
+import { requestLink } from '../support/connecting.ts'
+import { type Notes, startNotes } from '../support/notes.ts'
+import { basic, newBrowser, signIn } from '../support/world.ts'
+
+// What is under way is answered, and nobody who waits keeps the gateway from stopping (FC-15).
+
+let notes: Notes
+
+beforeAll(async () => {
+  notes = await startNotes()
+})
+afterAll(() => notes.stop())
+
+/** Milliseconds a restart takes. */
+async function restart(): Promise<number> {
+  const began = performance.now()
+  await notes.gateway.restart()
+  return performance.now() - began
+}
+
+test('a resource that waits for a link is told how it stands', async () => {
+  const { tsid } = await signIn(notes, { browser: newBrowser() })
+  const link = await requestLink(notes, notes.room, tsid)
+  const { connectLinks } = notes.gateway.running().gateway.store
+  const { find } = connectLinks
+  const looked = Promise.withResolvers<void>()
+  connectLinks.find = async (hash) => {
+    looked.resolve()
+    return await find(hash)
+  }
+  const waiting = fetch(`${notes.gateway.issuer}/v1/token-sessions/${tsid}/connect/${link.ticket}?wait=30`, {
+    headers: { authorization: basic(notes.credential) },
+  })
+  await looked.promise
+  expect(await restart()).toBeLessThan(5_000)
+  const response = await waiting
+  expect(response.status).toBe(200)
+  expect(await response.json()).toEqual({ state: 'pending', provider: 'github' })
+})
+
+test('a refresh that is under way is finished, stored and answered', async () => {
+  const session = await enterAging(notes, notes.room, 'github', { browser: newBrowser() })
+  await session.age(28_801)
+  const route = 'POST /login/oauth/access_token'
+  const before = notes.github.calls(route).length
+  notes.github.control.script({ on: route, effect: { kind: 'hold' } })
+  const asked = session.fetch()
+  await notes.github.arrived(route, before + 1)
+  const stopped = restart()
+  notes.github.control.release()
+  const { status, body, headers } = await asked
+  expect(status).toBe(200)
+  expect(headers.get('connection')).toBe('close')
+  expect(await stopped).toBeLessThan(5_000)
+  expect((await session.fetch()).body.access_token).toBe(body.access_token)
+  expect(notes.github.calls(route)).toHaveLength(before + 1)
+})
