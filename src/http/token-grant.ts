@@ -12,7 +12,7 @@ export async function grantOfClaims(gateway: Gateway, claims: AccessTokenClaims)
 
 /** The grant a refresh or access token belongs to; the token's own form tells which it is, whatever the hint says. */
 export async function grantOfToken(gateway: Gateway, token: string): Promise<Grant | undefined> {
-  if (isRefreshToken(token)) return (await gateway.store.grants.findRefreshToken(sha256(token)))?.grant
+  if (isRefreshToken(token)) return (await gateway.store.refreshTokens.find(sha256(token)))?.grant
   const claims = await verifyAccessToken(token, {
     keys: await gateway.signingKeys.verificationKeys(),
     issuer: gateway.config.issuer,

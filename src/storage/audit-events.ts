@@ -14,13 +14,14 @@ export type AuditFilter = Partial<
 
 export type AuditPeriod = { since?: number | undefined; until?: number | undefined }
 
+/** The row of an event as a statement, to be written in one batch with the change it records. */
+export function recordEvent(queries: Queries, { auditEvents }: Tables, event: NewAuditEvent) {
+  return queries.insert(auditEvents).values(event).returning({ id: auditEvents.id })
+}
+
 /** The record of what happened. Rows are only ever added. */
 export function auditEvents(db: Queries, { auditEvents: table }: Tables) {
   return {
-    /** The row as a statement, to be written together with the change it records. */
-    statement: (event: NewAuditEvent, queries: Queries = db) =>
-      queries.insert(table).values(event).returning({ id: table.id }),
-
     async create(event: NewAuditEvent): Promise<void> {
       await db.insert(table).values(event).returning({ id: table.id })
     },

@@ -5,7 +5,7 @@ import type { Tables } from './schema.ts'
 export type Consent = Tables['consents']['$inferSelect']
 export type ConsentKey = Pick<Consent, 'subjectId' | 'clientId' | 'redirectUri' | 'resourceId'>
 
-/** Recorded yeses. They are written by the completion of an interaction, see `grants.complete`. */
+/** Recorded yeses. They are written by the completion of an interaction, see `completions.withCode`. */
 export function consents(db: Queries, { consents: table }: Tables) {
   return {
     async find(key: ConsentKey): Promise<Consent | undefined> {

@@ -1,4 +1,4 @@
-import type { NewAuditEvent } from './audit-events.ts'
+import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries, Statement } from './dialect.ts'
 import type { Tables } from './schema.ts'
 
@@ -8,11 +8,11 @@ export type Recorded = <Row>(
   change: (queries: Queries) => Statement<Row>,
 ) => Promise<Row[]>
 
-export function recordedIn(batch: Batch, { auditEvents }: Tables): Recorded {
+export function recordedIn(batch: Batch, tables: Tables): Recorded {
   return async (event, change) => {
     const written = await batch((queries) => ({
       guard: change(queries),
-      writes: [queries.insert(auditEvents).values(event).returning({ id: auditEvents.id })],
+      writes: [recordEvent(queries, tables, event)],
     }))
     return written?.guard ?? []
   }

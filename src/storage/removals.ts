@@ -1,6 +1,7 @@
-import { and, eq, gt, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
-import type { NewAuditEvent } from './audit-events.ts'
+import { and, eq, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
+import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { isLive } from './live-grant.ts'
 import type { Tables } from './schema.ts'
 
 /** What went with a removed row. */
@@ -18,12 +19,11 @@ export type DeletedConnections = { provider: string; upstreamClientId: string; c
  * row, and nothing was written.
  */
 export function removals(batch: Batch, tables: Tables) {
-  const { auditEvents, clients, connections, grantConnections, grants, providers, resources, subjects } =
-    tables
+  const { clients, connections, grantConnections, grants, providers, resources, subjects } = tables
 
   const live = (now: number) =>
     // A grant whose code was never redeemed is no session yet.
-    and(isNull(grants.revokedAt), gt(grants.expiresAt, now), isNotNull(grants.accessEndsAt))
+    and(isLive(tables, now), isNotNull(grants.accessEndsAt))
 
   const countSessions = (queries: Queries, whose: SQL, now: number) =>
     queries
@@ -61,9 +61,6 @@ export function removals(batch: Batch, tables: Tables) {
       )
       .returning({ id: grants.id })
 
-  const record = (queries: Queries, event: NewAuditEvent) =>
-    queries.insert(auditEvents).values(event).returning({ id: auditEvents.id })
-
   return {
     /** With its connections, and the end of every token session that draws on one of them. */
     async provider(id: string, now: number, event: NewAuditEvent): Promise<Removed | undefined> {
@@ -75,7 +72,7 @@ export function removals(batch: Batch, tables: Tables) {
           countConnections(queries, which),
           revokeDrawingOn(queries, which, { at: now, reason: 'provider_deleted' }),
           queries.delete(connections).where(which).returning({ id: connections.id }),
-          record(queries, event),
+          recordEvent(queries, tables, event),
         ],
       }))
       return removed && removedOf(removed.rows[0], removed.rows[1])
@@ -96,7 +93,7 @@ export function removals(batch: Batch, tables: Tables) {
           countConnections(queries, which),
           revokeDrawingOn(queries, which, { at: now, reason: 'connection_deleted' }),
           queries.delete(connections).where(which).returning({ id: connections.id }),
-          record(queries, event),
+          recordEvent(queries, tables, event),
         ],
       }))
       return removed && removedOf(removed.rows[0], removed.rows[1])
@@ -110,7 +107,7 @@ export function removals(batch: Batch, tables: Tables) {
           countSessions(queries, eq(grants.subjectId, id), now),
           countConnections(queries, eq(connections.subjectId, id)),
           queries.delete(subjects).where(eq(subjects.id, id)).returning({ id: subjects.id }),
-          record(queries, event),
+          recordEvent(queries, tables, event),
         ],
       }))
       return removed && removedOf(removed.rows[0], removed.rows[1])
@@ -124,7 +121,7 @@ export function removals(batch: Batch, tables: Tables) {
           countSessions(queries, eq(grants.resourceId, id), now),
           queries.delete(tables.consents).where(eq(tables.consents.resourceId, id)).returning(),
           queries.delete(resources).where(eq(resources.id, id)).returning({ id: resources.id }),
-          record(queries, event),
+          recordEvent(queries, tables, event),
         ],
       }))
       return removed && removedOf(removed.rows[0])
@@ -137,7 +134,7 @@ export function removals(batch: Batch, tables: Tables) {
         writes: [
           countSessions(queries, eq(grants.clientId, id), now),
           queries.delete(clients).where(eq(clients.id, id)).returning({ id: clients.id }),
-          record(queries, event),
+          recordEvent(queries, tables, event),
         ],
       }))
       return removed && removedOf(removed.rows[0])

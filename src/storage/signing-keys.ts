@@ -1,5 +1,5 @@
 import { and, eq, isNull, lt, ne, notExists } from 'drizzle-orm'
-import type { NewAuditEvent } from './audit-events.ts'
+import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import type { Tables } from './schema.ts'
 
@@ -13,7 +13,7 @@ const placeholder = 'first'
 
 /** The keys access tokens are signed with. Exactly one of them, the youngest, has no `retiresAt`. */
 export function signingKeys(db: Queries, tables: Tables, batch: Batch) {
-  const { signingKeys: table, auditEvents } = tables
+  const { signingKeys: table } = tables
 
   const retire = (queries: Queries, { kid, retiresAt }: Retirement) =>
     queries.update(table).set({ retiresAt }).where(eq(table.kid, kid)).returning({ kid: table.kid })
@@ -64,7 +64,7 @@ export function signingKeys(db: Queries, tables: Tables, batch: Batch) {
           .returning({ kid: table.kid }),
         writes: [
           queries.insert(table).values(successor).returning({ kid: table.kid }),
-          queries.insert(auditEvents).values(event).returning({ id: auditEvents.id }),
+          recordEvent(queries, tables, event),
           ...others.map((retirement) => retire(queries, retirement)),
         ],
       }))

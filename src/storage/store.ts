@@ -1,6 +1,8 @@
 import { auditEvents } from './audit-events.ts'
 import { browserSessions } from './browser-sessions.ts'
 import { clients } from './clients.ts'
+import { codes } from './codes.ts'
+import { completions } from './completions.ts'
 import { connectLinks } from './connect-links.ts'
 import { connections } from './connections.ts'
 import { consents } from './consents.ts'
@@ -9,6 +11,7 @@ import { grants } from './grants.ts'
 import { interactions } from './interactions.ts'
 import { keyChecks } from './key-checks.ts'
 import { providers } from './providers.ts'
+import { refreshTokens } from './refresh-tokens.ts'
 import { removals } from './removals.ts'
 import { resources } from './resources.ts'
 import type { Tables } from './schema.ts'
@@ -25,6 +28,8 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     auditEvents: auditEvents(db, tables),
     browserSessions: browserSessions(db, tables),
     clients: clients(db, tables, batch),
+    codes: codes(db, tables, batch),
+    completions: completions(tables, batch),
     connectLinks: connectLinks(db, tables, batch),
     connections: connections(db, tables, batch),
     consents: consents(db, tables),
@@ -32,6 +37,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     interactions: interactions(db, tables),
     keyChecks: keyChecks(db, tables),
     providers: providers(db, tables, batch),
+    refreshTokens: refreshTokens(db, tables, batch),
     removals: removals(batch, tables),
     resources: resources(db, tables, batch),
     signingKeys: signingKeys(db, tables, batch),

@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, inArray, lt, sql } from 'drizzle-orm'
-import type { NewAuditEvent } from './audit-events.ts'
+import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { recordedIn } from './recorded.ts'
@@ -19,7 +19,7 @@ export type SubjectFilter = {
 
 /** People, and the upstream identities that sign them in. */
 export function subjects(db: Queries, tables: Tables, batch: Batch) {
-  const { subjects: table, identities, auditEvents } = tables
+  const { subjects: table, identities } = tables
   const recorded = recordedIn(batch, tables)
   const isIdentity = (key: IdentityKey) =>
     and(
@@ -66,7 +66,7 @@ export function subjects(db: Queries, tables: Tables, batch: Batch) {
         guard: queries.insert(table).values(subject).returning(),
         writes: [
           queries.insert(identities).values(identity).onConflictDoNothing().returning(),
-          queries.insert(auditEvents).values(event).returning({ id: auditEvents.id }),
+          recordEvent(queries, tables, event),
         ],
       }))
       if (created?.rows[0].length === 1) return subject
@@ -95,7 +95,7 @@ export function subjects(db: Queries, tables: Tables, batch: Batch) {
               eq(table.id, db.select({ id: identities.subjectId }).from(identities).where(isIdentity(key))),
             )
             .returning({ id: table.id }),
-          queries.insert(auditEvents).values(event).returning({ id: auditEvents.id }),
+          recordEvent(queries, tables, event),
         ],
       }))
     },

@@ -256,7 +256,7 @@ describe('the sealed successor', () => {
   test('does not open with what the database knows (promise 4, CR-12)', async () => {
     await next(tokens.refresh_token)
     const { store } = notes.gateway.running().gateway
-    const { findRefreshToken } = store.grants
+    const { find: findRefreshToken } = store.refreshTokens
     let row: Awaited<ReturnType<typeof findRefreshToken>>
     store.refreshTokens.find = async (hash) => {
       row = await findRefreshToken(hash)
@@ -277,7 +277,7 @@ describe('the sealed successor', () => {
   test('that was damaged is an error of ours, not the end of the family', async () => {
     const { refresh_token: successor } = await next(tokens.refresh_token)
     const { store } = notes.gateway.running().gateway
-    const { findRefreshToken } = store.grants
+    const { find: findRefreshToken } = store.refreshTokens
     store.refreshTokens.find = async (hash) => {
       const found = await findRefreshToken(hash)
       if (!found?.refreshToken.sealedSuccessor) return found

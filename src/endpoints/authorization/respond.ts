@@ -38,7 +38,7 @@ async function respondWithCode(
   const expiresAt = now + gateway.config.lifetimes.code
   const grant = newGrant(gateway, plan, person, expiresAt, now)
   const connectionIds = connectionsOf(plan, now)
-  const completed = await gateway.store.grants.complete(
+  const completed = await gateway.store.completions.withCode(
     interaction,
     {
       grant,
@@ -132,7 +132,7 @@ async function respondConnected(
   const earlier = await gateway.store.connections.listForGrant(request.grantId)
   const allowed = allowedScopes(resource, provider) ?? []
   const { kept, replaced } = sortedOut({ provider, allowed }, earlier, connection)
-  const isCompleted = await gateway.store.grants.completeConnect(
+  const isCompleted = await gateway.store.completions.withConnection(
     interaction,
     {
       added: { grantId: request.grantId, connectionId: kept.id, provider: request.provider },

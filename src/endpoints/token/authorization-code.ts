@@ -5,7 +5,9 @@ import { grantStanding } from '../../grants/standing.ts'
 import type { Parameters } from '../../lib/parameters.ts'
 import { sha256 } from '../../lib/secret.ts'
 import type { Client } from '../../storage/clients.ts'
-import type { Code, Grant, RefreshToken } from '../../storage/grants.ts'
+import type { Code } from '../../storage/codes.ts'
+import type { Grant } from '../../storage/grants.ts'
+import type { RefreshToken } from '../../storage/refresh-tokens.ts'
 import { verifies } from '../../tokens/pkce.ts'
 import { newRefreshToken } from '../../tokens/refresh-token.ts'
 import { offlineAccess } from '../../tokens/scope.ts'
@@ -37,7 +39,7 @@ async function provenCode(
 ): Promise<{ code: Code; grant: Grant }> {
   const presented = form.values.get('code')
   if (presented === undefined) throw new OAuthError('invalid_request', 'The parameter code is missing')
-  const found = await gateway.store.grants.findCode(sha256(presented))
+  const found = await gateway.store.codes.find(sha256(presented))
   const redirectUri = form.values.get('redirect_uri')
   const isProven =
     found !== undefined &&
@@ -66,7 +68,7 @@ async function redeem(gateway: Gateway, client: Client, code: Code, grant: Grant
     { scopes: grant.scopes, accessEndsAt: life.accessEndsAt, refreshToken },
     now,
   )
-  const redeemed = await gateway.store.grants.redeemCode(
+  const redeemed = await gateway.store.codes.redeem(
     { code, grant },
     {
       life,

@@ -5,7 +5,8 @@ import { grantStanding } from '../../grants/standing.ts'
 import type { Parameters } from '../../lib/parameters.ts'
 import { sha256 } from '../../lib/secret.ts'
 import type { Client } from '../../storage/clients.ts'
-import type { Grant, RefreshToken } from '../../storage/grants.ts'
+import type { Grant } from '../../storage/grants.ts'
+import type { RefreshToken } from '../../storage/refresh-tokens.ts'
 import { isRefreshToken, newRefreshToken, openSuccessor, sealSuccessor } from '../../tokens/refresh-token.ts'
 import { narrow, parseScope } from '../../tokens/scope.ts'
 import { requireBoundResource } from './bound-resource.ts'
@@ -33,7 +34,7 @@ async function readPresented(gateway: Gateway, client: Client, form: Parameters)
   const now = gateway.clock()
   const token = form.values.get('refresh_token')
   if (token === undefined) throw new OAuthError('invalid_request', 'The parameter refresh_token is missing')
-  const found = isRefreshToken(token) ? await gateway.store.grants.findRefreshToken(sha256(token)) : undefined
+  const found = isRefreshToken(token) ? await gateway.store.refreshTokens.find(sha256(token)) : undefined
   if (!found || found.grant.clientId !== client.id) throw invalidToken()
   const { refreshToken: row, grant } = found
   if (row.expiresAt <= now || !(await grantStanding(gateway, grant, now)).stands) throw invalidToken()
@@ -60,7 +61,7 @@ async function rotate(
     { scopes, accessEndsAt: life.accessEndsAt, refreshToken: successor },
     now,
   )
-  const rotated = await gateway.store.grants.rotateRefreshToken(
+  const rotated = await gateway.store.refreshTokens.rotate(
     row,
     {
       successor: {
@@ -119,7 +120,7 @@ async function repeatableSuccessor(
 ): Promise<string | undefined> {
   if (usedAt === null || successorHash === null || sealedSuccessor === null) return undefined
   if (now - usedAt > gateway.config.lifetimes.refresh_grace) return undefined
-  const next = await gateway.store.grants.findRefreshToken(successorHash)
+  const next = await gateway.store.refreshTokens.find(successorHash)
   if (!next || next.refreshToken.usedAt !== null) return undefined
   return openSuccessor(token, sealedSuccessor)
 }

@@ -1,0 +1,102 @@
+import { and, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
+import { type NewAuditEvent, recordEvent } from './audit-events.ts'
+import type { Code } from './codes.ts'
+import type { ConnectLink } from './connect-links.ts'
+import type { Consent } from './consents.ts'
+import type { Batch, Queries } from './dialect.ts'
+import type { Grant, GrantConnection } from './grants.ts'
+import type { Interaction } from './interactions.ts'
+import type { Tables } from './schema.ts'
+
+/** The two ways an interaction ends with a result, each once and in one batch with what it brings about. */
+export function completions(tables: Tables, batch: Batch) {
+  const { grants, grantConnections, codes, interactions, consents, connectLinks } = tables
+
+  const end = (queries: Queries, interaction: Interaction, now: number) =>
+    queries
+      .update(interactions)
+      .set({
+        completedAt: now,
+        legStateHash: null,
+        sealedLegSecrets: null,
+        version: sql`${interactions.version} + 1`,
+      })
+      .where(
+        and(
+          eq(interactions.id, interaction.id),
+          eq(interactions.version, interaction.version),
+          isNull(interactions.completedAt),
+          gt(interactions.expiresAt, now),
+        ),
+      )
+      .returning({ id: interactions.id })
+
+  return {
+    /** Ends an interaction with a grant and its code, once: `undefined` where it had ended already. */
+    async withCode(
+      interaction: Interaction,
+      made: { grant: Grant; connectionIds: Record<string, string>; code: Code; consent: Consent },
+      now: number,
+      event: NewAuditEvent,
+    ): Promise<Grant | undefined> {
+      const { grant, code, consent } = made
+      const { subjectId: _, clientId: __, redirectUri: ___, resourceId: ____, ...yes } = consent
+      const completed = await batch((queries) => ({
+        guard: end(queries, interaction, now),
+        writes: [
+          queries.insert(grants).values(grant).returning({ id: grants.id }),
+          queries.insert(codes).values(code).returning({ at: codes.createdAt }),
+          queries
+            .insert(consents)
+            .values(consent)
+            .onConflictDoUpdate({
+              target: [consents.subjectId, consents.clientId, consents.redirectUri, consents.resourceId],
+              set: yes,
+            })
+            .returning({ at: consents.grantedAt }),
+          recordEvent(queries, tables, event),
+          ...Object.entries(made.connectionIds).map(([provider, connectionId]) =>
+            queries
+              .insert(grantConnections)
+              .values({ grantId: grant.id, connectionId, provider })
+              .returning({ id: grantConnections.grantId }),
+          ),
+        ],
+      }))
+      return completed && grant
+    },
+
+    /** Ends the interaction of a connect link: the session may draw on the connection from now on. */
+    async withConnection(
+      interaction: Interaction,
+      made: { added: GrantConnection; replaced: readonly string[]; ticketHash: string },
+      now: number,
+      event: NewAuditEvent,
+    ): Promise<boolean> {
+      const { added, replaced } = made
+      const done: Pick<ConnectLink, 'status'> = { status: 'completed' }
+      const completed = await batch((queries) => ({
+        guard: end(queries, interaction, now),
+        writes: [
+          queries
+            .update(connectLinks)
+            .set(done)
+            .where(eq(connectLinks.ticketHash, made.ticketHash))
+            .returning(),
+          queries
+            .delete(grantConnections)
+            .where(
+              and(
+                eq(grantConnections.grantId, added.grantId),
+                inArray(grantConnections.connectionId, [...replaced]),
+              ),
+            )
+            .returning(),
+          queries.insert(grantConnections).values(added).onConflictDoNothing().returning(),
+          recordEvent(queries, tables, event),
+        ],
+      }))
+      return completed !== undefined
+    },
+  }
+}
