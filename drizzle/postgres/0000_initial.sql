@@ -26,6 +26,7 @@ CREATE TABLE "clients" (
 	"origin" text collate "C" NOT NULL,
 	"metadata" jsonb NOT NULL,
 	"secret_hash" text collate "C",
+	"registration_token_hash" text collate "C",
 	"trusted" boolean NOT NULL,
 	"enabled" boolean NOT NULL,
 	"created_at" bigint NOT NULL,

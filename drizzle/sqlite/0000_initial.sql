@@ -31,6 +31,7 @@ CREATE TABLE `clients` (
 	`origin` text NOT NULL,
 	`metadata` text NOT NULL,
 	`secret_hash` text,
+	`registration_token_hash` text,
 	`trusted` integer NOT NULL,
 	`enabled` integer NOT NULL,
 	`created_at` integer NOT NULL,

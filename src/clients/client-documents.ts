@@ -108,6 +108,7 @@ async function keep(
     origin: 'document',
     metadata,
     secretHash: null,
+    registrationTokenHash: null,
     trusted: false,
     enabled: true,
     createdAt: now,

@@ -55,6 +55,7 @@ async function save(
     origin: 'config',
     createdAt: before?.createdAt ?? now,
     lastUsedAt: before?.lastUsedAt ?? null,
+    registrationTokenHash: null,
     freshUntil: null,
     expiresAt: null,
   }

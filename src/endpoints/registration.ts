@@ -1,29 +1,42 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { auditEvent } from '../audit/event.ts'
 import { newClientId } from '../clients/ids.ts'
+import { changedRegistration } from '../clients/managed-registration.ts'
 import { keepsSecret, readClientMetadata, registrationAnswer } from '../clients/metadata.ts'
+import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { allowAnyOrigin } from '../http/cors.ts'
 import { answerOAuthError } from '../http/oauth-errors.ts'
-import { newSecret, sha256 } from '../lib/secret.ts'
+import { parseBearer } from '../lib/bearer-token.ts'
+import { equalSecrets, newSecret, sha256 } from '../lib/secret.ts'
 import type { Client } from '../storage/clients.ts'
+
+type ById = { Params: { client_id: string } }
 
 /**
  * `POST /oauth/register` (RFC 7591), open to everybody. What registers itself is never trusted: people see its
- * name marked unverified, and one that nobody uses is forgotten within a day.
+ * name marked unverified, and one that nobody uses is forgotten within a day. Below its own address each manages its
+ * registration with the token it was given (RFC 7592).
  */
 export async function registrationEndpoint(scope: FastifyInstance, gateway: Gateway): Promise<void> {
   allowAnyOrigin(scope, ['/oauth/register'])
+  allowAnyOrigin(scope, ['/oauth/register/:client_id'], 'GET, PUT, DELETE, OPTIONS')
   scope.setErrorHandler(answerOAuthError)
+  scope.addHook('onSend', async (_request, reply) => {
+    reply.header('cache-control', 'no-store')
+  })
+
   scope.post('/oauth/register', async (request, reply) => {
     const now = gateway.clock()
     const metadata = readClientMetadata(request.body)
     const secret = keepsSecret(metadata) ? newSecret('cc_secret_') : undefined
+    const token = newRegistrationToken()
     const client: Client = {
       id: newClientId(),
       origin: 'dynamic',
       metadata,
       secretHash: secret === undefined ? null : sha256(secret),
+      registrationTokenHash: sha256(token),
       trusted: false,
       enabled: true,
       createdAt: now,
@@ -35,6 +48,76 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
       client,
       auditEvent(now, { event: 'client.registered', actor: `client:${client.id}`, clientId: client.id }),
     )
-    return reply.code(201).header('cache-control', 'no-store').send(registrationAnswer(client, secret))
+    return reply.code(201).send(managedAnswer(gateway, client, token, secret))
   })
+
+  scope.get<ById>('/oauth/register/:client_id', async (request) => {
+    const { client, token } = await authenticateRegistration(gateway, request, request.params.client_id)
+    return managedAnswer(gateway, client, token)
+  })
+
+  scope.put<ById>('/oauth/register/:client_id', async (request) => {
+    const { client, token } = await authenticateRegistration(gateway, request, request.params.client_id)
+    const { metadata, secretHash, secret } = changedRegistration(client, request.body)
+    const successor = newRegistrationToken()
+    const now = gateway.clock()
+    const detail = { before: client.metadata, after: metadata }
+    const changed = await gateway.store.clients.replaceRegistration(
+      { id: client.id, registrationTokenHash: sha256(token) },
+      { metadata, secretHash, registrationTokenHash: sha256(successor) },
+      auditEvent(now, { event: 'client.changed', actor: `client:${client.id}`, clientId: client.id, detail }),
+    )
+    if (!changed) throw notTheirs(token)
+    return managedAnswer(gateway, changed, successor, secret)
+  })
+
+  scope.delete<ById>('/oauth/register/:client_id', async (request, reply) => {
+    const { client, token } = await authenticateRegistration(gateway, request, request.params.client_id)
+    const now = gateway.clock()
+    const removed = await gateway.store.removals.client(
+      client.id,
+      now,
+      auditEvent(now, { event: 'client.deleted', actor: `client:${client.id}`, clientId: client.id }),
+    )
+    if (!removed) throw notTheirs(token)
+    return reply.code(204).send()
+  })
+}
+
+const newRegistrationToken = () => newSecret('cc_rat_')
+
+/** Of a token that nobody has: what is compared with where there is no client. */
+const nobodysHash = sha256(newRegistrationToken())
+
+/** Whoever holds the token of this very registration. Unknown, deleted or another's: one answer for all. */
+async function authenticateRegistration(
+  { store, clock }: Gateway,
+  request: FastifyRequest,
+  id: string,
+): Promise<{ client: Client; token: string }> {
+  const token = parseBearer(request.headers.authorization)
+  const client = token === undefined ? undefined : await store.clients.find(id, clock())
+  const isTheirs = equalSecrets(sha256(token ?? ''), client?.registrationTokenHash ?? nobodysHash)
+  if (token === undefined || !client?.enabled || client.origin !== 'dynamic' || !isTheirs) {
+    throw notTheirs(token)
+  }
+  return { client, token }
+}
+
+function notTheirs(token: string | undefined): OAuthError {
+  // RFC 6750 section 3.1: a request that tried nothing is told no error.
+  const challenge = token === undefined ? 'Bearer' : 'Bearer error="invalid_token"'
+  return new OAuthError('invalid_token', 'This token does not manage this registration', {
+    status: 401,
+    headers: { 'www-authenticate': challenge },
+  })
+}
+
+/** The answer with what manages the registration from here on (RFC 7592 section 3). */
+function managedAnswer({ config }: Gateway, client: Client, token: string, secret?: string) {
+  return {
+    ...registrationAnswer(client, secret),
+    registration_access_token: token,
+    registration_client_uri: `${config.issuer}/oauth/register/${client.id}`,
+  }
 }

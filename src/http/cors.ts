@@ -6,7 +6,11 @@ const headers = {
 }
 
 /** Lets any origin call a scope's routes, without credentials (RFC 9700 section 2.6); preflights are answered. */
-export function allowAnyOrigin(scope: FastifyInstance, paths: readonly string[]): void {
+export function allowAnyOrigin(
+  scope: FastifyInstance,
+  paths: readonly string[],
+  methods = 'GET, POST, OPTIONS',
+): void {
   scope.addHook('onRequest', async (_request, reply) => {
     reply.headers(headers)
   })
@@ -15,7 +19,7 @@ export function allowAnyOrigin(scope: FastifyInstance, paths: readonly string[])
       reply
         .code(204)
         .headers({
-          'access-control-allow-methods': 'GET, POST, OPTIONS',
+          'access-control-allow-methods': methods,
           'access-control-allow-headers': 'authorization, content-type, mcp-protocol-version',
           'access-control-max-age': '86400',
         })

@@ -67,6 +67,30 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
       return refreshed
     },
 
+    /**
+     * A client replaces what it registered, and the token it does so with; nothing where that is its token no more.
+     * People's yeses were to what it was before.
+     */
+    async replaceRegistration(
+      key: { id: string; registrationTokenHash: string },
+      change: Pick<Client, 'metadata' | 'secretHash' | 'registrationTokenHash'>,
+      event: NewAuditEvent,
+    ): Promise<Client | undefined> {
+      const { consents, auditEvents } = tables
+      const replaced = await batch((queries) => ({
+        guard: queries
+          .update(table)
+          .set(change)
+          .where(and(eq(table.id, key.id), eq(table.registrationTokenHash, key.registrationTokenHash)))
+          .returning(),
+        writes: [
+          queries.delete(consents).where(eq(consents.clientId, key.id)).returning({ at: consents.grantedAt }),
+          queries.insert(auditEvents).values(event).returning({ id: auditEvents.id }),
+        ],
+      }))
+      return replaced?.guard[0]
+    },
+
     /** Records a use, at most once an hour; a registration in use lives on until `expiresAt`. */
     async touch(id: string, now: number, expiresAt: number | null): Promise<void> {
       await db

@@ -43,6 +43,8 @@ export function defineTables({
       origin: text('origin').$type<ClientOrigin>().notNull(),
       metadata: json<ClientMetadata>('metadata').notNull(),
       secretHash: text('secret_hash'),
+      /** Of the token a client that registered itself manages its registration with (RFC 7592). */
+      registrationTokenHash: text('registration_token_hash'),
       trusted: boolean('trusted').notNull(),
       enabled: boolean('enabled').notNull(),
       createdAt: integer('created_at').notNull(),

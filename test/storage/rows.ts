@@ -15,6 +15,7 @@ export const client = (id: string, row: Partial<Row<'clients'>> = {}): Row<'clie
     response_types: ['code'],
   },
   secretHash: null,
+  registrationTokenHash: null,
   trusted: false,
   enabled: true,
   createdAt: 0,

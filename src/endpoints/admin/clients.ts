@@ -75,6 +75,7 @@ function newClient(registration: PreRegistration, now: number): { client: Client
     secretHash: secret === undefined ? null : sha256(secret),
     createdAt: now,
     lastUsedAt: null,
+    registrationTokenHash: null,
     freshUntil: null,
     expiresAt: null,
   }
