@@ -3,6 +3,7 @@ import { type ClientDocuments, createClientDocuments } from './clients/client-do
 import { createFetchBudget } from './clients/fetch-budget.ts'
 import { createKeySets } from './clients/key-sets.ts'
 import type { Config } from './config/config.ts'
+import { createLinkOffers, type OfferConnectLink } from './grants/offered-link.ts'
 import type { Clock } from './lib/clock.ts'
 import { createGuardedFetch } from './lib/guarded-fetch.ts'
 import { createSealer, type MasterKey, type Sealer } from './lib/seal.ts'
@@ -26,6 +27,7 @@ export type Gateway = {
   providers: ProviderRegistry
   upstream: Upstream
   freshToken: FreshTokens
+  offerConnectLink: OfferConnectLink
   clientDocuments: ClientDocuments
   verifyAssertion: VerifyAssertion
   /** SHA-256 of the administrator's token; absent: the admin API refuses everybody. */
@@ -107,6 +109,7 @@ function assemble(config: Config, secrets: Secrets, clock: Clock, database: Data
       margin: lifetimes.upstream_refresh_margin,
       backoff: lifetimes.upstream_failure_backoff,
     }),
+    offerConnectLink: createLinkOffers({ store, config, clock }),
     verifyAssertion: createAssertions({ issuer: config.issuer, store, keySets, clock }),
     clientDocuments: createClientDocuments({
       store,

@@ -1,8 +1,7 @@
 import { missingScopes } from '../upstream/provider.ts'
 import { allowedScopes, isReleasable } from './asks.ts'
-import { createConnectLink, type NewConnectLink } from './connect-link.ts'
-import type { AskingResource, OpenSession } from './open-session.ts'
-import type { RetrievalParts } from './retrieval.ts'
+import { type ConnectLinkParts, createConnectLink, type NewConnectLink } from './connect-link.ts'
+import type { AskingResource, OpenSession, SessionParts } from './open-session.ts'
 import { type RetrievalRefusal, refusal } from './retrieval-error.ts'
 
 export type ConnectRequested = { outcome: 'created'; link: NewConnectLink } | RetrievalRefusal
@@ -12,7 +11,7 @@ export type ConnectRequested = { outcome: 'created'; link: NewConnectLink } | Re
  * `new` to add another one on purpose. What is held already is asked for again, so that nothing narrows.
  */
 export async function requestConnect(
-  parts: RetrievalParts,
+  parts: SessionParts & ConnectLinkParts,
   { resource, credential }: AskingResource,
   session: OpenSession,
   wish: { provider: string; scopes: readonly string[]; account: string | undefined },

@@ -4,11 +4,12 @@ import type { Grant } from '../storage/grants.ts'
 import type { FreshToken, FreshTokens } from '../upstream/fresh-token.ts'
 import { missingScopes, type Provider } from '../upstream/provider.ts'
 import { allowedScopes, isReleasable } from './asks.ts'
-import { type ConnectLinkParts, type ConnectWish, createConnectLink } from './connect-link.ts'
+import type { ConnectWish } from './connect-link.ts'
+import type { OfferConnectLink } from './offered-link.ts'
 import { type AskingResource, openSession, type SessionParts, type UserToken } from './open-session.ts'
 import { type RetrievalErrorFacts, type RetrievalRefusal, refusal } from './retrieval-error.ts'
 
-export type RetrievalParts = SessionParts & ConnectLinkParts & { freshToken: FreshTokens }
+export type RetrievalParts = SessionParts & { freshToken: FreshTokens; offerConnectLink: OfferConnectLink }
 
 export type RetrievalRequest = {
   tsid: string
@@ -175,8 +176,8 @@ async function withConnectUrl(
   wish: ConnectWish,
   facts: RetrievalErrorFacts,
 ): Promise<RetrievalRefusal> {
-  const link = await createConnectLink(parts, grant, wish, `resource:${credential.id}`, parts.clock())
-  return refusal(code, { connect_url: link.connectUrl, ...facts })
+  const connectUrl = await parts.offerConnectLink(grant, wish, `resource:${credential.id}`)
+  return refusal(code, { connect_url: connectUrl, ...facts })
 }
 
 function withoutIdentity(provider: Provider, scopes: readonly string[]): string[] {
