@@ -32,3 +32,17 @@ export function isLoopbackHost(hostname: string): boolean {
   const address = literalAddress(hostname)
   return address !== undefined && addressScope(address) === 'loopback'
 }
+
+/**
+ * Whose address this is, as far as limits go: of IPv6 the /64 every customer has at least, of everything else that is
+ * no address one name for all.
+ */
+export function addressHolder(address: string): string {
+  if (!ipaddr.isValid(address)) return 'unknown'
+  const parsed = ipaddr.process(address)
+  if (!(parsed instanceof ipaddr.IPv6)) return parsed.toString()
+  return `${parsed.parts
+    .slice(0, 4)
+    .map((part) => part.toString(16))
+    .join(':')}::/64`
+}

@@ -1,0 +1,116 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { addressHolder } from '../../src/lib/address.ts'
+import { createRateLimiter } from '../../src/lib/rate-limit.ts'
+
+const start = 1_800_000_000
+const rates = fc.record({ limit: fc.integer({ min: 1, max: 50 }), window: fc.integer({ min: 1, max: 120 }) })
+const pauses = fc.array(fc.nat({ max: 90 }), { minLength: 1, maxLength: 200 })
+
+describe('a key', () => {
+  test('takes its whole limit at once and no more', () => {
+    const limiter = createRateLimiter({ limit: 5, window: 60 })
+    const waits = Array.from({ length: 7 }, () => limiter.take('a', start))
+    expect(waits).toEqual([0, 0, 0, 0, 0, 12, 12])
+  })
+
+  test('never takes more than its limit and what came since, whenever it asks', () => {
+    fc.assert(
+      fc.property(rates, pauses, (rate, gaps) => {
+        const limiter = createRateLimiter(rate)
+        const taken: number[] = []
+        let now = start
+        for (const gap of gaps) {
+          now += gap
+          if (limiter.take('a', now) === 0) taken.push(now)
+        }
+        for (const [index, from] of taken.entries()) {
+          for (const [more, to] of taken.slice(index).entries()) {
+            expect(more + 1).toBeLessThanOrEqual(rate.limit + ((to - from) * rate.limit) / rate.window)
+          }
+        }
+      }),
+    )
+  })
+
+  test('is served at the second it was told, and not a second sooner', () => {
+    fc.assert(
+      fc.property(rates, fc.integer({ min: 1, max: 200 }), (rate, attempts) => {
+        const limiter = createRateLimiter(rate)
+        let wait = 0
+        for (let attempt = 0; attempt < attempts + rate.limit; attempt++) wait = limiter.take('a', start)
+        expect(wait).toBeGreaterThan(0)
+        if (wait > 1) expect(limiter.take('a', start + wait - 1)).toBe(1)
+        expect(limiter.take('a', start + wait)).toBe(0)
+      }),
+    )
+  })
+
+  test('has all of its limit again after a window', () => {
+    fc.assert(
+      fc.property(rates, (rate) => {
+        const limiter = createRateLimiter(rate)
+        const burst = (now: number) => Array.from({ length: rate.limit }, () => limiter.take('a', now))
+        burst(start)
+        expect(burst(start + rate.window)).toEqual(Array(rate.limit).fill(0))
+      }),
+    )
+  })
+
+  test('waits no longer than a window after the clock was set back', () => {
+    const limiter = createRateLimiter({ limit: 5, window: 60 })
+    for (let attempt = 0; attempt < 9; attempt++) limiter.take('a', start)
+    expect(limiter.take('a', start - 7200)).toBeLessThanOrEqual(60)
+  })
+})
+
+describe('among many keys', () => {
+  test('nobody takes from another', () => {
+    const limiter = createRateLimiter({ limit: 1, window: 60 })
+    expect(['a', 'b', 'a', 'b'].map((key) => limiter.take(key, start))).toEqual([0, 0, 60, 60])
+  })
+
+  test('one that may take no more stays so, however many others come', () => {
+    const others = fc.array(fc.integer({ min: 0, max: 400 }), { maxLength: 600 })
+    fc.assert(
+      fc.property(rates, others, (rate, keys) => {
+        const limiter = createRateLimiter(rate, 20)
+        for (let attempt = 0; attempt <= rate.limit; attempt++) limiter.take('noisy', start)
+        for (const key of keys) limiter.take(String(key), start)
+        expect(limiter.take('noisy', start)).toBeGreaterThan(0)
+      }),
+    )
+  })
+
+  test('a new one is served while there is one that took less than it may', () => {
+    const limiter = createRateLimiter({ limit: 2, window: 60 }, 20)
+    for (let key = 0; key < 1000; key++) expect(limiter.take(`once ${key}`, start)).toBe(0)
+  })
+
+  test('a new one waits where all that are remembered may take no more', () => {
+    const limiter = createRateLimiter({ limit: 1, window: 60 }, 20)
+    for (let key = 0; key < 20; key++) limiter.take(String(key), start)
+    expect(limiter.take('new', start + 10)).toBe(50)
+    expect(limiter.take('new', start + 60)).toBe(0)
+  })
+
+  test('ten thousand more cost no more than a blink each', () => {
+    const limiter = createRateLimiter({ limit: 2, window: 60 })
+    const began = performance.now()
+    for (let key = 0; key < 50_000; key++) limiter.take(String(key), start)
+    expect((performance.now() - began) / 50_000).toBeLessThan(0.2)
+  })
+})
+
+test.each([
+  ['192.0.2.7', '192.0.2.7'],
+  ['::ffff:192.0.2.7', '192.0.2.7'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:db8:1:2:ffff::', '2001:db8:1:2::/64'],
+  ['2001:DB8:1:3::1', '2001:db8:1:3::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['not an address', 'unknown'],
+  ['', 'unknown'],
+])('%s counts as %s', (address, holder) => {
+  expect(addressHolder(address)).toBe(holder)
+})
