@@ -1,3 +1,12 @@
+CREATE TABLE "administrators" (
+	"name" text collate "C" PRIMARY KEY NOT NULL,
+	"role" text collate "C" NOT NULL,
+	"password_hash" text collate "C" NOT NULL,
+	"enabled" boolean NOT NULL,
+	"created_at" bigint NOT NULL,
+	"last_seen_at" bigint
+);
+--> statement-breakpoint
 CREATE TABLE "audit_events" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"at" bigint NOT NULL,

@@ -1,3 +1,12 @@
+CREATE TABLE `administrators` (
+	`name` text PRIMARY KEY NOT NULL,
+	`role` text NOT NULL,
+	`password_hash` text NOT NULL,
+	`enabled` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`last_seen_at` integer
+);
+--> statement-breakpoint
 CREATE TABLE `audit_events` (
 	`id` text PRIMARY KEY NOT NULL,
 	`at` integer NOT NULL,

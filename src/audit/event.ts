@@ -6,6 +6,9 @@ import type { Grant } from '../storage/grants.ts'
 
 /** What can happen here, as the audit log names it. */
 export type EventName =
+  | 'administrator.created'
+  | 'administrator.changed'
+  | 'administrator.deleted'
   | 'client.registered'
   | 'client.changed'
   | 'client.deleted'

@@ -22,12 +22,14 @@ export class AdminApiError extends Error {
 
 const deadline = 60_000
 
-export type Gate = { url: string; authorization: string }
+/** Where the gateway is, and what its `Authorization` header is to say. */
+export type Gate = { url: string; authorize(): Promise<string> }
 
 /** Calls of the admin API at a gateway. */
-export function createAdminApi({ url, authorization }: Gate): AdminApi {
+export function createAdminApi({ url, authorize }: Gate): AdminApi {
   refuseCleartext(url)
   return async (method, path, body) => {
+    const authorization = await authorize()
     const response = await reach(url, () =>
       fetch(`${url}/admin/v1${path}`, {
         method,

@@ -43,6 +43,11 @@ export const commonOptions: Options = {
 /** What every command takes that speaks to the admin API. */
 export const apiOptions: Options = {
   url: { value: 'URL', help: 'the gateway; COATCHECK_ISSUER unless said' },
+  user: { value: 'NAME', help: 'be this named administrator' },
+  'password-file': {
+    value: 'FILE',
+    help: 'the password of --user (- is standard input); asked for unless said',
+  },
   'token-file': { value: 'FILE', help: 'the administrator’s token; COATCHECK_ADMIN_TOKEN unless said' },
 }
 

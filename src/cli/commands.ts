@@ -1,3 +1,4 @@
+import { administratorCommands } from './administrators.ts'
 import { auditCommands } from './audit.ts'
 import { clientCommands } from './clients.ts'
 import type { Command } from './command.ts'
@@ -21,5 +22,6 @@ export const commands: readonly Command[] = [
   ...connectionCommands,
   ...auditCommands,
   ...keyCommands,
+  ...administratorCommands,
   completionCommand(() => commands),
 ]

@@ -11,9 +11,28 @@ export function gatewayUrl({ text }: Pick<Parsed, 'text'>, { env }: Terminal): s
   return (text('url') ?? (env.COATCHECK_ISSUER || issuer.parse(undefined))).replace(/\/$/, '')
 }
 
-/** The gateway, and what to show it: a named file, the environment's token, or the one it generated here. */
+/** The gateway, and what to show it: a name and password, or a token from a named file, the environment's token, or the one it generated here. */
 export function findGate(parsed: Pick<Parsed, 'text'>, terminal: Terminal): Gate {
-  return { url: gatewayUrl(parsed, terminal), authorization: `Bearer ${findToken(parsed, terminal)}` }
+  const url = gatewayUrl(parsed, terminal)
+  const name = parsed.text('user')
+  if (name === undefined) {
+    const authorization = `Bearer ${findToken(parsed, terminal)}`
+    return { url, authorize: async () => authorization }
+  }
+  // Typed once, however many calls a command makes.
+  let asked: Promise<string> | undefined
+  return {
+    url,
+    authorize() {
+      asked ??= passwordOf(name, parsed, terminal)
+      return asked.then((password) => `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`)
+    },
+  }
+}
+
+async function passwordOf(name: string, { text }: Pick<Parsed, 'text'>, terminal: Terminal): Promise<string> {
+  const file = text('password-file')
+  return file === undefined ? await terminal.askSecret(`Password of ${name}: `) : readSecret(terminal, file)
 }
 
 function findToken({ text }: Pick<Parsed, 'text'>, terminal: Terminal): string {

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
 import { UsageError } from './usage-error.ts'
 
 /** What a command may see of the process it runs in. */
@@ -7,13 +9,34 @@ export type Terminal = {
   readFile(path: string): string
   /** All of standard input. */
   readInput(): string
+  isInteractive: boolean
+  /** What is typed, without showing it; all of standard input where nobody types. */
+  askSecret(question: string): Promise<string>
+}
+
+const readInput = () => readFileSync(0, 'utf8')
+
+async function typed(question: string): Promise<string> {
+  // The echo of what is typed goes nowhere.
+  const output = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const lines = createInterface({ input: process.stdin, output, terminal: true })
+  process.stderr.write(question)
+  try {
+    return await lines.question('')
+  } finally {
+    lines.close()
+    process.stderr.write('\n')
+  }
 }
 
 export function processTerminal(): Terminal {
   return {
     env: process.env,
     readFile: (path) => readFileSync(path, 'utf8'),
-    readInput: () => readFileSync(0, 'utf8'),
+    readInput,
+    isInteractive: process.stdin.isTTY,
+    askSecret: async (question) =>
+      process.stdin.isTTY ? await typed(question) : readInput().replace(/\r?\n$/, ''),
   }
 }
 

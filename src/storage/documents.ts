@@ -3,6 +3,9 @@
 /** Who wrote a row: an administrator through the admin API, or the configuration file, which the API may not change. */
 export type Origin = 'admin' | 'config'
 
+/** `read` may look at everything and change nothing. */
+export type AdministratorRole = 'read' | 'write'
+
 /** A client may also have registered itself (`dynamic`, RFC 7591), or publish its metadata under its id (`document`). */
 export type ClientOrigin = Origin | 'dynamic' | 'document'
 

@@ -1,6 +1,7 @@
 import { isNotNull } from 'drizzle-orm'
 import type { Dialect } from './dialect.ts'
 import type {
+  AdministratorRole,
   AuditDetail,
   ClientKeySet,
   ClientMetadata,
@@ -381,6 +382,16 @@ export function defineTables({
     createdAt: integer('created_at').notNull(),
   })
 
+  const administrators = table('administrators', {
+    name: text('name').primaryKey(),
+    role: text('role').$type<AdministratorRole>().notNull(),
+    /** argon2id, in the PHC format: people choose passwords. */
+    passwordHash: text('password_hash').notNull(),
+    enabled: boolean('enabled').notNull(),
+    createdAt: integer('created_at').notNull(),
+    lastSeenAt: integer('last_seen_at'),
+  })
+
   const auditEvents = table(
     'audit_events',
     {
@@ -422,6 +433,7 @@ export function defineTables({
     usedAssertions,
     signingKeys,
     keyChecks,
+    administrators,
     auditEvents,
   }
 }

@@ -1,3 +1,4 @@
+import { administrators } from './administrators.ts'
 import { auditEvents } from './audit-events.ts'
 import { browserSessions } from './browser-sessions.ts'
 import { clients } from './clients.ts'
@@ -25,6 +26,7 @@ import { usedAssertions } from './used-assertions.ts'
  */
 export function createStore(db: Queries, tables: Tables, batch: Batch) {
   return {
+    administrators: administrators(db, tables, batch),
     auditEvents: auditEvents(db, tables),
     browserSessions: browserSessions(db, tables),
     clients: clients(db, tables, batch),

@@ -12,6 +12,10 @@ export async function coatcheck(
   args: readonly string[],
   { env = {}, files = {}, input }: CliOptions = {},
 ): Promise<Outcome> {
+  const readInput = () => {
+    if (input === undefined) throw new Error('nothing is typed')
+    return input
+  }
   return await runCli(args, {
     env,
     readFile(path) {
@@ -19,10 +23,9 @@ export async function coatcheck(
       if (text === undefined) throw new Error('ENOENT')
       return text
     },
-    readInput() {
-      if (input === undefined) throw new Error('nothing is typed')
-      return input
-    },
+    readInput,
+    isInteractive: false,
+    askSecret: async () => readInput(),
   })
 }
 

@@ -2,15 +2,30 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Author } from '../../audit/event.ts'
 import { Problem } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
+import { parseBasic } from '../../lib/basic-credentials.ts'
 import { parseBearer } from '../../lib/bearer-token.ts'
 import type { Clock } from '../../lib/clock.ts'
+import type { Passwords } from '../../lib/passwords.ts'
+import { registeredIdPattern } from '../../lib/registered-id.ts'
 import { equalSecrets, sha256 } from '../../lib/secret.ts'
+import type { AdministratorRole } from '../../storage/documents.ts'
+
+/** Who a request comes from. */
+export type Caller = { actor: string; role: AdministratorRole }
 
 /** Whoever holds the administrator's token, as the audit log names them. */
-const actor = 'admin:token'
+const tokenHolder: Caller = { actor: 'admin:token', role: 'write' }
 
-export function authorOf(gateway: Pick<Gateway, 'clock'>): Author {
-  return { origin: 'admin', actor, now: gateway.clock() }
+const callers = new WeakMap<FastifyRequest, Caller>()
+
+export function callerOf(request: FastifyRequest): Caller {
+  const caller = callers.get(request)
+  if (!caller) throw new Error('a request got past the authentication')
+  return caller
+}
+
+export function authorOf(gateway: Pick<Gateway, 'clock'>, request: FastifyRequest): Author {
+  return { origin: 'admin', actor: callerOf(request).actor, now: gateway.clock() }
 }
 
 /** Failures an address may have in a window of seconds before it is told to stop. */
@@ -18,38 +33,90 @@ const tolerated = 30
 const window = 60
 /** Addresses remembered at once. */
 const capacity = 10_000
+/** Seconds in which an administrator's being here is written once. */
+const presence = 60
+
+type Parts = Pick<Gateway, 'adminTokenHash' | 'clock' | 'store'> & { passwords: Passwords }
 
 /**
- * The hook in front of every admin route: the administrator's token as a bearer (RFC 6750), and no other authority.
- * Who goes on with wrong ones is told 429; the right token is served even from there, since several people may
- * share an address, and guessing 256 bits is hopeless at any rate.
+ * The hook in front of every admin route: the administrator's token as a bearer (RFC 6750) or a named
+ * administrator's password (RFC 7617), and no other authority. Who goes on with wrong ones is told 429; the right
+ * token is served even from there, since several people may share an address, and guessing 256 bits is hopeless at
+ * any rate. A password that was not yet found right is not even looked at then.
  */
-export function createAuthentication({ adminTokenHash, clock }: Pick<Gateway, 'adminTokenHash' | 'clock'>) {
-  const countFailure = createFailureCount(clock)
+export function createAuthentication(parts: Parts) {
+  const { adminTokenHash, clock } = parts
+  const failures = createFailureCount(clock)
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.header('cache-control', 'no-store')
-    const token = parseBearer(request.headers.authorization)
-    if (adminTokenHash !== undefined && equalSecrets(sha256(token ?? ''), adminTokenHash)) return
-    if (countFailure(request.ip) > tolerated) {
-      reply.header('retry-after', window)
-      throw new Problem(429, 'too_many_failures', 'Too many requests without a right administrator token')
+    const { authorization } = request.headers
+    const token = parseBearer(authorization)
+    const isToken = adminTokenHash !== undefined && equalSecrets(sha256(token ?? ''), adminTokenHash)
+    const isTired = failures.countOf(request.ip) >= tolerated
+    const caller = isToken ? tokenHolder : await namedCaller(parts, authorization, isTired ? 'known' : 'any')
+    if (caller === 'busy') {
+      reply.header('retry-after', 1)
+      throw new Problem(503, 'busy', 'Too many passwords are being verified')
     }
-    // RFC 6750 section 3.1: a request that tried nothing is told no error.
+    if (caller) {
+      callers.set(request, caller)
+      return refuseChanges(request, caller)
+    }
+    if (failures.count(request.ip) > tolerated) {
+      reply.header('retry-after', window)
+      throw new Problem(429, 'too_many_failures', 'Too many requests without a right credential')
+    }
+    // RFC 6750 section 3.1: a request that tried nothing is told no error. Basic is not offered, or browsers would
+    // ask for it, and then send it with every request that any page makes here.
     reply.header('www-authenticate', token === undefined ? 'Bearer' : 'Bearer error="invalid_token"')
-    throw new Problem(401, 'unauthenticated', 'An administrator token is needed')
+    throw new Problem(401, 'unauthenticated', 'An administrator token is needed, or a name and password')
   }
 }
 
-function createFailureCount(clock: Clock): (address: string) => number {
+/** Read-only administrators read: whatever else a route does, it is not for them. */
+function refuseChanges({ method }: FastifyRequest, { role }: Caller): void {
+  if (role === 'write' || method === 'GET') return
+  throw new Problem(403, 'forbidden', 'This administrator may only read')
+}
+
+/** A name nobody has, a wrong password and a disabled administrator are one answer, and the same work. */
+async function namedCaller(
+  { store, clock, passwords }: Parts,
+  authorization: string | undefined,
+  accepted: 'any' | 'known',
+): Promise<Caller | 'busy' | undefined> {
+  const [given] = parseBasic(authorization) ?? []
+  // No administrator ever has such a name, as everybody may know.
+  if (!given || !registeredIdPattern.test(given.id)) return undefined
+  const found = await store.administrators.find(given.id)
+  const passwordHash = found?.passwordHash
+  if (accepted === 'known' && !passwords.isRemembered(given.secret, passwordHash)) return undefined
+  const verdict = await passwords.verify(given.secret, passwordHash)
+  if (verdict === 'busy') return 'busy'
+  if (verdict === 'wrong' || !found?.enabled) return undefined
+  const now = clock()
+  if ((found.lastSeenAt ?? 0) <= now - presence) {
+    await store.administrators.touch(found.name, { now, since: now - presence + 1 })
+  }
+  return { actor: `admin:${found.name}`, role: found.role }
+}
+
+function createFailureCount(clock: Clock) {
   const failures = new Map<string, { count: number; until: number }>()
-  return (address) => {
-    const now = clock()
-    const before = failures.get(address)
-    const entry = before && before.until > now ? before : { count: 0, until: now + window }
-    entry.count += 1
-    failures.set(address, entry)
-    const [oldest] = failures.keys()
-    if (failures.size > capacity && oldest !== undefined) failures.delete(oldest)
-    return entry.count
+  const entryOf = (address: string, now: number) => {
+    const entry = failures.get(address)
+    return entry && entry.until > now ? entry : undefined
+  }
+  return {
+    countOf: (address: string) => entryOf(address, clock())?.count ?? 0,
+    count(address: string): number {
+      const now = clock()
+      const entry = entryOf(address, now) ?? { count: 0, until: now + window }
+      entry.count += 1
+      failures.set(address, entry)
+      const [oldest] = failures.keys()
+      if (failures.size > capacity && oldest !== undefined) failures.delete(oldest)
+      return entry.count
+    },
   }
 }

@@ -24,7 +24,7 @@ export function clientRoutes(api: FastifyInstance, gateway: Gateway): void {
 
   api.post('/clients', async (request, reply) => {
     const registration = accept(preRegistrationSchema, request.body)
-    const { actor, now } = authorOf(gateway)
+    const { actor, now } = authorOf(gateway, request)
     const { client, secret } = newClient(registration, now)
     const detail = { after: described(client) }
     await clients.create(
@@ -40,7 +40,7 @@ export function clientRoutes(api: FastifyInstance, gateway: Gateway): void {
     const change = accept(enabledChange, request.body)
     const client = await getClient(gateway, idOf(request))
     if (client.origin === 'config') throw readOnly()
-    const { actor, now } = authorOf(gateway)
+    const { actor, now } = authorOf(gateway, request)
     const detail = { before: { enabled: client.enabled }, after: change }
     const event = auditEvent(now, { event: 'client.changed', actor, clientId: client.id, detail })
     const changed = await clients.update(client.id, change, event)
@@ -51,7 +51,7 @@ export function clientRoutes(api: FastifyInstance, gateway: Gateway): void {
   api.delete('/clients/:id', async (request) => {
     const client = await getClient(gateway, idOf(request))
     if (isDeclared(gateway, client)) throw readOnly()
-    const { actor, now } = authorOf(gateway)
+    const { actor, now } = authorOf(gateway, request)
     const detail = { before: described(client) }
     const event = auditEvent(now, { event: 'client.deleted', actor, clientId: client.id, detail })
     const removed = await removals.client(client.id, now, event)

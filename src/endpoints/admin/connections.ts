@@ -30,7 +30,7 @@ export function connectionRoutes(api: FastifyInstance, gateway: Gateway): void {
   api.delete('/connections/:id', async (request) => {
     const connection = await connections.find(idOf(request))
     if (!connection) throw notFound('connection')
-    const { actor, now } = authorOf(gateway)
+    const { actor, now } = authorOf(gateway, request)
     const { id, subjectId, provider, accountId } = connection
     const event = auditEvent(now, {
       event: 'connection.deleted',

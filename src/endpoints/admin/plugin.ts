@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import { Problem } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { answerProblem } from '../../http/problems.ts'
+import { createPasswords } from '../../lib/passwords.ts'
+import { administratorRoutes } from './administrators.ts'
 import { auditEventRoutes } from './audit-events.ts'
 import { createAuthentication } from './authenticate.ts'
 import { clientRoutes } from './clients.ts'
@@ -14,19 +16,21 @@ import { subjectRoutes } from './subjects.ts'
 import { tokenSessionRoutes } from './token-sessions.ts'
 
 /**
- * The admin API, `/admin/v1`: JSON in, JSON or problems (RFC 9457) out, an administrator's bearer token in front of
+ * The admin API, `/admin/v1`: JSON in, JSON or problems (RFC 9457) out, an administrator's credential in front of
  * everything, what does not exist included. Secrets go in and never come out; every change is audited with it.
  */
 export async function adminEndpoints(scope: FastifyInstance, gateway: Gateway): Promise<void> {
   await scope.register(
     async (api) => {
-      api.addHook('onRequest', createAuthentication(gateway))
+      const passwords = createPasswords()
+      api.addHook('onRequest', createAuthentication({ ...gateway, passwords }))
       acceptJsonOnly(api)
       api.setErrorHandler(answerProblem)
       api.setNotFoundHandler(async () => {
         throw new Problem(404, 'not_found', 'There is nothing here')
       })
       for (const register of routes) register(api, gateway)
+      administratorRoutes(api, gateway, { passwords })
     },
     { prefix: '/admin/v1' },
   )

@@ -27,7 +27,7 @@ export function providerRoutes(api: FastifyInstance, gateway: Gateway): void {
   api.put('/providers/:id', async (request, reply) => {
     const id = givenIdOf(request)
     const definition = accept(providerDefinitionSchema, request.body)
-    const saved = await saveProvider(registrationIn(gateway), id, definition, authorOf(gateway))
+    const saved = await saveProvider(registrationIn(gateway), id, definition, authorOf(gateway, request))
     switch (saved.outcome) {
       case 'saved':
         return reply.code(saved.created ? 201 : 200).send({
@@ -48,7 +48,7 @@ export function providerRoutes(api: FastifyInstance, gateway: Gateway): void {
   api.delete('/providers/:id', async (request) => {
     const row = await getProvider(gateway, givenIdOf(request))
     if (isDeclared(gateway, row)) throw readOnly()
-    const { actor, now } = authorOf(gateway)
+    const { actor, now } = authorOf(gateway, request)
     const event = auditEvent(now, {
       event: 'provider.deleted',
       actor,

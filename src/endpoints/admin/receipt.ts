@@ -4,7 +4,14 @@ import type { Removed } from '../../storage/removals.ts'
 /** What there is of a kind to delete. */
 export type Deleted = Partial<
   Record<
-    'provider' | 'resource' | 'resource_credential' | 'client' | 'subject' | 'token_session' | 'connection',
+    | 'administrator'
+    | 'provider'
+    | 'resource'
+    | 'resource_credential'
+    | 'client'
+    | 'subject'
+    | 'token_session'
+    | 'connection',
     string
   >
 >

@@ -39,7 +39,7 @@ export function resourceCredentialRoutes(api: FastifyInstance, gateway: Gateway)
   api.post('/resources/:id/credentials', async (request, reply) => {
     const resource = await getResource(gateway, givenIdOf(request))
     const { keySet, keySetUri } = accept(newCredential, request.body ?? {})
-    const { actor, now } = authorOf(gateway)
+    const { actor, now } = authorOf(gateway, request)
     const secret = keySet === null && keySetUri === null ? newSecret('cc_secret_') : undefined
     const credential: ResourceCredential = {
       id: newResourceCredentialId(),
@@ -59,7 +59,7 @@ export function resourceCredentialRoutes(api: FastifyInstance, gateway: Gateway)
 
   api.delete('/resources/:id/credentials/:credential', async (request) => {
     const { id: resourceId, credential } = credentialOf(request)
-    const { actor, now } = authorOf(gateway)
+    const { actor, now } = authorOf(gateway, request)
     const detail = { credential }
     const deleted = await resources.deleteCredential(
       { id: credential, resourceId },

@@ -26,7 +26,7 @@ export function resourceRoutes(api: FastifyInstance, gateway: Gateway): void {
   api.put('/resources/:id', async (request, reply) => {
     const id = givenIdOf(request)
     const definition = accept(resourceDefinitionSchema, request.body)
-    const saved = await saveResource(registrationIn(gateway), id, definition, authorOf(gateway))
+    const saved = await saveResource(registrationIn(gateway), id, definition, authorOf(gateway, request))
     switch (saved.outcome) {
       case 'saved':
         return reply.code(saved.created ? 201 : 200).send(viewOf(saved.row))
@@ -44,7 +44,7 @@ export function resourceRoutes(api: FastifyInstance, gateway: Gateway): void {
   api.delete('/resources/:id', async (request) => {
     const row = await getResource(gateway, givenIdOf(request))
     if (isDeclared(gateway, row)) throw readOnly()
-    const { actor, now } = authorOf(gateway)
+    const { actor, now } = authorOf(gateway, request)
     const event = auditEvent(now, {
       event: 'resource.deleted',
       actor,

@@ -25,7 +25,7 @@ export function signingKeyRoutes(api: FastifyInstance, gateway: Gateway): void {
 
   api.post('/signing-keys/rotate', async (request) => {
     const { emergency } = accept(rotation, request.body ?? {})
-    const { actor } = authorOf(gateway)
+    const { actor } = authorOf(gateway, request)
     const rotated = await signingKeys.rotate(actor, emergency ? atOnce : undefined)
     switch (rotated.outcome) {
       case 'rotated':

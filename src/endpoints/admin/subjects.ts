@@ -24,7 +24,7 @@ export function subjectRoutes(api: FastifyInstance, gateway: Gateway): void {
     const id = idOf(request)
     const before = await subjects.find(id)
     if (!before) throw notFound('subject')
-    const { actor, now } = authorOf(gateway)
+    const { actor, now } = authorOf(gateway, request)
     const detail = { before: { enabled: before.enabled }, after: change }
     const event = auditEvent(now, { event: 'subject.changed', actor, subjectId: id, detail })
     const changed = await subjects.setEnabled(id, change, event)
@@ -36,7 +36,7 @@ export function subjectRoutes(api: FastifyInstance, gateway: Gateway): void {
 
   api.delete('/subjects/:id', async (request) => {
     const id = idOf(request)
-    const { actor, now } = authorOf(gateway)
+    const { actor, now } = authorOf(gateway, request)
     const removed = await removals.subject(
       id,
       now,

@@ -30,7 +30,7 @@ export function tokenSessionRoutes(api: FastifyInstance, gateway: Gateway): void
   api.delete('/token-sessions/:id', async (request) => {
     const grant = await grants.find(idOf(request))
     if (!grant) throw notFound('token session')
-    const { actor, now } = authorOf(gateway)
+    const { actor, now } = authorOf(gateway, request)
     const event = auditEvent(now, { event: 'grant.revoked', actor, ...aboutGrant(grant) })
     const revoked = await grants.revoke(grant.id, 'revoked_by_administrator', now, event)
     const removed = { tokenSessionsEnded: revoked ? 1 : 0, connectionsDeleted: [] }

@@ -23,5 +23,6 @@ export const {
   signingKeys,
   usedAssertions,
   keyChecks,
+  administrators,
   auditEvents,
 } = tables
