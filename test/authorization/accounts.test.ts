@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Browser, callbackOf } from '../support/browser.ts'
+import { askForLink } from '../support/connect-links.ts'
 import { enter, type House, type Person, type Room, startHouse, visit } from '../support/house.ts'
 import { authorizeUrl, claimsOf, newBrowser, newPkce, postToken, tsidOf } from '../support/world.ts'
 import {
@@ -14,6 +15,7 @@ import {
   preRegister,
   type RoomId,
   subjectNamed,
+  tokensFor,
   urlFor,
 } from './steps.ts'
 
@@ -89,6 +91,67 @@ describe('a flow belongs to one person from their yes to its end', () => {
     const accounts = owned.map(({ account }) => account.id)
     expect(held).toHaveLength(2)
     for (const { account } of held) expect(accounts).toContain(account.id)
+  })
+
+  test('the accounts a yes was given for are the ones that are used, whatever is connected meanwhile', async () => {
+    const { tsid } = await enter(house, room.notes, { browser })
+    askAtProviders(house)
+    const visited = await visit(house, room.desk, { browser, presses: ['allow'] })
+    expect(isAtProvider(visited.stop)).toBe(true)
+    const second = house.newPerson()
+    house.clock.advance(5)
+    const link = await askForLink(house, room.notes, tsid, 'github', { account: 'new' })
+    expect((await browser.walk(link.url, ['continue'])).text).toContain(second.github)
+    const stop = await approveAs(browser, visited.stop, ada)
+    const tokens = await tokensFor(house, { ...visited, stop })
+    const held = await heldBy(house, room.desk, tsidOf(tokens))
+    expect(held.map(({ account }) => account.label).sort()).toEqual([ada.github, ada.google].sort())
+  })
+
+  test('what was brought and taken away again meanwhile is brought anew', async () => {
+    house.google.control.ask()
+    house.google.control.currentUser(null)
+    const visited = await visit(house, room.desk, { browser, presses: ['allow'] })
+    expect(isAtProvider(visited.stop)).toBe(true)
+    const adaId = await subjectNamed(house, ada.github)
+    for (const { id } of await listed(house, `/connections?subject_id=${adaId}`)) {
+      await house.gateway.admin('DELETE', `/connections/${id}`)
+    }
+    const trips = house.trips().github
+    const stop = await approveAs(browser, visited.stop, ada)
+    expect(house.trips().github).toBe(trips + 1)
+    const tokens = await tokensFor(house, { ...visited, stop })
+    const held = await heldBy(house, room.desk, tsidOf(tokens))
+    expect(held.map(({ provider, state }) => `${provider} ${state}`).sort()).toEqual([
+      'github live',
+      'google live',
+    ])
+  })
+
+  test('what was brought and died meanwhile is brought anew', async () => {
+    house.google.control.ask()
+    house.google.control.currentUser(null)
+    const visited = await visit(house, room.desk, { browser, presses: ['allow'] })
+    const adaId = await subjectNamed(house, ada.github)
+    const { connections } = house.gateway.running().gateway.store
+    const [github] = await connections.listOf(adaId ?? '')
+    const now = house.clock.now()
+    const event = {
+      id: `test-${now}`,
+      at: now,
+      event: 'connection.dead',
+      actor: 'test',
+      outcome: 'ok',
+      detail: {},
+    }
+    if (github) await connections.markDead(github, { reason: 'test', at: now }, event)
+    const stop = await approveAs(browser, visited.stop, ada)
+    const tokens = await tokensFor(house, { ...visited, stop })
+    const held = await heldBy(house, room.desk, tsidOf(tokens))
+    expect(held.map(({ provider, state }) => `${provider} ${state}`).sort()).toEqual([
+      'github live',
+      'google live',
+    ])
   })
 
   test('a yes does not outlive a switch of accounts made in another tab', async () => {

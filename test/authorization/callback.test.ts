@@ -126,8 +126,11 @@ describe('a callback is believed only on the path and from the issuer it was sen
     const { url, browser } = await caught()
     const before = { github: redemptions(), google: house.google.calls('POST /token').length }
     for (const path of ['google', 'atlassian', 'unknown', 'GITHUB', 'github%00']) {
-      const stop = await browser.get(url.replace('/callback/github', `/callback/${path}`))
-      expect(stop.status, path).toBe(400)
+      const elsewhere = url.replace('/callback/github', `/callback/${path}`)
+      // Where no issuer is named, the path alone tells whose answer it is.
+      for (const answer of [elsewhere, changed(elsewhere, (query) => query.delete('iss'))]) {
+        expect((await browser.get(answer)).status, answer).toBe(400)
+      }
     }
     expect(redemptions()).toBe(before.github)
     expect(house.google.calls('POST /token')).toHaveLength(before.google)
@@ -307,12 +310,15 @@ describe('while a code is being redeemed', () => {
   test('another tab that sets out on the same trip does not keep this one from its end', async () => {
     const another = browserStoppingAt(`${house.github.web}/login/oauth/authorize`)
     let upstream = ''
+    let trips = 0
     const { stop } = await meanwhile(async ({ browser, interaction }) => {
       for (const cookie of browser.cookies.list()) another.cookies.plant(cookie)
       upstream = (await another.get(interaction)).url
       expect(upstream).toContain('state=')
+      trips = house.trips().github
     })
     expect(callbackOf(stop)).toHaveProperty('code')
+    expect(house.trips().github).toBe(trips)
     // The other trip is over: what it brings is no answer any more.
     const late = newBrowser()
     for (const cookie of another.cookies.list()) late.cookies.plant(cookie)

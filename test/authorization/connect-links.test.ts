@@ -252,14 +252,17 @@ describe('the steps of a link', () => {
     const trips = house.trips().google
     const stop = await theirs.browser.submit(page, { button: 'continue' })
     expect(stop.status).toBe(410)
+    await openRoom(house, 'loose')
+    const wider = await askForLink(house, loose, theirs.tsid, 'google')
     await openRoom(house, 'loose', {
       providers: [
         ...providers,
         { provider: 'google', scopes: [calendar.replace('readonly', 'events')], required: false },
       ],
     })
-    expect((await theirs.browser.get(link.url)).status).toBe(410)
+    const refused = await theirs.browser.walk(wider.url, ['continue'])
     await openRoom(house, 'loose')
+    expect(refused.status).toBe(410)
     expect(house.trips().google).toBe(trips)
   })
 })
