@@ -316,7 +316,7 @@ describe('what else a refresh can say', () => {
 
   test('an ID token signed by a key nobody can fetch costs nothing: the refresh token is what counts', async () => {
     const session = await startExpired('google')
-    house.google.control.rotateKeys('hard')
+    await house.google.control.rotateKeys('hard')
     expect((await session.fetch()).status).toBe(200)
   })
 

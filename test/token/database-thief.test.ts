@@ -53,7 +53,7 @@ function everyValue(file: string): string[] {
   database.close()
   const found = new Set<string>()
   const collect = (value: unknown): void => {
-    if (typeof value === 'object' && value !== null) return Object.values(value).forEach(collect)
+    if (typeof value === 'object' && value !== null) Object.values(value).forEach(collect)
     if (typeof value !== 'string') return
     found.add(value)
     if (/^[[{]/.test(value)) collect(JSON.parse(value))

@@ -42,9 +42,10 @@ test('a code redeemed by twenty at the same moment buys tokens once, and the rep
       200,
       ...Array.from({ length: 19 }, () => 400),
     ])
-    const winner = answers.find(({ status }) => status === 200)
-    const { refresh_token: token } = (await winner?.json()) as Tokens
-    expect((await refresh(notes, token)).status).toBe(400)
+    for (const winner of answers.filter(({ status }) => status === 200)) {
+      const { refresh_token: token } = (await winner.json()) as Tokens
+      expect((await refresh(notes, token)).status).toBe(400)
+    }
   }
 })
 

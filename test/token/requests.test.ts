@@ -3,7 +3,17 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exchangeGrant } from '../support/faces.ts'
 import { type Notes, startNotes } from '../support/notes.ts'
-import { authorize, basic, newBrowser, postToken, redeem, refresh, signIn } from '../support/world.ts'
+import {
+  authorize,
+  basic,
+  introspect,
+  newBrowser,
+  postToken,
+  redeem,
+  redirectUri,
+  refresh,
+  signIn,
+} from '../support/world.ts'
 
 let notes: Notes
 const browser = newBrowser()
@@ -280,6 +290,50 @@ describe('no kind of token passes for another (TK-09)', () => {
     expect((await redeem(notes, fresh)).status).toBe(200)
     expect((await refresh(notes, tokens.refresh_token)).status).toBe(200)
   })
+})
+
+test('a registration access token opens its registration alone, and nothing else opens that (RG-11)', async () => {
+  const registration = await fetch(`${notes.gateway.issuer}/oauth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      client_name: 'x',
+      redirect_uris: [redirectUri],
+      token_endpoint_auth_method: 'none',
+    }),
+  })
+  type Registered = { client_id: string; registration_access_token: string; registration_client_uri: string }
+  const registered = (await registration.json()) as Registered
+  const token = registered.registration_access_token
+  expect(token).toMatch(/^cc_[a-z]+_[\w-]{43}$/)
+  const { tokens, tsid } = await signIn(notes, { browser })
+  const client = { client_id: registered.client_id }
+  for (const form of [
+    { grant_type: 'authorization_code', code: token, code_verifier: 'a'.repeat(43) },
+    { grant_type: 'refresh_token', refresh_token: token },
+  ]) {
+    await expectRefused(await postToken(notes, { ...form, ...client }), [400], 'invalid_grant')
+    const asSecret = { ...form, ...client, client_secret: token }
+    await expectRefused(await postToken(notes, asSecret), [401], 'invalid_client')
+  }
+  expect(await introspect(notes, token)).toEqual({ active: false })
+  for (const path of [`/v1/token-sessions/${tsid}/tokens/github`, '/admin/v1/providers']) {
+    const response = await fetch(notes.gateway.issuer + path, {
+      headers: { authorization: `Bearer ${token}` },
+    })
+    expect(response.status).toBe(401)
+  }
+  for (const other of [
+    tokens.access_token,
+    tokens.refresh_token,
+    notes.credential.secret,
+    notes.gateway.adminToken,
+  ]) {
+    const headers = { authorization: `Bearer ${other}` }
+    expect((await fetch(registered.registration_client_uri, { headers })).status).toBe(401)
+  }
+  const own = { headers: { authorization: `Bearer ${token}` } }
+  expect((await fetch(registered.registration_client_uri, own)).status).toBe(200)
 })
 
 describe('methods and paths', () => {
