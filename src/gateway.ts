@@ -118,6 +118,7 @@ function assemble(config: Config, secrets: Secrets, clock: Clock, database: Data
       allowLoopback,
       deadline: limits.discovery_deadline,
       mayFetch,
+      policy: config.registration,
       unusedLifetime: lifetimes.unused_client,
     }),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),

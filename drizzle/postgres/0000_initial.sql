@@ -191,6 +191,14 @@ CREATE TABLE "refresh_tokens" (
 	"sealed_successor" text collate "C"
 );
 --> statement-breakpoint
+CREATE TABLE "registration_tokens" (
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"token_hash" text collate "C" NOT NULL,
+	"uses_left" bigint NOT NULL,
+	"created_at" bigint NOT NULL,
+	"expires_at" bigint NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "resource_credentials" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"resource_id" text collate "C" NOT NULL,
@@ -274,6 +282,8 @@ CREATE INDEX "interactions_expires_at" ON "interactions" USING btree ("expires_a
 CREATE INDEX "refresh_tokens_expires_at" ON "refresh_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_grant" ON "refresh_tokens" USING btree ("grant_id");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_sealed_successor" ON "refresh_tokens" USING btree ("used_at") WHERE "refresh_tokens"."sealed_successor" is not null;--> statement-breakpoint
+CREATE UNIQUE INDEX "registration_tokens_token_hash" ON "registration_tokens" USING btree ("token_hash");--> statement-breakpoint
+CREATE INDEX "registration_tokens_expires_at" ON "registration_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "resource_credentials_resource" ON "resource_credentials" USING btree ("resource_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "resources_uri" ON "resources" USING btree ("uri");--> statement-breakpoint
 CREATE INDEX "used_assertions_expires_at" ON "used_assertions" USING btree ("expires_at");

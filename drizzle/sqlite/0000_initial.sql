@@ -233,6 +233,16 @@ CREATE TABLE `refresh_tokens` (
 CREATE INDEX `refresh_tokens_expires_at` ON `refresh_tokens` (`expires_at`);--> statement-breakpoint
 CREATE INDEX `refresh_tokens_grant` ON `refresh_tokens` (`grant_id`);--> statement-breakpoint
 CREATE INDEX `refresh_tokens_sealed_successor` ON `refresh_tokens` (`used_at`) WHERE "refresh_tokens"."sealed_successor" is not null;--> statement-breakpoint
+CREATE TABLE `registration_tokens` (
+	`id` text PRIMARY KEY NOT NULL,
+	`token_hash` text NOT NULL,
+	`uses_left` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `registration_tokens_token_hash` ON `registration_tokens` (`token_hash`);--> statement-breakpoint
+CREATE INDEX `registration_tokens_expires_at` ON `registration_tokens` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `resource_credentials` (
 	`id` text PRIMARY KEY NOT NULL,
 	`resource_id` text NOT NULL,

@@ -12,6 +12,8 @@ export type EventName =
   | 'client.registered'
   | 'client.changed'
   | 'client.deleted'
+  | 'registration_token.created'
+  | 'registration_token.deleted'
   | 'provider.saved'
   | 'provider.deleted'
   | 'resource.saved'

@@ -12,6 +12,7 @@ import { freshUntil } from './document-freshness.ts'
 import { documentUrl } from './document-id.ts'
 import type { FetchBudget } from './fetch-budget.ts'
 import { readMetadataDocument } from './metadata-document.ts'
+import type { RegistrationPolicy } from './registration-policy.ts'
 
 export type DocumentAnswer =
   | { readonly outcome: 'found'; readonly client: Client }
@@ -34,6 +35,7 @@ export type DocumentParts = {
   /** Seconds for one fetch. */
   deadline: number
   mayFetch: FetchBudget
+  policy: RegistrationPolicy
   /** Seconds until a client that nobody used is forgotten. */
   unusedLifetime: number
 }
@@ -66,7 +68,8 @@ export function createClientDocuments(parts: DocumentParts): ClientDocuments {
   return {
     async find(id) {
       const url = documentUrl(id, parts)
-      if (!url) return { outcome: 'unknown' }
+      const hosts = parts.policy.metadata_document_hosts
+      if (!url || (hosts && !hosts.includes(url.host))) return { outcome: 'unknown' }
       const looking = underWay.get(id) ?? look(id, url).finally(() => underWay.delete(id))
       underWay.set(id, looking)
       return await looking
@@ -78,13 +81,13 @@ const found = (client: Client): DocumentAnswer => ({ outcome: 'found', client })
 
 /** Nothing where there is no answer, or none that may be used: an error is never kept. */
 async function fetchDocument(
-  { fetch, deadline, clock }: DocumentParts,
+  { fetch, deadline, clock, policy }: DocumentParts,
   id: string,
 ): Promise<Fetched | undefined> {
   try {
     const response = await fetch(id, { headers: { accept: 'application/json' }, deadline, limit: maxBytes })
     if (response.status !== 200 || !isJson(response.headers)) return undefined
-    const metadata = readMetadataDocument(await response.text(), id)
+    const metadata = readMetadataDocument(await response.text(), id, { appSchemes: policy.app_schemes })
     return { metadata, freshUntil: freshUntil(response.headers, clock()) }
   } catch (error) {
     if (error instanceof FetchError || error instanceof OAuthError) return undefined

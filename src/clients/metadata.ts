@@ -3,6 +3,7 @@ import { OAuthError } from '../errors.ts'
 import { displayText } from '../lib/display-text.ts'
 import type { ClientMetadata } from '../storage/documents.ts'
 import { assertionAlgorithms, readKeySet } from './key-set.ts'
+import { redirectKind } from './redirect-uri.ts'
 import { knownAppSchemes, redirectUriFault, webUriFault } from './registrable-uri.ts'
 
 /** The grants a client may register for; everything else it asks for is left out (RFC 7591 section 2). */
@@ -64,6 +65,8 @@ export function keepsSecret({ token_endpoint_auth_method: method }: ClientMetada
 export type MetadataRules = {
   /** The private-use schemes without a dot that redirect URIs may have. */
   readonly appSchemes: readonly string[]
+  /** The web hosts that redirect URIs may have; absent: any. */
+  readonly redirectHosts?: readonly string[] | undefined
 }
 
 /**
@@ -73,10 +76,10 @@ export type MetadataRules = {
  */
 export function readClientMetadata(
   document: unknown,
-  { appSchemes }: MetadataRules = { appSchemes: knownAppSchemes },
+  rules: MetadataRules = { appSchemes: knownAppSchemes },
 ): ClientMetadata {
   if (!isObject(document)) throw refused('the metadata must be a JSON object')
-  const redirectUris = readRedirectUris(document.redirect_uris, appSchemes)
+  const redirectUris = readRedirectUris(document.redirect_uris, rules)
   checkUriMembers(document)
   if (document.jwks != null && document.jwks_uri != null)
     throw refused('jwks and jwks_uri exclude each other')
@@ -111,17 +114,25 @@ export function registrationAnswer(client: RegisteredClient, secret?: string): R
   }
 }
 
-function readRedirectUris(value: unknown, appSchemes: readonly string[]): string[] {
+function readRedirectUris(value: unknown, rules: MetadataRules): string[] {
   const refuse = (description: string) => new OAuthError('invalid_redirect_uri', description)
   if (!Array.isArray(value) || value.length === 0)
     throw refuse('redirect_uris must be a list of redirect URIs')
   if (value.length > maxRedirectUris)
     throw refuse(`redirect_uris must have at most ${maxRedirectUris} members`)
   value.forEach((uri: unknown, index) => {
-    const fault = typeof uri === 'string' ? redirectUriFault(uri, appSchemes) : 'must be a string'
+    const fault = typeof uri === 'string' ? redirectFault(uri, rules) : 'must be a string'
     if (fault) throw refuse(`redirect_uris[${index}] ${fault}`)
   })
   return [...new Set<string>(value)]
+}
+
+function redirectFault(uri: string, { appSchemes, redirectHosts }: MetadataRules): string | undefined {
+  const place = redirectKind(uri)
+  const isElsewhere = redirectHosts && place.kind === 'web' && !redirectHosts.includes(place.host)
+  return (
+    redirectUriFault(uri, appSchemes) ?? (isElsewhere ? 'is at a host that may not register here' : undefined)
+  )
 }
 
 /** The keys of a client that signs assertions, or where they are published. */

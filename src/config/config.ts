@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type RegistrationPolicy, registrationPolicySchema } from '../clients/registration-policy.ts'
 import { isLoopbackHost } from '../lib/address.ts'
 import type { MasterKey } from '../lib/seal.ts'
 import { type Declarations, declarationsSchema } from './declarations.ts'
@@ -21,6 +22,7 @@ export type Config = {
   logLevel: string
   lifetimes: Lifetimes
   limits: Limits
+  registration: RegistrationPolicy
   declarations: Declarations
 }
 
@@ -43,6 +45,7 @@ const fileSchema = z.strictObject({
   $schema: z.string().optional(),
   lifetimes: lifetimesSchema.prefault({}),
   limits: limitsSchema.prefault({}),
+  registration: registrationPolicySchema.prefault({}),
   ...declarationsSchema.shape,
 })
 
@@ -66,7 +69,7 @@ export function loadConfig(
   if (!environment.success || !file.content || found.length > 0) throw new ConfigError(found)
 
   const from = environment.data
-  const { lifetimes, limits, providers, resources, clients } = file.content
+  const { lifetimes, limits, registration, providers, resources, clients } = file.content
   return {
     issuer: from.COATCHECK_ISSUER,
     issuerIsLoopback: isLoopbackIssuer(from),
@@ -80,6 +83,7 @@ export function loadConfig(
     logLevel: from.COATCHECK_LOG_LEVEL,
     lifetimes,
     limits,
+    registration,
     declarations: { providers, resources, clients },
   }
 }

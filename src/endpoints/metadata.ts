@@ -39,7 +39,8 @@ export async function metadataEndpoints(scope: FastifyInstance, gateway: Gateway
 
 /** Says only what is true here; no member is null or an empty array, which clients refuse (RFC 8414 section 2). */
 async function metadata({ config, store }: Gateway) {
-  const { issuer } = config
+  const { issuer, registration } = config
+  const { policy, metadata_document_hosts: documentHosts } = registration
   const resources = await store.resources.list()
   const scopes = resources
     .filter(({ enabled }) => enabled)
@@ -50,7 +51,7 @@ async function metadata({ config, store }: Gateway) {
     issuer,
     authorization_endpoint: `${issuer}/oauth/authorize`,
     token_endpoint: `${issuer}/oauth/token`,
-    registration_endpoint: `${issuer}/oauth/register`,
+    ...(policy !== 'closed' && { registration_endpoint: `${issuer}/oauth/register` }),
     revocation_endpoint: `${issuer}/oauth/revoke`,
     introspection_endpoint: `${issuer}/oauth/introspect`,
     jwks_uri: `${issuer}/.well-known/jwks.json`,
@@ -65,7 +66,7 @@ async function metadata({ config, store }: Gateway) {
     revocation_endpoint_auth_signing_alg_values_supported: algorithms,
     introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'private_key_jwt'],
     introspection_endpoint_auth_signing_alg_values_supported: algorithms,
-    client_id_metadata_document_supported: true,
+    client_id_metadata_document_supported: documentHosts?.length !== 0,
     authorization_response_iss_parameter_supported: true,
     // Clients that found this by OpenID Connect Discovery refuse it without these two.
     subject_types_supported: ['public'],

@@ -3,6 +3,7 @@ import { auditEvent } from '../audit/event.ts'
 import { newClientId } from '../clients/ids.ts'
 import { changedRegistration } from '../clients/managed-registration.ts'
 import { keepsSecret, readClientMetadata, registrationAnswer } from '../clients/metadata.ts'
+import { registrationRules } from '../clients/registration-policy.ts'
 import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { allowAnyOrigin } from '../http/cors.ts'
@@ -10,13 +11,14 @@ import { answerOAuthError } from '../http/oauth-errors.ts'
 import { parseBearer } from '../lib/bearer-token.ts'
 import { equalSecrets, newSecret, sha256 } from '../lib/secret.ts'
 import type { Client } from '../storage/clients.ts'
+import type { RegistrationToken } from '../storage/registration-tokens.ts'
 
 type ById = { Params: { client_id: string } }
 
 /**
- * `POST /oauth/register` (RFC 7591), open to everybody. What registers itself is never trusted: people see its
- * name marked unverified, and one that nobody uses is forgotten within a day. Below its own address each manages its
- * registration with the token it was given (RFC 7592).
+ * `POST /oauth/register` (RFC 7591), open to whomever the policy lets in. What registers itself is never trusted:
+ * people see its name marked unverified, and one that nobody uses is forgotten within a day. Below its own address
+ * each manages its registration with the token it was given (RFC 7592).
  */
 export async function registrationEndpoint(scope: FastifyInstance, gateway: Gateway): Promise<void> {
   allowAnyOrigin(scope, ['/oauth/register'])
@@ -27,8 +29,9 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
   })
 
   scope.post('/oauth/register', async (request, reply) => {
+    const allowedBy = await requireAllowed(gateway, request)
     const now = gateway.clock()
-    const metadata = readClientMetadata(request.body)
+    const metadata = readClientMetadata(request.body, registrationRules(gateway.config.registration))
     const secret = keepsSecret(metadata) ? newSecret('cc_secret_') : undefined
     const token = newRegistrationToken()
     const client: Client = {
@@ -44,10 +47,15 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
       freshUntil: null,
       expiresAt: now + gateway.config.lifetimes.unused_client,
     }
-    await gateway.store.clients.create(
-      client,
-      auditEvent(now, { event: 'client.registered', actor: `client:${client.id}`, clientId: client.id }),
-    )
+    const facts = {
+      actor: `client:${client.id}`,
+      clientId: client.id,
+      ...(allowedBy && { detail: { registration_token: allowedBy.id } }),
+    }
+    const event = auditEvent(now, { event: 'client.registered', ...facts })
+    const { clients } = gateway.store
+    if (!allowedBy) await clients.create(client, event)
+    else if (!(await clients.createBy({ ...allowedBy, now }, client, event))) refuseToken()
     return reply.code(201).send(managedAnswer(gateway, client, token, secret))
   })
 
@@ -58,7 +66,11 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
 
   scope.put<ById>('/oauth/register/:client_id', async (request) => {
     const { client, token } = await authenticateRegistration(gateway, request, request.params.client_id)
-    const { metadata, secretHash, secret } = changedRegistration(client, request.body)
+    const { metadata, secretHash, secret } = changedRegistration(
+      client,
+      request.body,
+      registrationRules(gateway.config.registration),
+    )
     const successor = newRegistrationToken()
     const now = gateway.clock()
     const detail = { before: client.metadata, after: metadata }
@@ -81,6 +93,37 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
     )
     if (!removed) throw notTheirs(token)
     return reply.code(204).send()
+  })
+}
+
+/** What the policy asks of whoever registers; the token that allows it, where it asks for one (RFC 7591 section 3). */
+async function requireAllowed(
+  { config, store, clock }: Gateway,
+  request: FastifyRequest,
+): Promise<RegistrationToken | undefined> {
+  switch (config.registration.policy) {
+    case 'open':
+    case 'allow_list':
+      return undefined
+    case 'closed':
+      throw new OAuthError('access_denied', 'Clients do not register themselves here', { status: 403 })
+    case 'initial_access_token': {
+      const token = parseBearer(request.headers.authorization)
+      if (token === undefined) throw notAllowed('Bearer')
+      const known = await store.registrationTokens.find(sha256(token), clock())
+      return known ?? refuseToken()
+    }
+  }
+}
+
+function refuseToken(): never {
+  throw notAllowed('Bearer error="invalid_token"')
+}
+
+function notAllowed(challenge: string): OAuthError {
+  return new OAuthError('invalid_token', 'Registering needs an initial access token of the administrator', {
+    status: 401,
+    headers: { 'www-authenticate': challenge },
   })
 }
 

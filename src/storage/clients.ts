@@ -1,4 +1,4 @@
-import { and, desc, eq, isNull, lt, or, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, isNull, lt, or, sql } from 'drizzle-orm'
 import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
@@ -26,6 +26,28 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
 
     async create(client: Client, event: NewAuditEvent): Promise<void> {
       await recorded(event, (queries) => queries.insert(table).values(client).returning({ id: table.id }))
+    },
+
+    /** Registers a client by a token that allows it, which is spent by it; false where it is spent or ended already. */
+    async createBy(
+      token: { tokenHash: string; now: number },
+      client: Client,
+      event: NewAuditEvent,
+    ): Promise<boolean> {
+      const { registrationTokens, auditEvents } = tables
+      const { tokenHash, usesLeft, expiresAt } = registrationTokens
+      const written = await batch((queries) => ({
+        guard: queries
+          .update(registrationTokens)
+          .set({ usesLeft: sql`${usesLeft} - 1` })
+          .where(and(eq(tokenHash, token.tokenHash), gt(usesLeft, 0), gt(expiresAt, token.now)))
+          .returning({ id: registrationTokens.id }),
+        writes: [
+          queries.insert(table).values(client).returning({ id: table.id }),
+          queries.insert(auditEvents).values(event).returning({ id: auditEvents.id }),
+        ],
+      }))
+      return written !== undefined
     },
 
     /** Writes a client of the configuration file as it stands there now. */

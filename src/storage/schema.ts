@@ -355,6 +355,21 @@ export function defineTables({
     (t) => [index('connect_links_expires_at').on(t.expiresAt), index('connect_links_grant').on(t.grantId)],
   )
 
+  const registrationTokens = table(
+    'registration_tokens',
+    {
+      id: text('id').primaryKey(),
+      tokenHash: text('token_hash').notNull(),
+      usesLeft: integer('uses_left').notNull(),
+      createdAt: integer('created_at').notNull(),
+      expiresAt: integer('expires_at').notNull(),
+    },
+    (t) => [
+      uniqueIndex('registration_tokens_token_hash').on(t.tokenHash),
+      index('registration_tokens_expires_at').on(t.expiresAt),
+    ],
+  )
+
   const usedAssertions = table(
     'used_assertions',
     {
@@ -430,6 +445,7 @@ export function defineTables({
     codes,
     refreshTokens,
     connectLinks,
+    registrationTokens,
     usedAssertions,
     signingKeys,
     keyChecks,

@@ -13,6 +13,7 @@ import { interactions } from './interactions.ts'
 import { keyChecks } from './key-checks.ts'
 import { providers } from './providers.ts'
 import { refreshTokens } from './refresh-tokens.ts'
+import { registrationTokens } from './registration-tokens.ts'
 import { removals } from './removals.ts'
 import { resources } from './resources.ts'
 import type { Tables } from './schema.ts'
@@ -40,6 +41,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     keyChecks: keyChecks(db, tables),
     providers: providers(db, tables, batch),
     refreshTokens: refreshTokens(db, tables, batch),
+    registrationTokens: registrationTokens(db, tables, batch),
     removals: removals(batch, tables),
     resources: resources(db, tables, batch),
     signingKeys: signingKeys(db, tables, batch),

@@ -43,7 +43,7 @@ export async function sweep(database: Database, now: number, limits: SweepLimits
 
 function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKept }: SweepLimits) {
   const { interactions, codes, refreshTokens, connectLinks, browserSessions, grants, clients } = tables
-  const { usedAssertions } = tables
+  const { usedAssertions, registrationTokens } = tables
   const deleteEnded = (table: PgTable, key: PgColumn, ended: SQL | undefined) => (limit: number) =>
     deleteSome(db, { table, key, ended, limit })
 
@@ -82,6 +82,12 @@ function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKep
       browserSessions,
       browserSessions.secretHash,
       lte(browserSessions.expiresAt, now - margin),
+    ),
+
+    registrationTokens: deleteEnded(
+      registrationTokens,
+      registrationTokens.id,
+      lte(registrationTokens.expiresAt, now - margin),
     ),
 
     // From its end on an assertion is refused for its age.

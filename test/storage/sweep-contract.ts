@@ -25,6 +25,7 @@ const nothing: Swept = {
   revokedRefreshTokens: 0,
   connectLinks: 0,
   browserSessions: 0,
+  registrationTokens: 0,
   usedAssertions: 0,
   grants: 0,
   clients: 0,

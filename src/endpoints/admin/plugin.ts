@@ -9,6 +9,7 @@ import { createAuthentication } from './authenticate.ts'
 import { clientRoutes } from './clients.ts'
 import { connectionRoutes } from './connections.ts'
 import { providerRoutes } from './providers.ts'
+import { registrationTokenRoutes } from './registration-tokens.ts'
 import { resourceCredentialRoutes } from './resource-credentials.ts'
 import { resourceRoutes } from './resources.ts'
 import { signingKeyRoutes } from './signing-keys.ts'
@@ -41,6 +42,7 @@ const routes = [
   resourceRoutes,
   resourceCredentialRoutes,
   clientRoutes,
+  registrationTokenRoutes,
   subjectRoutes,
   tokenSessionRoutes,
   connectionRoutes,

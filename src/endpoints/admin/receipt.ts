@@ -7,6 +7,7 @@ export type Deleted = Partial<
     | 'administrator'
     | 'provider'
     | 'resource'
+    | 'registration_token'
     | 'resource_credential'
     | 'client'
     | 'subject'

@@ -1,5 +1,6 @@
 import { matchesRedirectUri } from '../../clients/redirect-uri.ts'
 import { redirectUriFault } from '../../clients/registrable-uri.ts'
+import { appSchemesOf } from '../../clients/registration-policy.ts'
 import type { Gateway } from '../../gateway.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import type { Client } from '../../storage/clients.ts'
@@ -30,7 +31,7 @@ async function clientOf(gateway: Gateway, { clientId, request }: Interaction): P
   const isSafe =
     request.kind === 'connect' ||
     (matchesRedirectUri(client.metadata.redirect_uris, request.redirectUri) &&
-      redirectUriFault(request.redirectUri) === undefined)
+      redirectUriFault(request.redirectUri, appSchemesOf(client, gateway.config.registration)) === undefined)
   if (!isSafe) throw new PageRefusal(400, { kind: 'unregistered redirect' })
   return client
 }

@@ -21,6 +21,7 @@ export const {
   refreshTokens,
   connectLinks,
   signingKeys,
+  registrationTokens,
   usedAssertions,
   keyChecks,
   administrators,
