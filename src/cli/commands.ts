@@ -4,6 +4,7 @@ import { clientCommands } from './clients.ts'
 import type { Command } from './command.ts'
 import { completionCommand } from './completion.ts'
 import { connectionCommands } from './connections.ts'
+import { doctorCommand } from './doctor.ts'
 import { gatewayCommands } from './gateway.ts'
 import { keyCommands } from './keys.ts'
 import { providerCommands } from './providers.ts'
@@ -14,6 +15,7 @@ import { subjectCommands } from './subjects.ts'
 /** Every command there is; help, completion and docs/cli.md follow from it. */
 export const commands: readonly Command[] = [
   ...gatewayCommands,
+  doctorCommand,
   ...providerCommands,
   ...resourceCommands,
   ...clientCommands,

@@ -30,10 +30,10 @@ export async function coatcheck(
 }
 
 /** The same against a gateway, as the holder of its administrator's token. */
-export function coatcheckAt(gateway: Pick<TestGateway, 'url' | 'adminToken'>) {
+export function coatcheckAt(gateway: Pick<TestGateway, 'issuer' | 'adminToken'>) {
   return async (args: readonly string[], options: CliOptions = {}) =>
     await coatcheck(args, {
       ...options,
-      env: { COATCHECK_ISSUER: gateway.url, COATCHECK_ADMIN_TOKEN: gateway.adminToken, ...options.env },
+      env: { COATCHECK_ISSUER: gateway.issuer, COATCHECK_ADMIN_TOKEN: gateway.adminToken, ...options.env },
     })
 }
