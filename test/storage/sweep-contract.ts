@@ -130,6 +130,18 @@ export function sweepContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       expect(await db.select().from(tables.usedAssertions)).toEqual([used[1]])
     })
 
+    test('takes registration tokens soon after their end, however many uses are left', async () => {
+      const { db, tables } = database
+      const token = (id: string, expiresAt: number) => ({
+        ...{ id, tokenHash: id, usesLeft: 1, createdAt: 0 },
+        expiresAt,
+      })
+      const rows = [token('old', now - 5 * minute), token('recent', now - 5 * minute + 1)]
+      await db.insert(tables.registrationTokens).values(rows).returning()
+      expect(await sweepNow()).toEqual({ ...nothing, registrationTokens: 1 })
+      expect(await db.select().from(tables.registrationTokens)).toEqual([rows[1]])
+    })
+
     test('keeps codes and connect links for a day after their end', async () => {
       const { db, tables } = database
       const recent = { expiresAt: now - day + 1 }
