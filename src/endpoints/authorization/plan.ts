@@ -8,6 +8,7 @@ import type { ConnectRequest } from '../../storage/documents.ts'
 import type { Interaction } from '../../storage/interactions.ts'
 import { canSignIn, covers, excess, type Provider } from '../../upstream/provider.ts'
 import { type Consenting, hasStandingConsent, isAgreed } from './consent-memory.ts'
+import { withHeldScopes } from './held-scopes.ts'
 import type { Standing } from './next-step.ts'
 import { type Parties, partiesOf } from './parties.ts'
 import { refusalOf } from './refusal.ts'
@@ -36,13 +37,20 @@ export async function loadPlan(
   session: BrowserSession | undefined,
 ): Promise<Plan> {
   const parties = await partiesOf(gateway, interaction)
-  const involved =
-    interaction.request.kind === 'connect'
-      ? await connectAsks(gateway, interaction.request)
-      : await authorizationAsks(gateway, interaction, parties)
-  const person = await findPerson(gateway, interaction, involved.candidates, session)
+  const asked = await involvedIn(gateway, interaction, parties)
+  const person = await findPerson(gateway, interaction, asked.candidates, session)
+  const scopes = await withHeldScopes(gateway, interaction, parties, person)
+  // What is kept may need providers that the request alone does not; who may sign in stays as it was.
+  const isMore = scopes.length > parties.scopes.length
+  const { asks } = isMore ? await involvedIn(gateway, interaction, { ...parties, scopes }) : asked
   const held = person ? await gateway.store.connections.listOf(person.subjectId) : []
-  return { interaction, ...parties, ...involved, person, held }
+  return { interaction, ...parties, scopes, asks, candidates: asked.candidates, person, held }
+}
+
+async function involvedIn(gateway: Gateway, interaction: Interaction, parties: Parties): Promise<Involved> {
+  return interaction.request.kind === 'connect'
+    ? await connectAsks(gateway, interaction.request)
+    : await authorizationAsks(gateway, interaction, parties)
 }
 
 type Involved = Pick<Plan, 'asks' | 'candidates'>
