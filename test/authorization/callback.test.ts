@@ -107,7 +107,7 @@ describe('a callback is believed only with the state it was sent with', () => {
     expect((await late.browser.get(late.interaction)).status).toBe(400)
     expect(redemptions()).toBe(before)
     const early = await caught()
-    house.clock.advance(599)
+    house.clock.advance(500)
     expect(callbackOf(await early.browser.get(early.url))).toHaveProperty('code')
   })
 

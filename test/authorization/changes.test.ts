@@ -172,6 +172,76 @@ describe('a client that changes', () => {
     }
   })
 
+  /** One that registered itself, and how it changes what it said of itself (RFC 7592). */
+  async function selfRegistered() {
+    const metadata = {
+      client_name: 'Harmless',
+      redirect_uris: ['http://127.0.0.1/callback'],
+      token_endpoint_auth_method: 'none',
+    }
+    const send = async (method: string, url: string, body: unknown, token?: string) => {
+      const headers = {
+        'content-type': 'application/json',
+        ...(token && { authorization: `Bearer ${token}` }),
+      }
+      const response = await fetch(url, { method, headers, body: JSON.stringify(body) })
+      expect(response.ok).toBe(true)
+      return (await response.json()) as Record<string, string>
+    }
+    const { issuer } = house.gateway
+    const client = await send('POST', `${issuer}/oauth/register`, metadata)
+    return {
+      clientId: client.client_id ?? '',
+      change: async (change: Record<string, unknown>) =>
+        await send(
+          'PUT',
+          client.registration_client_uri ?? '',
+          { client_id: client.client_id, ...metadata, ...change },
+          client.registration_access_token,
+        ),
+    }
+  }
+
+  test('and takes another name while its page is shown is not allowed under the old one', async () => {
+    const self = await selfRegistered()
+    const { stop: page } = await visit(house, desk, { browser, clientId: self.clientId, presses: [] })
+    expect(page.text).toContain('Harmless')
+    await self.change({ client_name: 'Your bank' })
+    const again = await browser.submit(page, { button: 'allow' })
+    expect(again.text).toContain('Your bank')
+    expect(again.text).toContain('asks to use desk for you')
+  })
+
+  test('and takes another name while the person is at the provider is asked about again', async () => {
+    const self = await selfRegistered()
+    askAtProviders(house)
+    house.google.control.autoApprove(ada.google)
+    const { stop: upstream } = await visit(house, desk, {
+      browser,
+      clientId: self.clientId,
+      presses: ['allow'],
+    })
+    await self.change({ client_name: 'Your bank' })
+    const again = await approveAs(browser, upstream, ada)
+    expect(again.text).toContain('Your bank')
+    expect(again.text).toContain('asks to use desk for you')
+  })
+
+  test('and gives up its address while the person is at the provider gets no answer there', async () => {
+    const self = await selfRegistered()
+    askAtProviders(house)
+    const { stop: upstream } = await visit(house, desk, {
+      browser,
+      clientId: self.clientId,
+      presses: ['allow'],
+    })
+    await self.change({ redirect_uris: ['https://elsewhere.test/cb'] })
+    const stop = await approveAs(browser, upstream, ada)
+    expect(stop.left).toBe(false)
+    expect(stop.status).toBe(400)
+    expect(stop.text).toContain('We will not send you there')
+  })
+
   // An address that was let in by older rules, or by somebody who writes to the database.
   test('and has an unsafe address on record is sent nowhere, by a yes or by a no', async () => {
     const { clientId: unsafe } = await preRegister(house, { redirect_uris: [redirect] })
