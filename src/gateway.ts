@@ -3,6 +3,7 @@ import { type ClientDocuments, createClientDocuments } from './clients/client-do
 import { createFetchBudget } from './clients/fetch-budget.ts'
 import { createKeySets } from './clients/key-sets.ts'
 import type { Config } from './config/config.ts'
+import { createRates, type Rates } from './config/rates.ts'
 import { createLinkOffers, type OfferConnectLink } from './grants/offered-link.ts'
 import type { Clock } from './lib/clock.ts'
 import { createGuardedFetch } from './lib/guarded-fetch.ts'
@@ -30,6 +31,7 @@ export type Gateway = {
   offerConnectLink: OfferConnectLink
   clientDocuments: ClientDocuments
   verifyAssertion: VerifyAssertion
+  rates: Rates
   /** SHA-256 of the administrator's token; absent: the admin API refuses everybody. */
   adminTokenHash: string | undefined
   /** Resolves when the store takes writes; rejects otherwise. */
@@ -121,6 +123,7 @@ function assemble(config: Config, secrets: Secrets, clock: Clock, database: Data
       policy: config.registration,
       unusedLifetime: lifetimes.unused_client,
     }),
+    rates: createRates(limits),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),
     ready: () => database.ping(),
   }

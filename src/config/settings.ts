@@ -41,6 +41,17 @@ export const limitsSchema = z.strictObject({
   document_fetches_per_origin: count(10, { min: 1, max: 1000 }),
   document_fetches: count(120, { min: 1, max: 10_000 }),
   upstream_bytes: count(1_048_576, { min: 65_536, max: 16_777_216 }),
+  registrations_per_address: count(60, { min: 1, max: 100_000 }),
+  registrations: count(600, { min: 1, max: 100_000 }),
+  authorizations_per_address: count(120, { min: 1, max: 100_000 }),
+  authorizations_per_client: count(1_200, { min: 1, max: 100_000 }),
+  authorizations: count(2_400, { min: 1, max: 100_000 }),
+  failed_authentications_per_address: count(60, { min: 1, max: 100_000 }),
+  failed_authentications_per_caller: count(600, { min: 1, max: 100_000 }),
+  token_requests_per_client: count(1_200, { min: 1, max: 1_000_000 }),
+  retrievals_per_resource: count(60_000, { min: 1, max: 10_000_000 }),
+  unknown_sessions_per_resource: count(600, { min: 1, max: 100_000 }),
+  connect_links_per_session: count(30, { min: 1, max: 1_000 }),
 })
 
 export type Lifetimes = z.infer<typeof lifetimesSchema>

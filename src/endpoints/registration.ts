@@ -8,6 +8,7 @@ import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { allowAnyOrigin } from '../http/cors.ts'
 import { answerOAuthError } from '../http/oauth-errors.ts'
+import { countRequest, holderOf } from '../http/rates.ts'
 import { parseBearer } from '../lib/bearer-token.ts'
 import { equalSecrets, newSecret, sha256 } from '../lib/secret.ts'
 import type { Client } from '../storage/clients.ts'
@@ -29,6 +30,7 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
   })
 
   scope.post('/oauth/register', async (request, reply) => {
+    countRequest(gateway, ['registrations_per_address', holderOf(request)], ['registrations'])
     const allowedBy = await requireAllowed(gateway, request)
     const now = gateway.clock()
     const metadata = readClientMetadata(request.body, registrationRules(gateway.config.registration))

@@ -10,6 +10,7 @@ import { readWish, wishParameters } from '../grants/retrieval-wish.ts'
 import { authenticateCaller } from '../http/callers.ts'
 import { queryOf } from '../http/form-body.ts'
 import { asOAuthError } from '../http/oauth-errors.ts'
+import { countRequest, secondsToWait } from '../http/rates.ts'
 import { readUserToken } from '../http/user-token.ts'
 import { findFault } from '../lib/parameters.ts'
 import { sha256 } from '../lib/secret.ts'
@@ -41,7 +42,9 @@ export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gat
     const { tsid, provider } = request.params
     const userToken = await userTokenOf(gateway, request, asking)
     const token = await retrieveToken(gateway, asking, { tsid, provider, userToken, ...wish })
-    return token.outcome === 'refused' ? refuse(reply, token) : answer(reply, tokenAnswer(token))
+    return token.outcome === 'refused'
+      ? refuse(reply, countGuess(gateway, asking, token))
+      : answer(reply, tokenAnswer(token))
   })
 
   scope.post<ByProvider>('/v1/token-sessions/:tsid/connect/:provider', async (request, reply) => {
@@ -53,6 +56,7 @@ export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gat
     const session = await sessionFor(gateway, request, asking, tsid)
     if (session.outcome === 'refused') return refuse(reply, session)
     const { account } = wish.data
+    countRequest(gateway, ['connect_links_per_session', session.grant.id])
     const made = await requestConnect(gateway, asking, session, { provider, scopes, account })
     if (made.outcome === 'refused') return refuse(reply, made)
     const { connectUrl, ticket, expiresIn } = made.link
@@ -89,8 +93,9 @@ const longestWait = 30
 /** The one kind of caller here is a resource with its credential (promise 1: a `tsid` alone opens nothing). */
 async function authenticateResource(gateway: Gateway, request: FastifyRequest): Promise<AskingResource> {
   const caller = await authenticateCaller(gateway, request)
-  if (caller.kind === 'resource') return caller
-  throw new NotAResource()
+  if (caller.kind !== 'resource') throw new NotAResource()
+  countRequest(gateway, ['retrievals_per_resource', caller.resource.id])
+  return caller
 }
 
 class NotAResource extends Error {
@@ -108,7 +113,19 @@ async function sessionFor(
   asking: AskingResource,
   tsid: string,
 ): Promise<OpenSession | RetrievalRefusal> {
-  return await openSession(gateway, asking, tsid, await userTokenOf(gateway, request, asking))
+  const session = await openSession(gateway, asking, tsid, await userTokenOf(gateway, request, asking))
+  return session.outcome === 'refused' ? countGuess(gateway, asking, session) : session
+}
+
+/** Who goes on asking for sessions that are not there is told to stop; those that are there are served still. */
+function countGuess(
+  gateway: Gateway,
+  { resource }: AskingResource,
+  refused: RetrievalRefusal,
+): RetrievalRefusal {
+  if (refused.code !== 'unknown_token_session') return refused
+  const wait = secondsToWait(gateway, [['unknown_sessions_per_resource', resource.id]])
+  return wait === 0 ? refused : refusal('too_many_requests', { retry_after: wait })
 }
 
 /** The session's link once it is no longer under way, or as it stands when the time is up or the gateway stops. */
@@ -198,6 +215,9 @@ function answerError(
     return refuse(reply, refusal('invalid_resource_credential'))
   }
   if (meant === undefined || meant.status >= 500) request.log.error({ err: error }, 'request failed')
+  if (meant?.status === 429) {
+    return refuse(reply, refusal('too_many_requests', { retry_after: Number(meant.headers['retry-after']) }))
+  }
   if (meant?.status === 503) return refuse(reply, refusal('gateway_unavailable', { retry_after: 5 }))
   if (meant !== undefined) return refuse(reply, refusal('invalid_request')).code(meant.status)
   return reply

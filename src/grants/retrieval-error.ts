@@ -28,6 +28,12 @@ export const retrievalErrors = {
     who: 'caller',
     says: 'The request is not valid',
   },
+  too_many_requests: {
+    rest: 429,
+    oauth: ['temporarily_unavailable', 429],
+    who: 'caller',
+    says: 'There were too many requests',
+  },
   unknown_token_session: {
     rest: 404,
     oauth: ['invalid_grant', 400],

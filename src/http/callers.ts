@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { type AssertionKeys, assertionType } from '../clients/assertion.ts'
+import { type AssertionKeys, assertionType, claimedSubject } from '../clients/assertion.ts'
 import {
   type AuthenticatedBy,
   authenticateClient,
@@ -8,10 +8,13 @@ import {
 import { resourceCredentialPrefix } from '../clients/ids.ts'
 import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
+import { parseBasic } from '../lib/basic-credentials.ts'
 import { parseBearer } from '../lib/bearer-token.ts'
 import type { Parameters } from '../lib/parameters.ts'
+import { sha256 } from '../lib/secret.ts'
 import type { Client } from '../storage/clients.ts'
 import type { Resource, ResourceCredential } from '../storage/resources.ts'
+import { type Counted, countRequest, holderOf } from './rates.ts'
 
 /** Who calls: a client, or a resource with its credential. Their ids begin differently, so neither passes for the other. */
 export type Caller =
@@ -36,11 +39,20 @@ export async function authenticateCaller(
   const find = (id: string) => findCaller(gateway, id)
   const answer = await authenticateClient(presented, find, gateway.verifyAssertion)
   if (answer.outcome === 'authenticated') return answer.client.caller
+  // Who is right is served whatever others guess: only what fails counts, and only what fails is told to stop.
+  countRequest(gateway, ['failed_authentications_per_address', holderOf(request)], ...guessedAt(presented))
   throw new OAuthError('invalid_client', 'Client authentication failed', {
     status: 401,
     // RFC 6749 section 5.2 asks for the scheme that was tried; a challenge is needed with every 401 (RFC 9110).
     headers: { 'www-authenticate': 'Basic realm="coatcheck", charset="UTF-8"' },
   })
+}
+
+/** The caller somebody pretended to be, where it was said in a way that can be read. */
+function guessedAt({ authorization, clientId, assertion }: PresentedCredentials): Counted[] {
+  const [named] = parseBasic(authorization ?? '') ?? []
+  const id = named?.id ?? clientId ?? (assertion === undefined ? undefined : claimedSubject(assertion))
+  return id === undefined ? [] : [['failed_authentications_per_caller', sha256(id)]]
 }
 
 function presentedIn({ values }: Parameters, { headers }: FastifyRequest): PresentedCredentials {

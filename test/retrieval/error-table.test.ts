@@ -94,6 +94,19 @@ const rows: Row[] = [
     arrange: async () => ({ ...(await scene()), wish: { min_ttl: 'a while' } }),
   },
   {
+    code: 'too_many_requests',
+    rest: 429,
+    oauth: ['temporarily_unavailable', 429],
+    who: 'caller',
+    async arrange() {
+      const made = await scene()
+      const { rates, clock } = house.gateway.running().gateway
+      while (rates.retrievals_per_resource.take(made.room.id, clock() + 30) === 0);
+      return made
+    },
+    facts: () => ({ retry_after: 1 }),
+  },
+  {
     code: 'unknown_token_session',
     rest: 404,
     oauth: ['invalid_grant', 400],

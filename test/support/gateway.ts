@@ -71,7 +71,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     COATCHECK_CONFIG: 'config.json',
     ...options.env?.(port),
   }
-  const load = (file: unknown) => loadConfig(env, () => JSON.stringify(file))
+  const load = (file: unknown) => loadConfig(env, () => JSON.stringify(roomy(file)))
   let config = load(options.file ?? {})
   const log = { level: 'debug', stream: { write: (line: string) => void lines.push(line) } }
   const start = () => startGateway(config, secrets, { clock: clock.now, log })
@@ -99,6 +99,23 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** Everybody in a test comes from one address, and most in one minute. What a file says of limits holds. */
+function roomy(file: unknown): unknown {
+  if (typeof file !== 'object' || file === null) return file
+  const limits = {
+    registrations_per_address: 10_000,
+    registrations: 10_000,
+    authorizations_per_address: 10_000,
+    authorizations_per_client: 10_000,
+    authorizations: 10_000,
+    failed_authentications_per_address: 10_000,
+    failed_authentications_per_caller: 10_000,
+    token_requests_per_client: 10_000,
+    unknown_sessions_per_resource: 10_000,
+  }
+  return { ...file, limits: { ...limits, ...('limits' in file ? Object(file.limits) : {}) } }
 }
 
 /** Calls of the admin API of whatever listens there. */

@@ -3,6 +3,7 @@ import type { Gateway } from '../../gateway.ts'
 import { bindBrowser, isOfBrowser } from '../../http/cookies.ts'
 import { acceptFormsOnly, formAsQuery, formOf, queryOf } from '../../http/form-body.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
+import { countRequest, holderOf } from '../../http/rates.ts'
 import { requireSameOrigin } from '../../http/same-origin.ts'
 import { seeOther } from '../../http/send-page.ts'
 import type { Parameters } from '../../lib/parameters.ts'
@@ -65,7 +66,10 @@ async function begin(
   reply: FastifyReply,
   parameters: Parameters,
 ): Promise<FastifyReply> {
+  // Before anything is looked up, or fetched because the request names it.
+  countRequest(gateway, ['authorizations_per_address', holderOf(request)])
   const checked = await checkRequest(gateway, parameters)
+  countRequest(gateway, ['authorizations_per_client', checked.client.id], ['authorizations'])
   const id = await beginInteraction(gateway, {
     browserHash: bindBrowser(gateway.config, request, reply),
     clientId: checked.client.id,

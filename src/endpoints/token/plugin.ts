@@ -5,6 +5,7 @@ import { authenticateCaller, type Caller, callerParameters } from '../../http/ca
 import { allowAnyOrigin } from '../../http/cors.ts'
 import { acceptFormsOnly, formOf, refuseFaults } from '../../http/form-body.ts'
 import { answerOAuthError, asOAuthError } from '../../http/oauth-errors.ts'
+import { countRequest, holderOf } from '../../http/rates.ts'
 import { type Parameters, readParameters } from '../../lib/parameters.ts'
 import { authorizationCode } from './authorization-code.ts'
 import type { TokenAnswer, TokenGrant } from './grant.ts'
@@ -33,6 +34,7 @@ export async function tokenEndpoint(scope: FastifyInstance, gateway: Gateway): P
     const form = formOf(request)
     refuseFaults(form, shared)
     const caller = await authenticateCaller(gateway, request, form)
+    countTokenRequest(gateway, request, caller)
     const answer = await answerFor(gateway, caller, form)
     // What was answered for is spent, so this must not take the answer back.
     await noteUse(gateway, caller).catch((error) => request.log.warn({ err: error }, 'a use went unnoted'))
@@ -50,6 +52,17 @@ function answerError(error: FastifyError | Error, request: FastifyRequest, reply
     request,
     reply,
   )
+}
+
+/** Anybody can say the id of a public client, so each of its addresses counts for itself. */
+function countTokenRequest(gateway: Gateway, request: FastifyRequest, caller: Caller): void {
+  if (caller.kind === 'resource') {
+    countRequest(gateway, ['retrievals_per_resource', caller.resource.id])
+    return
+  }
+  const { id, metadata } = caller.client
+  const isPublic = metadata.token_endpoint_auth_method === 'none'
+  countRequest(gateway, ['token_requests_per_client', isPublic ? `${id} ${holderOf(request)}` : id])
 }
 
 async function answerFor(gateway: Gateway, caller: Caller, form: Parameters): Promise<TokenAnswer> {

@@ -77,6 +77,7 @@ const pipelineErrors: Partial<Record<OAuthErrorCode, RetrievalErrorCode>> = {
   invalid_client: 'invalid_resource_credential',
   unauthorized_client: 'invalid_resource_credential',
   invalid_request: 'invalid_request',
+  temporarily_unavailable: 'too_many_requests',
 }
 
 /** The error of an exchange that never came to this grant, with the members every refusal of retrieval has. */
@@ -84,7 +85,7 @@ export function inRetrievalTerms(error: OAuthError): OAuthError {
   const code = pipelineErrors[error.code]
   if (code === undefined || 'error_code' in error.members) return error
   const { description, status, headers, cause } = error
-  const members = { error_code: code, who_must_act: retrievalErrors[code].who }
+  const members = { ...error.members, error_code: code, who_must_act: retrievalErrors[code].who }
   return new OAuthError(error.code, description, { status, headers, members, cause })
 }
 

@@ -1,0 +1,28 @@
+import { createRateLimiter, type RateLimiter } from '../lib/rate-limit.ts'
+import type { Limits } from './settings.ts'
+
+/** The limits that are a number in a minute, by the names they have in the configuration. */
+const perMinute = [
+  'registrations_per_address',
+  'registrations',
+  'authorizations_per_address',
+  'authorizations_per_client',
+  'authorizations',
+  'failed_authentications_per_address',
+  'failed_authentications_per_caller',
+  'token_requests_per_client',
+  'retrievals_per_resource',
+  'unknown_sessions_per_resource',
+  'connect_links_per_session',
+] as const satisfies readonly (keyof Limits)[]
+
+export type RateName = (typeof perMinute)[number]
+
+/** Each counts for itself, so that a flood of one kind leaves the others served. */
+export type Rates = Record<RateName, RateLimiter>
+
+/** Counts in this process alone: several behind one address have so much each. */
+export function createRates(limits: Pick<Limits, RateName>): Rates {
+  const limiters = perMinute.map((name) => [name, createRateLimiter({ limit: limits[name], window: 60 })])
+  return Object.fromEntries(limiters) as Rates
+}
