@@ -1,4 +1,4 @@
-import { and, desc, eq, isNotNull, isNull, lt, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, exists, isNotNull, isNull, lt, sql } from 'drizzle-orm'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { isLive } from './live-grant.ts'
@@ -16,17 +16,22 @@ export type GrantFilter = Partial<Pick<Grant, 'subjectId' | 'clientId' | 'resour
 
 /** What each client may do for whom at which resource. Codes and refresh tokens descend from it. */
 export function grants(db: Queries, tables: Tables, batch: Batch) {
-  const { grants: table, connections } = tables
+  const { grants: table, connections, consents } = tables
   const recorded = recordedIn(batch, tables)
 
-  const revokeWhere = async (condition: SQL | undefined, reason: string, now: number, event: NewAuditEvent) =>
-    await recorded(event, (queries) =>
-      queries
-        .update(table)
-        .set({ revokedAt: now, revokedReason: reason })
-        .where(and(isLive(tables, now), condition))
-        .returning(),
-    )
+  /** The grant, where it is one of the consent at hand. */
+  const grantOf = (queries: Queries, id: string) =>
+    queries
+      .select({ id: table.id })
+      .from(table)
+      .where(
+        and(
+          eq(table.id, id),
+          eq(table.subjectId, consents.subjectId),
+          eq(table.clientId, consents.clientId),
+          eq(sql`coalesce(${table.resourceId}, '')`, consents.resourceId),
+        ),
+      )
 
   return {
     async find(id: string): Promise<Grant | undefined> {
@@ -81,10 +86,26 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
       return recordedRelease !== undefined
     },
 
-    /** Revokes one grant; answers it where it was live. */
+    /**
+     * Revokes one grant; answers it where it was live. What was remembered of the person's yes goes with it: a client
+     * whose session was ended must ask again.
+     */
     async revoke(id: string, reason: string, now: number, event: NewAuditEvent): Promise<Grant | undefined> {
-      const [grant] = await revokeWhere(eq(table.id, id), reason, now, event)
-      return grant
+      const revoked = await batch((queries) => ({
+        guard: queries
+          .update(table)
+          .set({ revokedAt: now, revokedReason: reason })
+          .where(and(eq(table.id, id), isLive(tables, now)))
+          .returning(),
+        writes: [
+          queries
+            .delete(consents)
+            .where(exists(grantOf(queries, id)))
+            .returning({ at: consents.grantedAt }),
+          recordEvent(queries, tables, event),
+        ],
+      }))
+      return revoked?.guard[0]
     },
 
     async list(

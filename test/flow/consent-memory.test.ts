@@ -192,6 +192,27 @@ describe('a remembered consent', () => {
     expect(asked).toEqual([true, true, true, false])
   })
 
+  test('ends with the session that an administrator ends, and that session alone (CU-16)', async () => {
+    type List = { items: { id: string }[] }
+    const trusted = { token_endpoint_auth_method: 'none', trusted: true }
+    const [ended, other] = [
+      { clientId: await preRegister(trusted) },
+      { clientId: await preRegister(trusted) },
+    ]
+    for (const { clientId } of [ended, other]) {
+      const parameters = { redirect_uri: webRedirect }
+      const presses = ['github', 'allow']
+      const { stop, verifier } = await visit(house, desk, { browser, presses, parameters, clientId })
+      const { code = '' } = callbackOf(stop)
+      expect((await redeem({ ...house, clientId }, { code, verifier }, webRedirect)).status).toBe(200)
+    }
+    expect(await isAskedAgain(ended)).toBe(false)
+    const { items } = await house.gateway.admin<List>('GET', `/token-sessions?client_id=${ended.clientId}`)
+    for (const { id } of items) await house.gateway.admin('DELETE', `/token-sessions/${id}`)
+    expect(await isAskedAgain(ended)).toBe(true)
+    expect(await isAskedAgain(other)).toBe(false)
+  })
+
   test('brings back a provider whose connection died, and a no there leaves it out', async () => {
     const clientId = await preRegister()
     const more = { scope: 'notes.read notes.write' }
