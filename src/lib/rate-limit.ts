@@ -19,19 +19,21 @@ const capacity = 10_000
 export function createRateLimiter({ limit, window }: Rate, keys = capacity): RateLimiter {
   const fullAt = new Map<string, number>()
   const untilFree = (at: number, now: number) => Math.max(0, Math.ceil((at + window) / limit - now - window))
+  // Nothing takes longer than a window to fill, unless the clock was set back: nobody is locked out for that.
+  const isFull = (at: number, now: number) => at <= now * limit || at > (now + window) * limit
   return {
     take(key, now) {
       if (!fullAt.has(key) && fullAt.size >= keys) {
-        forget(fullAt, keys, now * limit, (at) => untilFree(at, now) === 0)
+        for (const [key, at] of fullAt) if (isFull(at, now)) fullAt.delete(key)
+        forget(fullAt, keys, (at) => untilFree(at, now) === 0)
         if (fullAt.size >= keys)
           return Math.max(
             1,
             soonest(fullAt, (at) => untilFree(at, now)),
           )
       }
-      // A clock that was set back must not lock anybody out for longer than a window.
-      const before = Math.min(fullAt.get(key) ?? 0, (now + window) * limit)
-      const at = Math.max(before, now * limit)
+      const before = fullAt.get(key) ?? 0
+      const at = isFull(before, now) ? now * limit : before
       const wait = untilFree(at, now)
       fullAt.set(key, wait === 0 ? at + window : at)
       return wait
@@ -40,13 +42,7 @@ export function createRateLimiter({ limit, window }: Rate, keys = capacity): Rat
 }
 
 /** Makes room for a tenth, so that the search is paid for once in as many calls. */
-function forget(
-  fullAt: Map<string, number>,
-  keys: number,
-  full: number,
-  mayTakeMore: (at: number) => boolean,
-): void {
-  for (const [key, at] of fullAt) if (at <= full) fullAt.delete(key)
+function forget(fullAt: Map<string, number>, keys: number, mayTakeMore: (at: number) => boolean): void {
   const surplus = fullAt.size - Math.floor(keys * 0.9)
   if (surplus <= 0 || fullAt.size < keys) return
   const forgettable = [...fullAt].filter(([, at]) => mayTakeMore(at)).toSorted(([, a], [, b]) => a - b)

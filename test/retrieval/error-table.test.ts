@@ -100,11 +100,14 @@ const rows: Row[] = [
     who: 'caller',
     async arrange() {
       const made = await scene()
-      const { rates, clock } = house.gateway.running().gateway
-      while (rates.retrievals_per_resource.take(made.room.id, clock() + 30) === 0);
+      const { rates } = house.gateway.running().gateway
+      const counted = rates.retrievals_per_resource
+      rates.retrievals_per_resource = {
+        take: (key, now) => (key === made.room.id ? 7 : counted.take(key, now)),
+      }
       return made
     },
-    facts: () => ({ retry_after: 1 }),
+    facts: () => ({ retry_after: 7 }),
   },
   {
     code: 'unknown_token_session',
