@@ -3,6 +3,7 @@ import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import type { Grant, GrantLife } from './grants.ts'
 import { isLive, liveGrant } from './live-grant.ts'
+import { prepared, type Slots } from './prepared.ts'
 import type { RefreshToken } from './refresh-tokens.ts'
 import type { Tables } from './schema.ts'
 
@@ -11,13 +12,16 @@ export type Code = Tables['codes']['$inferSelect']
 /** Authorization codes, found by their hash. They are written by the completion of an interaction. */
 export function codes(db: Queries, tables: Tables, batch: Batch) {
   const { codes: table, grants, refreshTokens } = tables
+  const byHash = prepared((queries, of: Slots<{ codeHash: string }>) =>
+    queries
+      .select({ code: table, grant: grants })
+      .from(table)
+      .innerJoin(grants, eq(grants.id, table.grantId))
+      .where(eq(table.codeHash, of.codeHash)),
+  )
   return {
     async find(codeHash: string): Promise<{ code: Code; grant: Grant } | undefined> {
-      const [found] = await db
-        .select({ code: table, grant: grants })
-        .from(table)
-        .innerJoin(grants, eq(grants.id, table.grantId))
-        .where(eq(table.codeHash, codeHash))
+      const [found] = await byHash(db, { codeHash })
       return found
     },
 

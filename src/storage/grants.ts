@@ -3,6 +3,7 @@ import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { isLive } from './live-grant.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
+import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
@@ -18,6 +19,13 @@ export type GrantFilter = Partial<Pick<Grant, 'subjectId' | 'clientId' | 'resour
 export function grants(db: Queries, tables: Tables, batch: Batch) {
   const { grants: table, connections, consents } = tables
   const recorded = recordedIn(batch, tables)
+
+  const byId = prepared((queries, of: Slots<{ id: string }>) =>
+    queries.select().from(table).where(eq(table.id, of.id)),
+  )
+  const byTsid = prepared((queries, of: Slots<{ tsid: string }>) =>
+    queries.select().from(table).where(eq(table.tsid, of.tsid)),
+  )
 
   /** The grant, where it is one of the consent at hand. */
   const grantOf = (queries: Queries, id: string) =>
@@ -35,12 +43,12 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
 
   return {
     async find(id: string): Promise<Grant | undefined> {
-      const [grant] = await db.select().from(table).where(eq(table.id, id))
+      const [grant] = await byId(db, { id })
       return grant
     },
 
     async findByTsid(tsid: string): Promise<Grant | undefined> {
-      const [grant] = await db.select().from(table).where(eq(table.tsid, tsid))
+      const [grant] = await byTsid(db, { tsid })
       return grant
     },
 

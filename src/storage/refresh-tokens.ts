@@ -3,6 +3,7 @@ import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import type { Grant, GrantLife } from './grants.ts'
 import { liveGrant } from './live-grant.ts'
+import { prepared, type Slots } from './prepared.ts'
 import type { Tables } from './schema.ts'
 
 export type RefreshToken = Tables['refreshTokens']['$inferSelect']
@@ -10,13 +11,16 @@ export type RefreshToken = Tables['refreshTokens']['$inferSelect']
 /** Refresh tokens, found by their hash; those of one grant are one family. */
 export function refreshTokens(db: Queries, tables: Tables, batch: Batch) {
   const { refreshTokens: table, grants } = tables
+  const byHash = prepared((queries, of: Slots<{ tokenHash: string }>) =>
+    queries
+      .select({ refreshToken: table, grant: grants })
+      .from(table)
+      .innerJoin(grants, eq(grants.id, table.grantId))
+      .where(eq(table.tokenHash, of.tokenHash)),
+  )
   return {
     async find(tokenHash: string): Promise<{ refreshToken: RefreshToken; grant: Grant } | undefined> {
-      const [found] = await db
-        .select({ refreshToken: table, grant: grants })
-        .from(table)
-        .innerJoin(grants, eq(grants.id, table.grantId))
-        .where(eq(table.tokenHash, tokenHash))
+      const [found] = await byHash(db, { tokenHash })
       return found
     },
 

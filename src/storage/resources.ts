@@ -1,6 +1,7 @@
 import { and, asc, eq } from 'drizzle-orm'
 import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
@@ -11,6 +12,13 @@ export type ResourceCredential = Tables['resourceCredentials']['$inferSelect']
 export function resources(db: Queries, tables: Tables, batch: Batch) {
   const { resources: table, resourceCredentials: credentials } = tables
   const recorded = recordedIn(batch, tables)
+  const credentialById = prepared((queries, of: Slots<{ id: string }>) =>
+    queries
+      .select({ credential: credentials, resource: table })
+      .from(credentials)
+      .innerJoin(table, eq(table.id, credentials.resourceId))
+      .where(eq(credentials.id, of.id)),
+  )
   return {
     async find(id: string): Promise<Resource | undefined> {
       const [resource] = await db.select().from(table).where(eq(table.id, id))
@@ -41,11 +49,7 @@ export function resources(db: Queries, tables: Tables, batch: Batch) {
     async findCredential(
       id: string,
     ): Promise<{ credential: ResourceCredential; resource: Resource } | undefined> {
-      const [found] = await db
-        .select({ credential: credentials, resource: table })
-        .from(credentials)
-        .innerJoin(table, eq(table.id, credentials.resourceId))
-        .where(eq(credentials.id, id))
+      const [found] = await credentialById(db, { id })
       return found
     },
 

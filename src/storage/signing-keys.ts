@@ -71,16 +71,6 @@ export function signingKeys(db: Queries, tables: Tables, batch: Batch) {
       return written !== undefined
     },
 
-    /** Puts a value sealed anew, under another master key, in the place of the one that was read. */
-    async reseal(kid: string, from: string, to: string): Promise<boolean> {
-      const changed = await db
-        .update(table)
-        .set({ sealedPrivateJwk: to })
-        .where(and(eq(table.kid, kid), eq(table.sealedPrivateJwk, from)))
-        .returning({ kid: table.kid })
-      return changed.length > 0
-    },
-
     async deleteRetired(before: number): Promise<number> {
       const deleted = await db.delete(table).where(lt(table.retiresAt, before)).returning({ kid: table.kid })
       return deleted.length

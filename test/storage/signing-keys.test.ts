@@ -107,14 +107,6 @@ function contract(name: string, newUrl: () => Promise<string>) {
       ])
     })
 
-    test('a value sealed anew takes the place of the one that was read, and of no other', async () => {
-      const repository = await alone()
-      await repository.createFirst(key('a'))
-      expect(await repository.reseal('a', 'sealed a', 'anew')).toBe(true)
-      expect(await repository.reseal('a', 'sealed a', 'too late')).toBe(false)
-      expect((await repository.list())[0]?.sealedPrivateJwk).toBe('anew')
-    })
-
     test('only keys that retired before the time said are deleted', async () => {
       const repository = await alone()
       await repository.createFirst(key('a'))
