@@ -61,18 +61,6 @@ export function findFault(parameters: Parameters, names: Iterable<string>): Para
   return undefined
 }
 
-/**
- * For a schema: a name sent once is a string, a repeated one stays an array and a malformed one is null, so that
- * both fail a schema that wants a string. The object has no prototype.
- */
-export function asRecord(parameters: Parameters): Record<string, string | readonly string[] | null> {
-  const record: Record<string, string | readonly string[] | null> = Object.create(null)
-  for (const [name, value] of parameters.values) record[name] = value
-  for (const name of parameters.repeated) record[name] = parameters.all.get(name) ?? []
-  for (const name of parameters.malformed) record[name] = null
-  return record
-}
-
 function readPair(pair: string): readonly [name: string, value: string | undefined] {
   const split = pair.indexOf('=')
   const name = split < 0 ? pair : pair.slice(0, split)
