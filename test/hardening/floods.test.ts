@@ -109,8 +109,8 @@ const guess = (from: string, id: string): Sent => ({
 test('two thousand registrations from a hundred addresses leave what all may have, and a client in use', async () => {
   const answers = await flood(fromHundred(20), registration)
   const made = withStatus(answers, 201).length
-  expect(made).toBeGreaterThanOrEqual(limits.registrations)
-  // As long as it takes, some trickle in.
+  // The client in use is one of those all may have; and as long as it takes, some trickle in.
+  expect(made).toBeGreaterThanOrEqual(limits.registrations - 1)
   expect(made).toBeLessThan(limits.registrations * 1.5)
   const refused = withStatus(answers, 429)
   expect(made + refused.length).toBe(2000)
