@@ -13,8 +13,7 @@ export type OAuthErrorCode =
   | 'temporarily_unavailable'
   | 'invalid_token'
   | 'insufficient_scope'
-  // RFC 7009, RFC 7591, RFC 8707, OpenID Connect Core section 3.1.2.6
-  | 'unsupported_token_type'
+  // RFC 7591, RFC 8707, OpenID Connect Core section 3.1.2.6
   | 'invalid_redirect_uri'
   | 'invalid_client_metadata'
   | 'invalid_target'
@@ -57,8 +56,8 @@ export class OAuthError extends Error {
 }
 
 /**
- * Where an authorization error may be sent. `ask`: a client that registered itself and that nobody ever
- * approved; the person must follow by their own click (OAuth 2.1 section 7.12.2).
+ * Where an authorization error may be sent. `ask`: a client that registered itself and that this
+ * person never approved; they must follow by their own click (OAuth 2.1 section 7.12.2).
  */
 export type ErrorRedirect = { uri: string; state?: string; follow: 'at once' | 'ask' }
 

@@ -13,8 +13,8 @@ export type InterstitialProps = {
 }
 
 /**
- * Stands between an error and the redirect of a client that registered itself and that nobody here ever approved
- * (OAuth 2.1 section 7.12.2): the person decides whether to follow.
+ * Stands between an error and the redirect of a client that registered itself and that this person never approved
+ * (OAuth 2.1 section 7.12.2): they decide whether to follow.
  */
 export function interstitialPage(props: InterstitialProps): Html {
   return layout(

@@ -23,12 +23,18 @@ export function consents(db: Queries, { consents: table }: Tables) {
       return consent
     },
 
-    /** Whether anybody ever said yes to this client at this redirect URI. */
-    async exists(key: Pick<Consent, 'clientId' | 'redirectUri'>): Promise<boolean> {
+    /** Whether this subject ever said yes to this client at this redirect URI, for whichever resource. */
+    async exists(key: Omit<ConsentKey, 'resourceId'>): Promise<boolean> {
       const found = await db
         .select({ at: table.grantedAt })
         .from(table)
-        .where(and(eq(table.clientId, key.clientId), eq(table.redirectUri, key.redirectUri)))
+        .where(
+          and(
+            eq(table.subjectId, key.subjectId),
+            eq(table.clientId, key.clientId),
+            eq(table.redirectUri, key.redirectUri),
+          ),
+        )
         .limit(1)
       return found.length > 0
     },

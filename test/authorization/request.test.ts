@@ -1,14 +1,14 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { callbackOf } from '../support/browser.ts'
+import { type Browser, callbackOf } from '../support/browser.ts'
 import { enter, type House, type Room, startHouse } from '../support/house.ts'
 import { newBrowser, newPkce, redeem, redirectUri, registerClient } from '../support/world.ts'
 import { browserStoppingAt, githubAuthorize, openRoom, preRegister, urlFor } from './steps.ts'
 
 let house: House
 let notes: Room
-/** One that registered itself with these addresses, and that nobody ever approved. */
+/** One that registered itself with these addresses, and that nobody ever approved here. */
 let remote: string
 const remoteUri = 'https://c.test/cb'
 const withQuery = 'https://c.test/cb?tenant=a%20b&x='
@@ -398,13 +398,51 @@ describe('nobody uses us to send people elsewhere', () => {
     expect(stop.text).toContain('Continue to c.test')
   })
 
-  test('one that somebody approved is', async () => {
-    const clientId = await registerClient(house.gateway, { redirect_uris: [remoteUri] })
-    const client = { ...house, clientId }
-    const url = urlFor(client, notes, { redirect_uri: remoteUri })
-    expect(callbackOf(await newBrowser().walk(url, ['allow']))).toHaveProperty('code')
-    const stop = await newBrowser().get(`${url}&response_mode=x`)
-    expect(callbackOf(stop).error).toBe('invalid_request')
+  describe('a yes vouches for an address to the person who gave it, and to nobody else', () => {
+    let url: string
+    const approver = newBrowser()
+    const wrong = () => `${url}&response_mode=x`
+
+    beforeAll(async () => {
+      const clientId = await registerClient(house.gateway, { redirect_uris: [remoteUri, withQuery] })
+      url = urlFor({ ...house, clientId }, notes, { redirect_uri: remoteUri })
+      expect(callbackOf(await approver.walk(url, ['allow']))).toHaveProperty('code')
+    })
+
+    async function expectInterstitial(browser: Browser, at = wrong()) {
+      const stop = await browser.get(at)
+      expect(stop.left).toBe(false)
+      expect(stop.text).toContain('Continue to c.test')
+    }
+
+    test('they are told by a redirect, silently asked too', async () => {
+      expect(callbackOf(await approver.get(wrong())).error).toBe('invalid_request')
+      expect(callbackOf(await approver.get(`${url}&prompt=none`)).error).toBe('consent_required')
+    })
+
+    test('whoever is signed in as somebody else, or as nobody, is told on the page', async () => {
+      await expectInterstitial(newBrowser())
+      await expectInterstitial(newBrowser(), `${url}&prompt=none`)
+      house.newPerson()
+      const victim = newBrowser()
+      await enter(house, notes, { browser: victim })
+      await expectInterstitial(victim)
+      await expectInterstitial(victim, `${url}&prompt=none`)
+    })
+
+    test('nor does it vouch for another address of the client, or after the session has ended', async () => {
+      const elsewhere = wrong().replace(encodeURIComponent(remoteUri), encodeURIComponent(withQuery))
+      await expectInterstitial(approver, elsewhere)
+      house.clock.advance(8 * 3_600 + 1)
+      await expectInterstitial(approver)
+    })
+
+    test('in the authorization in which it was given, an error comes by a redirect already', async () => {
+      house.newPerson()
+      house.github.control.deny()
+      const stop = await newBrowser().walk(url, ['allow'])
+      expect(callbackOf(stop).error).toBe('access_denied')
+    })
   })
 })
 

@@ -18,6 +18,8 @@ beforeAll(async () => {
 })
 afterAll(() => world.stop())
 
+const twoUris = [redirectUri, 'https://client.test/callback']
+
 type Registration = Record<string, unknown> & {
   client_id: string
   client_secret?: string
@@ -145,22 +147,22 @@ describe('a change', () => {
     expect(given.answer.client_secret).not.toBe(client.client_secret)
   })
 
-  test('makes people’s earlier yes count no more (RG-13)', async () => {
-    const uris = { redirect_uris: [redirectUri, 'https://client.test/callback'] }
-    const client = await register(uris)
+  test.each<[string, Record<string, unknown>]>([
+    ['a logo', { logo_uri: 'https://client.test/other.png' }],
+    ['a name', { client_name: 'Another name' }],
+    ['a further redirect URI', { redirect_uris: [...twoUris, 'https://client.test/other'] }],
+    ['keys', { token_endpoint_auth_method: 'private_key_jwt', jwks_uri: 'https://client.test/keys' }],
+  ])('of %s makes people’s earlier yes count no more (RG-13)', async (_of, change) => {
+    const client = await register({ redirect_uris: twoUris })
     const parameters = { redirect_uri: 'https://client.test/callback' }
-    const ask = async () => {
-      const query = { client_id: client.client_id, ...parameters, response_type: 'token' }
-      const url = `${world.gateway.url}/oauth/authorize?${new URLSearchParams(query)}`
-      return (await fetch(url, { redirect: 'manual' })).status
-    }
-    const browser = createBrowser({ redirectUris: uris.redirect_uris })
+    const browser = createBrowser({ redirectUris: twoUris })
     const url = authorizeUrl({ ...world, clientId: client.client_id }, newPkce().challenge, parameters)
+    const ask = async () => (await browser.get(url.replace('response_type=code', 'response_type=token'))).left
     expect((await browser.walk(url, ['allow'])).left).toBe(true)
-    // Somebody approved it: errors are sent to it at once.
-    expect(await ask()).toBe(303)
-    expect((await put(client, { ...uris, logo_uri: 'https://client.test/other.png' })).status).toBe(200)
-    expect(await ask()).not.toBe(303)
+    // The person approved it: errors are sent to it at once.
+    expect(await ask()).toBe(true)
+    expect((await put(client, { redirect_uris: twoUris, ...change })).status).toBe(200)
+    expect(await ask()).toBe(false)
   })
 })
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
+import { findBrowserSession } from '../../http/browser-session.ts'
 import { bindBrowser, isOfBrowser } from '../../http/cookies.ts'
 import { acceptFormsOnly, formAsQuery, formOf, queryOf } from '../../http/form-body.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
@@ -68,7 +69,7 @@ async function begin(
 ): Promise<FastifyReply> {
   // Before anything is looked up, or fetched because the request names it.
   countRequest(gateway, ['authorizations_per_address', holderOf(request)])
-  const checked = await checkRequest(gateway, parameters)
+  const checked = await checkRequest(gateway, parameters, await findBrowserSession(gateway, request))
   countRequest(gateway, ['authorizations_per_client', checked.client.id], ['authorizations'])
   const id = await beginInteraction(gateway, {
     browserHash: bindBrowser(gateway.config, request, reply),

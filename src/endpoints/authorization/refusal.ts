@@ -9,7 +9,7 @@ export function refusalOf(
 ): AuthorizationError {
   if (request.kind === 'connect') return new AuthorizationError(code, description)
   const state = request.state === undefined ? {} : { state: request.state }
-  // After a yes the client is one that somebody approved.
+  // After a yes the client is one that this person approved, on a page that named where the answer goes.
   const follow = consent === null ? request.follow : 'at once'
   return new AuthorizationError(code, description, {
     redirect: { uri: request.redirectUri, follow, ...state },

@@ -6,6 +6,7 @@ import { refuseFaults } from '../../http/form-body.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { canonicalUri } from '../../lib/canonical-uri.ts'
 import type { Parameters } from '../../lib/parameters.ts'
+import type { BrowserSession } from '../../storage/browser-sessions.ts'
 import type { Client } from '../../storage/clients.ts'
 import type { AuthorizationRequest } from '../../storage/documents.ts'
 import type { Resource } from '../../storage/resources.ts'
@@ -34,16 +35,20 @@ const known = [
 
 /**
  * Checks an authorization request in two phases (OAuth 2.1 section 4.1.2.1). Until client and redirect URI are
- * certain, every error is rendered; from then on errors go to the client.
+ * certain, every error is rendered; from then on errors go to the client. `session` is who is signed in here.
  */
-export async function checkRequest(gateway: Gateway, parameters: Parameters): Promise<CheckedRequest> {
+export async function checkRequest(
+  gateway: Gateway,
+  parameters: Parameters,
+  session: BrowserSession | undefined,
+): Promise<CheckedRequest> {
   // Which of two values was meant cannot be known, so this is not sent anywhere either (RFC 6749 section 3.1).
   refuseFaults(parameters, known)
   const client = await knownClient(gateway, parameters)
   const redirectUri = registeredRedirect(client, parameters)
   const redirect: ErrorRedirect = {
     uri: redirectUri,
-    follow: await howToFollow(gateway, client, redirectUri),
+    follow: await howToFollow(gateway, client, redirectUri, session),
     ...optional('state', parameters.values.get('state')),
   }
   const refuse: Refuse = (code, description) => new AuthorizationError(code, description, { redirect })
@@ -107,13 +112,17 @@ function registeredRedirect({ metadata }: Client, { values }: Parameters): strin
   return only
 }
 
+/** Only one's own yes counts: where anybody may sign in, whoever registered the client can approve it first. */
 async function howToFollow(
   gateway: Gateway,
   client: Client,
   redirectUri: string,
+  session: BrowserSession | undefined,
 ): Promise<ErrorRedirect['follow']> {
   if (!mayLeadAstray(client, redirectUri)) return 'at once'
-  const isApproved = await gateway.store.consents.exists({ clientId: client.id, redirectUri })
+  if (session === undefined) return 'ask'
+  const { subjectId } = session
+  const isApproved = await gateway.store.consents.exists({ subjectId, clientId: client.id, redirectUri })
   return isApproved ? 'at once' : 'ask'
 }
 
