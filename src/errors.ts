@@ -79,18 +79,35 @@ export class AuthorizationError extends OAuthError {
   }
 }
 
+/** What the admin API refuses with, as programs read it; with its status, and what it means. The codes are stable. */
+export const problemCodes = {
+  invalid_request: { status: 400, means: 'The request cannot be read, or is not as described here' },
+  unauthenticated: { status: 401, means: 'No right credential of an administrator came along' },
+  forbidden: { status: 403, means: 'The administrator may only read' },
+  not_found: { status: 404, means: 'There is no such thing' },
+  conflict: { status: 409, means: 'It would be in the way of what there is' },
+  read_only: { status: 409, means: 'It comes from the configuration file, and is changed there' },
+  overtaken: { status: 409, means: 'Somebody else changed it at the same moment' },
+  too_many_failures: { status: 429, means: 'Too many wrong credentials came from this address' },
+  internal_error: { status: 500, means: 'Something failed here' },
+  busy: { status: 503, means: 'Too many passwords are being verified' },
+  gateway_unavailable: { status: 503, means: 'The store does not answer, or the master keys do not fit it' },
+} as const
+
+export type ProblemCode = keyof typeof problemCodes
+
 /** An answer of the admin API (RFC 9457): `code` is stable, `detail` is for a person. */
 export class Problem extends Error {
   override name = 'Problem'
   readonly status: number
-  readonly code: string
+  readonly code: ProblemCode
   readonly title: string
   readonly detail: string | undefined
   readonly errors: readonly ProblemField[] | undefined
 
   constructor(
     status: number,
-    code: string,
+    code: ProblemCode,
     title: string,
     options: { detail?: string; errors?: readonly ProblemField[]; cause?: unknown } = {},
   ) {

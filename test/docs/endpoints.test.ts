@@ -1,21 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { retrievalErrors } from '../../src/grants/retrieval-error.ts'
 
 const page = readFileSync('docs/endpoints.md', 'utf8')
-
-test('every retrieval error stands there, in their order, with its statuses and who must act', () => {
-  const rows = [...page.matchAll(/^\| `(\w+)` \| (\d{3}) \| `(\w+)`(?: \((\d{3})\))? \| (\w+) \|/gm)]
-  const shown = rows.map(([, code, rest, error, status = '400', who]) => [
-    code,
-    { rest: Number(rest), oauth: [error, Number(status)], who },
-  ])
-  const meant = Object.entries(retrievalErrors).map(([code, { rest, oauth, who }]) => [
-    code,
-    { rest, oauth: [...oauth], who },
-  ])
-  expect(shown).toEqual(meant)
-})
 
 test('every route is there, and none that is not', () => {
   const sources = globSync('src/endpoints/**/*.ts').filter((file) => !file.includes('/admin/'))
