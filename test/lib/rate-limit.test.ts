@@ -46,6 +46,17 @@ describe('a key', () => {
     )
   })
 
+  test('is told how long it would wait without taking anything', () => {
+    const limiter = createRateLimiter({ limit: 2, window: 60 })
+    expect([limiter.wait('a', start), limiter.wait('a', start), limiter.size()]).toEqual([0, 0, 0])
+    limiter.take('a', start)
+    limiter.take('a', start)
+    expect([limiter.wait('a', start), limiter.wait('a', start + 29), limiter.take('a', start)]).toEqual([
+      30, 1, 30,
+    ])
+    expect(limiter.wait('a', start + 30)).toBe(0)
+  })
+
   test('has all of its limit again after a window', () => {
     fc.assert(
       fc.property(rates, (rate) => {
@@ -86,16 +97,58 @@ describe('among many keys', () => {
     )
   })
 
-  test('a new one is served while there is one that took less than it may', () => {
-    const limiter = createRateLimiter({ limit: 2, window: 60 }, 20)
-    for (let key = 0; key < 1000; key++) expect(limiter.take(`once ${key}`, start)).toBe(0)
+  test('being forgotten gives nobody more than they may have, whenever anybody comes', () => {
+    const visits = fc.array(fc.record({ key: fc.nat({ max: 40 }), pause: fc.nat({ max: 3 }) }), {
+      minLength: 100,
+      maxLength: 600,
+    })
+    fc.assert(
+      fc.property(rates, visits, (rate, sequence) => {
+        const limiter = createRateLimiter(rate, 10)
+        const taken = new Map<number, number[]>()
+        let now = start
+        for (const { key, pause } of sequence) {
+          now += pause
+          if (limiter.take(String(key), now) === 0) taken.set(key, [...(taken.get(key) ?? []), now])
+        }
+        for (const times of taken.values()) {
+          const [first = now] = times
+          const fair = rate.limit + ((now - first) * rate.limit) / rate.window
+          expect(times.length).toBeLessThanOrEqual(fair)
+        }
+        expect(limiter.size()).toBeLessThanOrEqual(10)
+      }),
+    )
+  })
+
+  test('a new one is served while all together took less than all that are remembered may', () => {
+    const limiter = createRateLimiter({ limit: 50, window: 60 }, 20)
+    for (let key = 0; key < 500; key++) expect(limiter.take(`once ${key}`, start)).toBe(0)
   })
 
   test('a new one waits where all that are remembered may take no more', () => {
     const limiter = createRateLimiter({ limit: 1, window: 60 }, 20)
     for (let key = 0; key < 20; key++) limiter.take(String(key), start)
     expect(limiter.take('new', start + 10)).toBe(50)
+    expect(limiter.take('new', start + 59)).toBe(1)
     expect(limiter.take('new', start + 60)).toBe(0)
+  })
+
+  test('a million are no more than ten thousand, and who took half has but the other half', () => {
+    const limiter = createRateLimiter({ limit: 60, window: 60 })
+    for (let attempt = 0; attempt < 30; attempt++) limiter.take('half', start)
+    for (let attempt = 0; attempt < 60; attempt++) limiter.take('all', start)
+    let most = 0
+    for (let key = 0; key < 1_000_000; key++) {
+      limiter.take(String(key), start)
+      if (key % 10_000 === 0) most = Math.max(most, limiter.size())
+    }
+    expect(Math.max(most, limiter.size())).toBeLessThanOrEqual(10_000)
+    expect(limiter.wait('all', start)).toBeGreaterThan(0)
+    const more = Array.from({ length: 60 }, () => limiter.take('half', start)).filter((wait) => wait === 0)
+    expect(more.length).toBeLessThanOrEqual(30)
+    // It passes: a window later everybody has all of it again.
+    expect(Array.from({ length: 60 }, () => limiter.take('new', start + 61))).toEqual(Array(60).fill(0))
   })
 
   test('ten thousand more cost no more than a blink each', () => {
