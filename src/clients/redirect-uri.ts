@@ -37,7 +37,9 @@ export function buildRedirect(uri: string, parameters: Readonly<Record<string, s
     .join('&')
   if (added === '') return uri
   if (!uri.includes('?')) return `${uri}?${added}`
-  return /[?&]$/.test(uri) ? `${uri}${added}` : `${uri}&${added}`
+  // A second question mark belongs to a value, which would swallow what follows it.
+  const isOpen = uri.endsWith('&') || uri.indexOf('?') === uri.length - 1
+  return isOpen ? `${uri}${added}` : `${uri}&${added}`
 }
 
 type LoopbackParts = { readonly host: string; readonly port: string | undefined; readonly rest: string }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { buildRedirect, matchesRedirectUri, redirectKind } from '../../src/clients/redirect-uri.ts'
+import { redirectUriFault } from '../../src/clients/registrable-uri.ts'
 
 describe('a presented redirect URI', () => {
   const registered = [
@@ -61,6 +62,102 @@ describe('a presented redirect URI', () => {
   test('matches nothing where nothing is registered', () => {
     expect(matchesRedirectUri([], 'https://c.test/cb')).toBe(false)
     expect(matchesRedirectUri([], '')).toBe(false)
+  })
+})
+
+describe('one edit of a registered redirect URI', () => {
+  const registered = [
+    'https://c.test/cb',
+    'https://c.test:8443/a/cb?x=1&y',
+    'https://localhost/cb',
+    'cursor://anysphere.cursor-mcp/oauth/callback',
+    'com.example.app:/cb',
+  ]
+  const at = fc.nat({ max: 60 })
+  const spliced = (remove: number) => (uri: string, index: number, text: string) =>
+    uri.slice(0, index % (uri.length + 1)) + text + uri.slice((index % (uri.length + 1)) + remove)
+  const edits: ((uri: string, index: number, text: string) => string)[] = [
+    spliced(0),
+    spliced(1),
+    (uri, _index, text) => uri + text,
+    (uri, _index, text) => text + uri,
+    (uri, index) => {
+      const spot = index % uri.length
+      const code = uri.charCodeAt(spot).toString(16)
+      return `${uri.slice(0, spot)}%${code}${uri.slice(spot + 1)}`
+    },
+    (uri, index) => {
+      const letter = uri[index % uri.length] ?? ''
+      const other = letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase()
+      return uri.slice(0, index % uri.length) + other + uri.slice((index % uri.length) + 1)
+    },
+    (uri) => uri.replace(/^([a-z.]+:\/{0,2})/, '$1evil.test/'),
+    (uri) => uri.replace(/^([a-z.]+:\/{0,2})/, '$1evil.test@'),
+    (uri) => URL.parse(uri)?.href ?? uri,
+  ]
+  const text = fc.oneof(
+    fc.constantFrom(
+      '/',
+      '//',
+      '.',
+      '..',
+      '/..',
+      '?',
+      '#',
+      '@',
+      ':',
+      ':443',
+      '\\',
+      '%',
+      '%2f',
+      ' ',
+      '\t',
+      '\n',
+      '\0',
+    ),
+    fc.string({ unit: 'binary', maxLength: 3 }),
+    fc.constant(''),
+  )
+
+  test('matches nothing, unless it changed nothing', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...registered),
+        fc.constantFrom(...edits),
+        at,
+        text,
+        (uri, edit, index, inserted) => {
+          const presented = edit(uri, index, inserted)
+          expect(matchesRedirectUri(registered, presented)).toBe(registered.includes(presented))
+        },
+      ),
+      { numRuns: 5_000 },
+    )
+  })
+
+  test('of a loopback one matches nothing, unless it is in the port', () => {
+    const local = ['http://127.0.0.1:8080/cb', 'http://[::1]/cb?x=1', 'http://localhost/']
+    const parts = /^(http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost))(?::([1-9][0-9]{0,4}))?(\/[^#]*)$/
+    const withoutPort = (uri: string) => {
+      const [, host, port = '0', rest] = parts.exec(uri) ?? []
+      return Number(port) > 65_535 ? undefined : host && `${host}${rest}`
+    }
+    const known = local.map(withoutPort)
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...local),
+        fc.constantFrom(...edits),
+        at,
+        fc.oneof(text, fc.stringMatching(/^[0-9]{1,6}$/)),
+        (uri, edit, index, inserted) => {
+          const presented = edit(uri, index, inserted)
+          const bare = withoutPort(presented)
+          const expected = bare !== undefined && known.includes(bare)
+          expect(matchesRedirectUri(local, presented), presented).toBe(expected)
+        },
+      ),
+      { numRuns: 5_000 },
+    )
   })
 })
 
@@ -231,6 +328,7 @@ describe('the redirect with an answer', () => {
       'https://c.test/cb?a=%C3%A9+b',
       'https://c.test/cb?a=%C3%A9+b&code=cc_code_x&state=s&iss=https%3A%2F%2Fcc.test',
     ],
+    ['https://c.test/cb?a=1?', 'https://c.test/cb?a=1?&code=cc_code_x&state=s&iss=https%3A%2F%2Fcc.test'],
     ['https://c.test/cb?a=1&', 'https://c.test/cb?a=1&code=cc_code_x&state=s&iss=https%3A%2F%2Fcc.test'],
     ['http://[::1]:1', 'http://[::1]:1?code=cc_code_x&state=s&iss=https%3A%2F%2Fcc.test'],
     ['cursor://a.b/cb', 'cursor://a.b/cb?code=cc_code_x&state=s&iss=https%3A%2F%2Fcc.test'],
@@ -275,6 +373,36 @@ describe('the redirect with an answer', () => {
         expect(new URL(redirect).searchParams.getAll('state')).toEqual([state.toWellFormed()])
         expect(decodeURIComponent(redirect.split('state=')[1] ?? '')).toBe(state.toWellFormed())
       }),
+    )
+  })
+
+  test('to whatever may be registered has each parameter once, at the registered place', () => {
+    const query = fc.stringMatching(/^[a-z&=%20?+;]{0,12}$/)
+    const place = fc.constantFrom(
+      'https://c.test/cb',
+      'http://127.0.0.1:1/cb',
+      'http://localhost',
+      'cursor://a.b/cb',
+      'x.y:/cb',
+    )
+    const hostile = fc.oneof(
+      fc.constantFrom('&code=evil', '#', '?iss=evil', '\r\nLocation: https://evil.test', '\0', '%26code=x'),
+      fc.string({ unit: 'binary', maxLength: 12 }),
+    )
+    fc.assert(
+      fc.property(place, fc.option(query), hostile, hostile, (start, own, code, state) => {
+        const uri = own === null ? start : `${start}?${own}`
+        if (redirectUriFault(uri) !== undefined) return
+        const redirect = buildRedirect(uri, { code, state, iss: 'https://cc.test' })
+        expect(redirect.startsWith(uri)).toBe(true)
+        expect(redirect).toMatch(/^[\x21-\x7e]+$/)
+        const [before, after] = [new URL(uri), new URL(redirect)]
+        expect([after.host, after.pathname, after.hash]).toEqual([before.host, before.pathname, ''])
+        expect(after.searchParams.getAll('code')).toEqual([code.toWellFormed()])
+        expect(after.searchParams.getAll('state')).toEqual([state.toWellFormed()])
+        expect(after.searchParams.getAll('iss')).toEqual(['https://cc.test'])
+      }),
+      { numRuns: 2_000 },
     )
   })
 })

@@ -111,6 +111,33 @@ describe('the canonical form of a resource URI', () => {
     )
   })
 
+  test('has no slash where there is no path, with a query or without; any other slash counts', () => {
+    const origin = uri.map((text) => /^https?:\/\/[^/]*/.exec(text)?.[0] ?? '')
+    const query = fc.stringMatching(/^(\?[a-z=/&]{0,6})?$/)
+    const segment = fc.stringMatching(/^[A-Za-z0-9_~-]{1,8}$/)
+    fc.assert(
+      fc.property(origin, query, segment, (bare, end, path) => {
+        expect(canonicalUri(`${bare}/${end}`)).toBe(canonicalUri(`${bare}${end}`))
+        expect(canonicalUri(`${bare}/${end}`)).not.toMatch(/^https?:\/\/[^/?]*\/($|\?)/)
+        expect(sameResource(`${bare}/`, `${bare}//`)).toBe(false)
+        expect(sameResource(`${bare}/${path}${end}`, `${bare}/${path}/${end}`)).toBe(false)
+        expect(sameResource(`${bare}/${path}`, bare)).toBe(false)
+      }),
+    )
+  })
+
+  test('is the same for two spellings only where a URL parser takes them for one place', () => {
+    const near = fc.stringMatching(/^[hH]ttps?:\/\/[abA.:@[\]%0-9]{0,6}(:(80|443|8080))?[/aA.%?=]{0,5}$/)
+    const other = fc.tuple(near, fc.nat({ max: 30 }), fc.constantFrom('', '/', 'A', '.', '%61', ':80', '?'))
+    fc.assert(
+      fc.property(other, ([one, spot, text]) => {
+        const two = one.slice(0, spot) + text + one.slice(spot)
+        if (sameResource(one, two)) expect(new URL(one).href).toBe(new URL(two).href)
+      }),
+      { numRuns: 5_000 },
+    )
+  })
+
   test('is decided for any string without an exception', () => {
     fc.assert(
       fc.property(

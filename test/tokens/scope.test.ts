@@ -130,4 +130,64 @@ describe('narrowing at refresh', () => {
   test('does not hand out the list that is kept', () => {
     expect(narrow(undefined, held)).not.toBe(held)
   })
+
+  const word = fc.constantFrom(
+    'a',
+    'b',
+    'A',
+    'ab',
+    'a.b',
+    '*',
+    '',
+    'offline_access',
+    '__proto__',
+    'constructor',
+  )
+  const words = fc.uniqueArray(word)
+
+  test('gives exactly what was asked where all of it is held, and nothing at all otherwise', () => {
+    fc.assert(
+      fc.property(words, words, (requested, from) => {
+        const scopes = narrow(requested, from)
+        if (requested.length === 0) expect(scopes).toEqual(from)
+        else if (requested.every((scope) => from.includes(scope))) {
+          expect(scopes).toEqual(from.filter((scope) => requested.includes(scope)))
+        } else expect(scopes).toBeUndefined()
+      }),
+    )
+  })
+
+  test('twice never gives more than once', () => {
+    fc.assert(
+      fc.property(words, words, words, (first, second, from) => {
+        const once = narrow(first, from)
+        const twice = once && narrow(second, once)
+        for (const scope of twice ?? []) {
+          expect(once).toContain(scope)
+          expect(from).toContain(scope)
+        }
+      }),
+    )
+  })
+
+  test('what a text asks for and is granted is held, each a scope by itself, in whatever spelling', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.stringMatching(/^[ab .*\t"\\\n\u00a0A]{0,12}$/),
+      fc.array(fc.constantFrom('a', 'b', 'c', ' ', '  ')).map((parts) => parts.join('')),
+    )
+    fc.assert(
+      fc.property(text, (asked) => {
+        const requested = parseScope(asked)
+        if (requested === undefined) return
+        for (const scope of requested) {
+          expect(scope).toMatch(/^[\x21\x23-\x5B\x5D-\x7E]+$/)
+          expect(asked.split(' ')).toContain(scope)
+        }
+        expect(new Set(requested).size).toBe(requested.length)
+        for (const scope of narrow(requested, held) ?? []) expect(held).toContain(scope)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
 })
