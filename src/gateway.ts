@@ -10,7 +10,7 @@ import { createGuardedFetch } from './lib/guarded-fetch.ts'
 import { createSealer, type MasterKey, type Sealer } from './lib/seal.ts'
 import { sha256 } from './lib/secret.ts'
 import { type Database, openDatabase } from './storage/database.ts'
-import { checkMasterKeys } from './storage/key-check.ts'
+import { checkMasterKeys, verifyMasterKeys } from './storage/key-check.ts'
 import { createStore, type Store } from './storage/store.ts'
 import { createSigningKeys, type SigningKeys } from './tokens/signing-keys.ts'
 import { createFreshTokens, type FreshTokens } from './upstream/fresh-token.ts'
@@ -48,12 +48,15 @@ export type OpenGateway = { gateway: Gateway; database: Database }
 
 /**
  * Opens the store and puts a gateway together over it. Nothing is asked of any provider here: an unreachable
- * one never stops a start. Throws `WrongMasterKey` before anything is written.
+ * one never stops a start. Throws `WrongMasterKey` before anything is written, pending migrations included.
  */
 export async function openGateway(config: Config, secrets: Secrets, clock: Clock): Promise<OpenGateway> {
-  const database = await openDatabase(config.databaseUrl)
+  const sealer = createSealer(secrets.masterKeys)
+  const database = await openDatabase(config.databaseUrl, {
+    beforeMigrations: async (checks) => void (await verifyMasterKeys(checks, sealer)),
+  })
   try {
-    const gateway = assemble(config, secrets, clock, database)
+    const gateway = assemble(config, secrets, clock, { database, sealer })
     await checkMasterKeys(gateway.store, gateway.sealer, clock())
     return { gateway, database }
   } catch (error) {
@@ -62,10 +65,16 @@ export async function openGateway(config: Config, secrets: Secrets, clock: Clock
   }
 }
 
-function assemble(config: Config, secrets: Secrets, clock: Clock, database: Database): Gateway {
+type Opened = { database: Database; sealer: Sealer }
+
+function assemble(
+  config: Config,
+  secrets: Pick<Secrets, 'adminToken'>,
+  clock: Clock,
+  { database, sealer }: Opened,
+): Gateway {
   const { lifetimes, limits, allowLoopbackUpstreams: allowLoopback } = config
   const store = createStore(database.db, database.tables, database.batch)
-  const sealer = createSealer(secrets.masterKeys)
   const fetch = createGuardedFetch({
     allowLoopback,
     deadline: limits.upstream_deadline,

@@ -1,4 +1,5 @@
 import type { Batch, Queries } from './dialect.ts'
+import type { StoredCheck } from './key-checks.ts'
 import type { Tables } from './schema.ts'
 import type { GateOptions } from './sqlite/gate.ts'
 
@@ -12,23 +13,26 @@ export type Database = {
   close(): Promise<void>
 }
 
-export type DatabaseOptions = Partial<GateOptions>
+/** Told of the key checks that are there before anything is written, migrations included; what it throws stops it all. */
+export type BeforeMigrations = (checks: readonly StoredCheck[]) => Promise<void>
+
+export type DatabaseOptions = Partial<GateOptions> & { beforeMigrations?: BeforeMigrations }
 
 export type DatabaseAddress = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string }
 
 /** Opens a database and brings its schema up to date: `sqlite:path`, `sqlite::memory:` or `postgres://...`. */
 export async function openDatabase(url: string, options: DatabaseOptions = {}): Promise<Database> {
   const address = databaseAddress(url)
-  const gate = { patience: 5_000, capacity: 4_096, ...options }
+  const all = { patience: 5_000, capacity: 4_096, beforeMigrations: async () => {}, ...options }
   // Loaded when needed: nobody should pay for the driver of a database that is not used.
   switch (address.kind) {
     case 'sqlite': {
       const { openSqlite } = await import('./sqlite/open.ts')
-      return openSqlite(address.path, gate)
+      return openSqlite(address.path, all)
     }
     case 'postgres': {
       const { openPostgres } = await import('./postgres/open.ts')
-      return openPostgres(address.url, gate)
+      return openPostgres(address.url, all)
     }
   }
 }

@@ -1,5 +1,5 @@
 import { type Place, SealError, type Sealer } from '../lib/seal.ts'
-import type { KeyCheck } from './key-checks.ts'
+import type { StoredCheck } from './key-checks.ts'
 import type { Store } from './store.ts'
 
 const known = 'coatcheck key check'
@@ -20,22 +20,20 @@ export async function checkMasterKeys(
   sealer: Sealer,
   now: number,
 ): Promise<void> {
-  const checks = await store.keyChecks.list()
-  const used = await verified(sealer, checks)
-  if (checks.length > 0 && used.length === 0) {
-    const ids = checks.map(({ masterKeyId }) => masterKeyId).join(', ')
-    throw new WrongMasterKey(`this database is sealed with other master keys: ${ids}`)
-  }
+  const used = await verifyMasterKeys(await store.keyChecks.list(), sealer)
   const [sealing = ''] = sealer.keyIds
-  if (used.some(({ masterKeyId }) => masterKeyId === sealing)) return
+  if (used.includes(sealing)) return
   const sealedCheck = await sealer.seal(known, place(sealing))
   await store.keyChecks.create({ masterKeyId: sealing, sealedCheck, createdAt: now })
   // Another process may have been first, with a key of its own under the same id.
-  await verified(sealer, await store.keyChecks.list())
+  await verifyMasterKeys(await store.keyChecks.list(), sealer)
 }
 
-/** The checks of the keys at hand, each of which opens. */
-async function verified(sealer: Sealer, checks: readonly KeyCheck[]): Promise<KeyCheck[]> {
+/**
+ * The ids of the keys at hand that were used here before. Writes nothing. Throws `WrongMasterKey` where a known key
+ * id opens nothing, and where there are checks and none of them is of a key at hand.
+ */
+export async function verifyMasterKeys(checks: readonly StoredCheck[], sealer: Sealer): Promise<string[]> {
   const used = checks.filter(({ masterKeyId }) => sealer.keyIds.includes(masterKeyId))
   for (const { masterKeyId, sealedCheck } of used) {
     const opened = await sealer.open(sealedCheck, place(masterKeyId)).catch((error: unknown) => {
@@ -45,5 +43,9 @@ async function verified(sealer: Sealer, checks: readonly KeyCheck[]): Promise<Ke
     if (opened !== known)
       throw new WrongMasterKey(`master key ${masterKeyId} is not the one this database knows`)
   }
-  return used
+  if (checks.length > 0 && used.length === 0) {
+    const ids = checks.map(({ masterKeyId }) => masterKeyId).join(', ')
+    throw new WrongMasterKey(`this database is sealed with other master keys: ${ids}`)
+  }
+  return used.map(({ masterKeyId }) => masterKeyId)
 }

@@ -3,6 +3,13 @@ import type { Tables } from './schema.ts'
 
 export type KeyCheck = Tables['keyChecks']['$inferSelect']
 
+/** What tells whether a master key is the right one. */
+export type StoredCheck = Pick<KeyCheck, 'masterKeyId' | 'sealedCheck'>
+
+/** Reads them as they have been since the first migration, whichever of the later ones this database has had. */
+export const selectChecks =
+  'SELECT master_key_id AS "masterKeyId", sealed_check AS "sealedCheck" FROM key_checks'
+
 /** One known value sealed under each master key that was ever used here: what tells a wrong key at start. */
 export function keyChecks(db: Queries, { keyChecks: table }: Tables) {
   return {

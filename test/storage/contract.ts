@@ -1,6 +1,7 @@
 import { and, asc, count, eq, isNull } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from 'vitest'
 import { type Database, type DatabaseOptions, openDatabase } from '../../src/storage/database.ts'
+import { WrongMasterKey } from '../../src/storage/key-check.ts'
 import { SchemaMismatchError } from '../../src/storage/migrations.ts'
 import { inColumns, prepared, type Slots } from '../../src/storage/prepared.ts'
 import type { Tables } from '../../src/storage/schema.ts'
@@ -449,6 +450,31 @@ export function storageContract(name: string, backend: Backend) {
       const databases = await Promise.all(Array.from({ length: 4 }, () => openDatabase(url)))
       for (const database of databases) await database.ping()
       for (const database of databases) await database.close()
+    })
+
+    test('a refusal before the migrations is told of the key checks, and leaves the migrations pending', async () => {
+      await (await openDatabase(url)).close()
+      await backend.run(
+        url,
+        `INSERT INTO key_checks (master_key_id, sealed_check, created_at) VALUES ('a', 'x', 1)`,
+      )
+      // As if an older version had written it: this one would have a migration to run.
+      await backend.run(url, `UPDATE applied_migrations SET tag = '0000_older', hash = 'older'`)
+      const told: unknown[] = []
+      const beforeMigrations = async (checks: unknown) => {
+        told.push(checks)
+        throw new WrongMasterKey('the key is wrong')
+      }
+      await expect(openDatabase(url, { beforeMigrations })).rejects.toThrow(WrongMasterKey)
+      expect(told).toEqual([[{ masterKeyId: 'a', sealedCheck: 'x' }]])
+      await expect(openDatabase(url)).rejects.toThrow(SchemaMismatchError)
+    })
+
+    test('a new database has no key checks', async () => {
+      const told: unknown[] = []
+      const beforeMigrations = async (checks: unknown) => void told.push(checks)
+      await (await openDatabase(url, { beforeMigrations })).close()
+      expect(told).toEqual([[]])
     })
 
     test('a database a newer version has written is refused and left alone', async () => {

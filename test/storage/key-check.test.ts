@@ -64,6 +64,18 @@ describe('a start (CR-06)', () => {
     expect(fingerprint()).toBe(before)
   })
 
+  test('with another key refuses before the migrations that are pending', async () => {
+    await open(newKey('a'))
+    // As an older version would have left it: every migration is still to be run.
+    const database = new SqliteDatabase(file)
+    database.exec('DELETE FROM applied_migrations')
+    database.close()
+    const before = fingerprint()
+    await expect(open(newKey('a'))).rejects.toThrow(WrongMasterKey)
+    await expect(open(newKey('b'))).rejects.toThrow(WrongMasterKey)
+    expect(fingerprint()).toBe(before)
+  })
+
   test('with a new key before the known one goes on, and then with both in either order', async () => {
     const [old, fresh] = [newKey('old'), newKey('fresh')]
     await open(old)

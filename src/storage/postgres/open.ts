@@ -1,7 +1,8 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
-import type { Database } from '../database.ts'
+import type { BeforeMigrations, Database } from '../database.ts'
 import type { Queries } from '../dialect.ts'
+import { type StoredCheck, selectChecks } from '../key-checks.ts'
 import { rewriteMigrations } from '../migrations.ts'
 import { unwrapErrors } from '../query-errors.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
@@ -15,6 +16,7 @@ export type PostgresOptions = {
   patience: number
   /** How many requests may wait for one at once. */
   capacity: number
+  beforeMigrations: BeforeMigrations
 }
 
 /** Milliseconds after which a statement without an answer is given up: a server may be gone without a word. */
@@ -23,13 +25,14 @@ const queryTimeout = 15_000
 // The driver would give 64-bit integers as text. Ours are seconds and counts, far below 2^53.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number)
 
-export async function openPostgres(url: string, { patience, capacity }: PostgresOptions): Promise<Database> {
+export async function openPostgres(url: string, options: PostgresOptions): Promise<Database> {
+  const { patience, capacity, beforeMigrations } = options
   const connection = {
     connectionString: url,
     connectionTimeoutMillis: patience,
     application_name: 'coatcheck',
   }
-  await prepare(new pg.Client(connection))
+  await prepare(new pg.Client(connection), beforeMigrations)
   const pool = new pg.Pool({ ...connection, query_timeout: queryTimeout, keepAlive: true })
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
@@ -78,7 +81,7 @@ export async function openPostgres(url: string, { patience, capacity }: Postgres
 function ignore(): void {}
 
 /** Brings the schema up to date on a connection without a time limit, and checks that commits are durable. */
-async function prepare(client: pg.Client): Promise<void> {
+async function prepare(client: pg.Client, beforeMigrations: BeforeMigrations): Promise<void> {
   client.on('error', ignore)
   try {
     await client.connect()
@@ -90,10 +93,17 @@ async function prepare(client: pg.Client): Promise<void> {
         'the PostgreSQL server says synchronous_commit = off: it would forget answered writes',
       )
     }
+    await beforeMigrations(await storedChecks(client))
     await migrate(client)
   } catch (error) {
     throw asUnavailable(error)
   } finally {
     await client.end()
   }
+}
+
+async function storedChecks(client: pg.Client): Promise<StoredCheck[]> {
+  const found = await client.query<{ name: string | null }>(`SELECT to_regclass('key_checks') AS name`)
+  if (found.rows[0]?.name === null) return []
+  return (await client.query<StoredCheck>(selectChecks)).rows
 }

@@ -1,7 +1,8 @@
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import SqliteDatabase, { type Database as Connection } from 'better-sqlite3'
-import type { Database } from '../database.ts'
+import type { BeforeMigrations, Database } from '../database.ts'
+import { type StoredCheck, selectChecks } from '../key-checks.ts'
 import { rewriteMigrations } from '../migrations.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
 import { asUnavailable, isBusy } from './faults.ts'
@@ -19,9 +20,11 @@ const openingPause = 20
 /** Longer than for a write: another process may be migrating a large database. */
 const openingPatience = 60_000
 
-export async function openSqlite(path: string, options: GateOptions): Promise<Database> {
+export type SqliteOptions = GateOptions & { beforeMigrations: BeforeMigrations }
+
+export async function openSqlite(path: string, options: SqliteOptions): Promise<Database> {
   const file = path === ':memory:' ? path : resolve(path)
-  const connection = await connectPatiently(file, performance.now() + openingPatience)
+  const connection = await connect(file, options.beforeMigrations)
   const gate = openGate(connection, options)
   const isSameFile = fileWatch(file)
   return {
@@ -43,10 +46,23 @@ export async function openSqlite(path: string, options: GateOptions): Promise<Da
   }
 }
 
-async function connectPatiently(file: string, deadline: number): Promise<Connection> {
+async function connect(file: string, beforeMigrations: BeforeMigrations): Promise<Connection> {
+  const deadline = performance.now() + openingPatience
+  const connection = await patiently(deadline, () => configured(file))
+  try {
+    await beforeMigrations(await patiently(deadline, () => storedChecks(connection)))
+    await patiently(deadline, () => migrate(connection))
+    return connection
+  } catch (error) {
+    connection.close()
+    throw error
+  }
+}
+
+async function patiently<Value>(deadline: number, attempt: () => Value): Promise<Value> {
   for (;;) {
     try {
-      return connect(file)
+      return attempt()
     } catch (error) {
       if (!isBusy(error) || performance.now() > deadline) throw asUnavailable(error)
       await new Promise((resume) => setTimeout(resume, openingPause))
@@ -54,17 +70,21 @@ async function connectPatiently(file: string, deadline: number): Promise<Connect
   }
 }
 
-function connect(file: string): Connection {
+function configured(file: string): Connection {
   if (file !== ':memory:') createFile(file)
   const connection = new SqliteDatabase(file, { timeout: busyTimeout })
   try {
     configure(connection)
-    migrate(connection)
     return connection
   } catch (error) {
     connection.close()
     throw error
   }
+}
+
+function storedChecks(connection: Connection): StoredCheck[] {
+  const hasTable = connection.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'key_checks'`).get()
+  return hasTable ? connection.prepare<[], StoredCheck>(selectChecks).all() : []
 }
 
 /** Nobody but this user may read the database or list its folder. What is there already is left as it is. */
