@@ -4,6 +4,7 @@ export const idTokenFaults = [
   'legacy-iss',
   'wrong-iss',
   'wrong-aud',
+  'missing-aud',
   'aud-array',
   'wrong-azp',
   'missing-nonce',
@@ -33,6 +34,8 @@ export function claimChanges(fault: IdTokenFault, clientId: string, now: number)
       return { iss: 'https://issuer.invalid' }
     case 'wrong-aud':
       return { aud: somebodyElse }
+    case 'missing-aud':
+      return { aud: null }
     case 'aud-array':
       return { aud: [clientId, somebodyElse], azp: null }
     case 'wrong-azp':

@@ -3,7 +3,17 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Browser, callbackOf } from '../support/browser.ts'
 import { enter, type House, type Room, startHouse } from '../support/house.ts'
-import { newBrowser, newPkce, redeem, redirectUri, registerClient } from '../support/world.ts'
+import {
+  claimsOf,
+  newBrowser,
+  newPkce,
+  postToken,
+  redeem,
+  redirectUri,
+  refresh,
+  registerClient,
+  type Tokens,
+} from '../support/world.ts'
 import { browserStoppingAt, githubAuthorize, openRoom, preRegister, urlFor } from './steps.ts'
 
 let house: House
@@ -56,7 +66,10 @@ const isAccepted = ({ status, location }: Answer) =>
 function errorAt({ status, location }: Answer, uri = redirectUri): Record<string, string> {
   expect(status).toBe(303)
   expect(location?.startsWith(`${uri}?`) || location?.startsWith(`${uri}&`)).toBe(true)
-  return Object.fromEntries(new URL(location ?? '').searchParams)
+  const told = new URL(location ?? '').searchParams
+  // RFC 9207 section 2: in errors, too.
+  expect(told.getAll('iss')).toEqual([house.gateway.issuer])
+  return Object.fromEntries(told)
 }
 
 function expectPage(answer: Answer, what: string, status = 400) {
@@ -168,6 +181,26 @@ describe('before client and address are certain, nothing is sent anywhere', () =
     const { code = '' } = callbackOf(stop)
     expect((await redeem(house, { code, verifier }, 'http://127.0.0.1:4322/callback')).status).toBe(400)
     expect((await redeem(house, { code, verifier }, uri)).status).toBe(200)
+  })
+
+  test('a loopback address of IPv6 may have any port, and is no other loopback address', async () => {
+    const clientId = await registerClient(house.gateway, { redirect_uris: ['http://[::1]/cb'] })
+    for (const uri of ['http://[::1]/cb', 'http://[::1]:1/cb', 'http://[::1]:65535/cb']) {
+      expect(isAccepted(await ask({ client_id: clientId, redirect_uri: uri })), uri).toBe(true)
+    }
+    for (const uri of [
+      'http://127.0.0.1:1/cb',
+      'http://localhost:1/cb',
+      'http://[::]:1/cb',
+      'http://[0:0:0:0:0:0:0:1]:1/cb',
+      'http://[::ffff:127.0.0.1]:1/cb',
+      'http://::1:1/cb',
+      'https://[::1]:1/cb',
+      'http://[::1]:1/cb/',
+      'http://[::1].evil.test/cb',
+    ]) {
+      expectPage(await ask({ client_id: clientId, redirect_uri: uri }), uri)
+    }
   })
 
   test('a missing address, where there are several', async () => {
@@ -294,6 +327,37 @@ describe('resource and scope', () => {
     expect(errorAt(await ask({ resource })).error).toBe('invalid_target')
   })
 
+  test('a server without a path is the same with a slash at its end, and its tokens name it without', async () => {
+    const providers = [{ provider: 'github', scopes: ['repo'] }]
+    const bare = await house.open('bare', { resource: 'https://bare.test', providers })
+    for (const resource of ['https://bare.test', 'https://bare.test/', 'HTTPS://Bare.test:443/']) {
+      const { verifier, challenge } = newPkce()
+      const url = urlFor(house, bare, { resource, code_challenge: challenge })
+      const { code = '' } = callbackOf(await newBrowser().walk(url, ['allow']))
+      const form = {
+        grant_type: 'authorization_code',
+        client_id: house.clientId,
+        code,
+        code_verifier: verifier,
+      }
+      const wrong = await postToken(house, { ...form, resource: 'https://bare.test//' })
+      expect(await wrong.json()).toMatchObject({ error: 'invalid_target' })
+      const response = await postToken(house, { ...form, resource: 'https://bare.test/' })
+      const { access_token: token, refresh_token: refreshToken } = (await response.json()) as Tokens
+      expect(claimsOf(token).aud).toBe('https://bare.test')
+      const again = await refresh(house, refreshToken, { resource: 'https://bare.test/' })
+      expect(claimsOf(((await again.json()) as Tokens).access_token).aud).toBe('https://bare.test')
+    }
+    for (const resource of [
+      'https://bare.test//',
+      'https://bare.test/mcp',
+      'https://bare.test/?',
+      'http://bare.test/',
+    ]) {
+      expect(errorAt(await ask({ resource })).error, resource).toBe('invalid_target')
+    }
+  })
+
   test('another spelling of the same resource is the same resource', async () => {
     for (const resource of [
       'HTTPS://notes.test/mcp',
@@ -326,7 +390,50 @@ describe('resource and scope', () => {
   })
 })
 
+test('a request that is refused leaves no row and no cookie', async () => {
+  const { interactions } = house.gateway.running().gateway.store
+  const { create } = interactions
+  let rows = 0
+  interactions.create = async (...row) => {
+    rows += 1
+    await create(...row)
+  }
+  const refused: Record<string, string | undefined>[] = [
+    { client_id: 'nobody' },
+    { redirect_uri: 'https://evil.test/cb' },
+    { response_type: 'token' },
+    { response_mode: 'fragment' },
+    { code_challenge: undefined },
+    { code_challenge_method: 'plain' },
+    { resource: 'https://unknown.test/mcp' },
+    { resource: `${notes.uri}#f` },
+    { scope: '"' },
+    { prompt: 'none login' },
+    { max_age: '-1' },
+    { request: 'x' },
+  ]
+  for (const change of refused) {
+    const { status, headers, location } = await ask(change)
+    expect([303, 400], JSON.stringify(change)).toContain(status)
+    expect(location ?? '', JSON.stringify(change)).not.toContain('/oauth/interactions/')
+    expect(headers.getSetCookie(), JSON.stringify(change)).toEqual([])
+  }
+  expect(rows).toBe(0)
+  expect(isAccepted(await ask())).toBe(true)
+  expect(rows).toBe(1)
+  interactions.create = create
+})
+
 describe('what a client hears', () => {
+  test('names who says it, as the metadata promises', async () => {
+    const response = await fetch(`${house.gateway.issuer}/.well-known/oauth-authorization-server`)
+    const { issuer } = house.gateway
+    expect(await response.json()).toMatchObject({
+      issuer,
+      authorization_response_iss_parameter_supported: true,
+    })
+  })
+
   test.each([
     'x'.repeat(4096),
     'a&code=evil',
@@ -441,10 +548,18 @@ describe('nobody uses us to send people elsewhere', () => {
       house.newPerson()
       house.github.control.deny()
       const stop = await newBrowser().walk(url, ['allow'])
+      house.newPerson()
       expect(callbackOf(stop).error).toBe('access_denied')
     })
   })
 })
+
+const asEvil: Record<string, string>[] = [
+  { host: 'evil.test' },
+  { 'x-forwarded-host': 'evil.test', 'x-forwarded-proto': 'https', 'x-forwarded-port': '444' },
+  { forwarded: 'host=evil.test;proto=https' },
+  { 'x-original-url': '/admin', 'x-rewrite-url': '/admin' },
+]
 
 describe('what goes upstream', () => {
   test('is ours: nothing of the client’s but the login hint, whatever it adds', async () => {
@@ -490,22 +605,30 @@ describe('what goes upstream', () => {
     expect(seen.size).toBe(100)
   })
 
-  test('carries a nonce where the provider speaks OpenID Connect', async () => {
+  test('carries a nonce where the provider speaks OpenID Connect, a new one every time', async () => {
     const agenda = await openRoom(house, 'agenda')
-    await enter(house, agenda, { presses: ['allow'] })
-    const [call] = house.google.calls('GET /o/oauth2/v2/auth').slice(-1)
-    expect(call?.query.nonce).toMatch(/^[\w-]{43}$/)
+    for (const _ of [1, 2, 3]) await enter(house, agenda, { presses: ['allow'] })
+    const nonces = house.google.calls('GET /o/oauth2/v2/auth').map(({ query }) => String(query.nonce))
+    expect(nonces.length).toBeGreaterThanOrEqual(3)
+    expect(new Set(nonces).size).toBe(nonces.length)
+    for (const nonce of nonces) expect(nonce).toMatch(/^[\w-]{43}$/)
+  })
+
+  test('names the callback of the issuer, whatever the gateway is called on the way', async () => {
+    for (const headers of asEvil) {
+      const browser = browserStoppingAt(githubAuthorize(house))
+      const page = await browser.get(urlFor(house, notes), { headers })
+      const shown = page.forms[0]?.fields.find(({ name }) => name === 'shown')?.value ?? ''
+      const form = { decision: 'allow', shown }
+      const stop = await browser.post(page.url, form, { from: page.url, headers })
+      const asked = new URL(stop.url).searchParams
+      expect(asked.get('redirect_uri')).toBe(`${house.gateway.issuer}/oauth/callback/github`)
+      expect(stop.url).not.toContain('evil')
+    }
   })
 })
 
 describe('the endpoint', () => {
-  const asEvil = [
-    { host: 'evil.test' },
-    { 'x-forwarded-host': 'evil.test', 'x-forwarded-proto': 'https', 'x-forwarded-port': '444' },
-    { forwarded: 'host=evil.test;proto=https' },
-    { 'x-original-url': '/admin', 'x-rewrite-url': '/admin' },
-  ]
-
   test.each(asEvil)('has its own name, whatever it is called: %j', async (headers) => {
     const answer = await ask({}, '', headers)
     expect(isAccepted(answer)).toBe(true)
@@ -550,6 +673,21 @@ describe('the endpoint', () => {
     for (const method of ['HEAD', 'PUT', 'DELETE', 'PATCH']) {
       expect((await fetch(`${issuer}/oauth/authorize`, { method })).status, method).toBe(404)
     }
+  })
+
+  test('redirects with 303 alone, so that no browser sends a form on to where it leads', async () => {
+    const either = await openRoom(house, 'either')
+    const browser = newBrowser()
+    await browser.post(`${house.gateway.issuer}/oauth/authorize`, new URLSearchParams(defaults()))
+    const stop = await browser.walk(urlFor(house, either), ['github', 'allow'])
+    expect(callbackOf(stop)).toHaveProperty('code')
+    await browser.submit(await browser.get(urlFor(house, notes)), { button: 'deny' })
+    const ours = browser.steps.filter(({ url }) => url.startsWith(house.gateway.issuer))
+    const posts = ours.filter(({ method }) => method === 'POST')
+    expect(posts.length).toBeGreaterThanOrEqual(4)
+    const redirects = ours.filter(({ status }) => status >= 300 && status < 400)
+    expect(redirects.length).toBeGreaterThan(posts.length)
+    expect(redirects.filter(({ status }) => status !== 303)).toEqual([])
   })
 
   test('does not mind what it does not know, nor in which order it comes', async () => {

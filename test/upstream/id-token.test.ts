@@ -9,6 +9,7 @@ test.each([
   'legacy-iss',
   'wrong-iss',
   'wrong-aud',
+  'missing-aud',
   'aud-array',
   'wrong-azp',
   'missing-nonce',
