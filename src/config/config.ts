@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { type RegistrationPolicy, registrationPolicySchema } from '../clients/registration-policy.ts'
 import { isLoopbackHost } from '../lib/address.ts'
+import { type Fault, faultsOf } from '../lib/schema-faults.ts'
 import type { MasterKey } from '../lib/seal.ts'
+import { unstorableText } from '../lib/storable-text.ts'
 import { type Declarations, declarationsSchema } from './declarations.ts'
 import { type Environment, environmentSchema, type OwnVariables, ownVariables } from './environment.ts'
 import { type Lifetimes, type Limits, lifetimesSchema, limitsSchema } from './settings.ts'
@@ -100,7 +102,8 @@ function readConfigFile(
   if ('error' in read) return { errors: [`COATCHECK_CONFIG: ${path} ${read.error}`] }
   const { value, errors } = resolveSecrets(read.document, env, readFile)
   const content = fileSchema.safeParse(value)
-  const found = [...errors, ...issuesOf(content, `${path}: `)]
+  const prefix = `${path}: `
+  const found = [...errors, ...linesOf(unstorableText(value), prefix), ...issuesOf(content, prefix)]
   return content.success ? { content: content.data, errors: found } : { errors: found }
 }
 
@@ -181,14 +184,20 @@ function contradictions(
   ]
 }
 
-/** One line an issue, without the value that caused it. */
+/** One line a mistake, without the value that caused it. */
 function issuesOf(result: z.ZodSafeParseResult<unknown>, prefix: string): string[] {
-  if (result.success) return []
-  return result.error.issues.flatMap((issue) => {
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => `${prefix}${[...issue.path, key].join('.')}: is not known`)
-    }
-    const place = issue.path.length > 0 ? `${issue.path.join('.')}: ` : ''
-    return [`${prefix}${place}${issue.message}`]
+  return result.success ? [] : linesOf(faultsOf(result.error), prefix)
+}
+
+function linesOf(faults: readonly Fault[], prefix: string): string[] {
+  return faults.map(({ path, message }) => {
+    const place = path.length > 0 ? `${path.map(stepOf).join('.')}: ` : ''
+    return `${prefix}${place}${message}`
   })
+}
+
+/** A name may hold dots, or what a terminal would obey. */
+function stepOf(step: PropertyKey): string {
+  const name = String(step)
+  return /^[\w:/-]+$/.test(name) ? name : JSON.stringify(name)
 }

@@ -1,7 +1,9 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { Problem, type ProblemField } from '../errors.ts'
+import { type Fault, faultsOf } from '../lib/schema-faults.ts'
 import { SealError } from '../lib/seal.ts'
+import { unstorableText } from '../lib/storable-text.ts'
 import { StorageUnavailableError } from '../storage/unavailable.ts'
 
 /**
@@ -47,47 +49,19 @@ function unexpected(request: FastifyRequest): Problem {
 /** What came from outside, in the shape the schema gives it. Throws a 400 that names every mistake, and no value. */
 export function accept<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const unstorable = unstorableText(input)
-  if (unstorable.length > 0) throw invalid(unstorable)
+  if (unstorable.length > 0) throw invalid(unstorable.map(fieldOf))
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
-  throw invalid(parsed.error.issues.flatMap((issue) => fieldsOf(issue)))
+  throw invalid(faultsOf(parsed.error).map(fieldOf))
 }
 
 export function invalid(errors: readonly ProblemField[]): Problem {
   return new Problem(400, 'invalid_request', 'The request is not acceptable', { errors })
 }
 
-function fieldsOf(issue: z.core.$ZodIssue, above: readonly PropertyKey[] = []): ProblemField[] {
-  const path = [...above, ...issue.path]
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ pointer: pointerOf([...path, key]), message: 'is not known' }))
-  }
-  if (issue.code === 'invalid_union') {
-    // Of the shapes it could have, the one it comes nearest to: whose mistakes lie inside.
-    const nearest = issue.errors.find((issues) => issues.some((inner) => inner.path.length > 0))
-    if (nearest) return nearest.flatMap((inner) => fieldsOf(inner, path))
-  }
-  return [{ pointer: pointerOf(path), message: issue.message }]
-}
+const fieldOf = ({ path, message }: Fault): ProblemField => ({ pointer: pointerOf(path), message })
 
 /** RFC 6901. */
 function pointerOf(path: readonly PropertyKey[]): string {
   return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
-}
-
-/** Deeper than anything that means something here; what walks a document must not run out of stack. */
-const deepest = 32
-
-/** Text that PostgreSQL cannot hold, in names or values: a zero character, half a surrogate pair. */
-function unstorableText(value: unknown, path: readonly PropertyKey[] = []): ProblemField[] {
-  if (typeof value === 'string') {
-    const isStorable = value.isWellFormed() && !value.includes('\0')
-    return isStorable ? [] : [{ pointer: pointerOf(path), message: 'holds characters that are not text' }]
-  }
-  if (typeof value !== 'object' || value === null) return []
-  if (path.length === deepest) return [{ pointer: pointerOf(path), message: 'is nested too deeply' }]
-  return Object.entries(value).flatMap(([key, member]) => [
-    ...unstorableText(key, path).map(({ message }) => ({ pointer: pointerOf(path), message })),
-    ...unstorableText(member, [...path, key]),
-  ])
 }

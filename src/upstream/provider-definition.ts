@@ -23,7 +23,7 @@ const admitSchema = z.union(
 export const providerDefinitionSchema = z.strictObject({
   /** A built-in descriptor's id, or one written here, which may say `extends`. */
   descriptor: z.union(
-    [z.string().regex(registeredIdPattern), z.record(z.string(), z.unknown())],
+    [z.string().regex(registeredIdPattern, 'is not an id'), z.record(z.string(), z.unknown())],
     'must be the id of a built-in descriptor, or a descriptor',
   ),
   variables: z.record(z.string(), z.string().min(1).max(2048)).default({}),

@@ -293,6 +293,48 @@ test('the file is told by its name and its places', () => {
   expect(errors.some((error) => error.startsWith('config.json: lifetimes.code: '))).toBe(true)
 })
 
+test('what may be one thing or another is told by what it could be, at the member it is wrong in', () => {
+  const declared = {
+    providers: {
+      a: { ...provider, admit: 7 },
+      b: { ...provider, admit: { email_domain: ['a.test'] } },
+      c: { ...provider, admit: 'nobody' },
+      d: { ...provider, descriptor: 7 },
+      e: { ...provider, descriptor: 'Not an id' },
+    },
+  }
+  expect(errorsOf(() => loadFile(declared))).toEqual([
+    'config.json: providers.a.admit: must be "anyone" or an object with at least one rule',
+    'config.json: providers.b.admit.email_domain: is not known',
+    'config.json: providers.b.admit: needs at least one rule',
+    'config.json: providers.c.admit: must be "anyone" or an object with at least one rule',
+    'config.json: providers.d.descriptor: must be the id of a built-in descriptor, or a descriptor',
+    'config.json: providers.e.descriptor: is not an id',
+  ])
+})
+
+test('text no database can keep is refused by its member, and is not repeated', () => {
+  const named = (name: string) => ({ resource: 'https://a.test/mcp', name })
+  const resources = { a: named('No\0tes'), b: named('half a \ud83e'), c: named('🧥') }
+  expect(errorsOf(() => loadFile({ resources }))).toEqual([
+    'config.json: resources.a.name: holds characters that are not text',
+    'config.json: resources.b.name: holds characters that are not text',
+  ])
+  expect(errorsOf(() => loadFile({ resources: { a: { ...named('A'), scopes: { 'x\0': 'X' } } } }))).toContain(
+    'config.json: resources.a.scopes: holds characters that are not text',
+  )
+  const secret = { providers: { a: { ...provider, client_secret: { file: '/binary' } } } }
+  expect(errorsOf(() => loadFile(secret, {}, { '/binary': 'se\0cret' }))).toEqual([
+    'config.json: providers.a.client_secret: holds characters that are not text',
+  ])
+})
+
+test('a name that a terminal would obey is told as it is written', () => {
+  expect(errorsOf(() => loadFile({ '\x1b[2Jx.y': 1 }))).toEqual([
+    'config.json: "\\u001b[2Jx.y": is not known',
+  ])
+})
+
 test('lifetimes that contradict each other are refused', () => {
   expect(
     errorsOf(() =>
