@@ -25,6 +25,8 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
   allowAnyOrigin(scope, ['/oauth/register'])
   allowAnyOrigin(scope, ['/oauth/register/:client_id'], 'GET, PUT, DELETE, OPTIONS')
   scope.setErrorHandler(answerOAuthError)
+  // Fastify reads it as a string, which no metadata is: 415 says what is wrong.
+  scope.removeContentTypeParser('text/plain')
   scope.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
   })
