@@ -290,6 +290,21 @@ describe('people are told apart by the provider’s own id of them', () => {
     expect(people).toHaveLength(2)
   })
 
+  test('an address that nobody verified makes nobody somebody else', async () => {
+    const { tokens } = await enter(house, room.either, { presses: ['google', 'allow'] })
+    const { control } = house.github
+    control.addUser({
+      id: 777,
+      login: 'mallory',
+      emails: [{ email: ada.google, primary: true, verified: false }],
+    })
+    control.autoApprove('mallory')
+    const other = await enter(house, room.either, { presses: ['github', 'allow'] })
+    expect(subOf(other.tokens)).not.toBe(subOf(tokens))
+    const people = await listed<{ id: string }>(house, `/subjects?email=${ada.google}`)
+    expect(people.map(({ id }) => id)).toEqual([subOf(tokens)])
+  })
+
   test('a renamed account is the same person, and its old name is nobody’s', async () => {
     const { tokens } = await enter(house, room.notes)
     const user = house.github.control

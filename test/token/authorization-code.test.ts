@@ -133,6 +133,24 @@ describe('a code', () => {
     await tokensOf(await postToken(notes, { ...form, resource: 'HTTPS://NOTES.test:443/mcp' }))
   })
 
+  test('buys the scopes that were said yes to, whatever is asked for with it (TK-18)', async () => {
+    for (const scope of ['notes.read notes.write', 'notes.write', 'admin', '*', '']) {
+      const { code, verifier } = await newCode()
+      const tokens = await tokensOf(
+        await postToken(notes, {
+          grant_type: 'authorization_code',
+          client_id: notes.clientId,
+          code,
+          code_verifier: verifier,
+          scope,
+        }),
+      )
+      expect(tokens.scope).toBe('notes.read')
+      const wider = await refresh(notes, tokens.refresh_token, { scope: 'notes.read notes.write' })
+      expect(await wider.json()).toMatchObject({ error: 'invalid_scope' })
+    }
+  })
+
   test('of two resources asked for, both must be its own', async () => {
     const { code, verifier } = await newCode()
     const form = new URLSearchParams({
