@@ -1,3 +1,4 @@
+import type { DatabaseCondition } from './condition.ts'
 import type { Batch, Queries } from './dialect.ts'
 import type { StoredCheck } from './key-checks.ts'
 import type { Tables } from './schema.ts'
@@ -9,6 +10,8 @@ export type Database = {
   batch: Batch
   /** Resolves when a row could be written and read; rejects with `StorageUnavailableError`. */
   ping(): Promise<void>
+  /** Rejects with `StorageUnavailableError`, or with `SchemaMismatchError` where the schema is of another version. */
+  condition(): Promise<DatabaseCondition>
   /** Lets nothing more in, answers what is under way, and closes. */
   close(): Promise<void>
 }
@@ -16,14 +19,26 @@ export type Database = {
 /** Told of the key checks that are there before anything is written, migrations included; what it throws stops it all. */
 export type BeforeMigrations = (checks: readonly StoredCheck[]) => Promise<void>
 
-export type DatabaseOptions = Partial<GateOptions> & { beforeMigrations?: BeforeMigrations }
+export type DatabaseOptions = Partial<GateOptions> & {
+  beforeMigrations?: BeforeMigrations
+  /** `read`: for a look at it as it is. Nothing is created, no migration is run, and no write goes well. */
+  access?: Access
+}
+
+export type Access = 'read' | 'write'
 
 export type DatabaseAddress = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string }
 
 /** Opens a database and brings its schema up to date: `sqlite:path`, `sqlite::memory:` or `postgres://...`. */
 export async function openDatabase(url: string, options: DatabaseOptions = {}): Promise<Database> {
   const address = databaseAddress(url)
-  const all = { patience: 5_000, capacity: 4_096, beforeMigrations: async () => {}, ...options }
+  const all = {
+    patience: 5_000,
+    capacity: 4_096,
+    beforeMigrations: async () => {},
+    access: 'write' as const,
+    ...options,
+  }
   // Loaded when needed: nobody should pay for the driver of a database that is not used.
   switch (address.kind) {
     case 'sqlite': {

@@ -2,7 +2,7 @@ import { and, asc, count, eq, isNull } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from 'vitest'
 import { type Database, type DatabaseOptions, openDatabase } from '../../src/storage/database.ts'
 import { WrongMasterKey } from '../../src/storage/key-check.ts'
-import { SchemaMismatchError } from '../../src/storage/migrations.ts'
+import { readMigrations, SchemaMismatchError } from '../../src/storage/migrations.ts'
 import { inColumns, prepared, type Slots } from '../../src/storage/prepared.ts'
 import type { Tables } from '../../src/storage/schema.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
@@ -468,6 +468,25 @@ export function storageContract(name: string, backend: Backend) {
       await expect(openDatabase(url, { beforeMigrations })).rejects.toThrow(WrongMasterKey)
       expect(told).toEqual([[{ masterKeyId: 'a', sealedCheck: 'x' }]])
       await expect(openDatabase(url)).rejects.toThrow(SchemaMismatchError)
+    })
+
+    test('what is only looked at stays as it is, and says what is still to be done to it', async () => {
+      await (await openDatabase(url)).close()
+      const [present, absent] = [readMigrations(name === 'SQLite' ? 'sqlite' : 'postgres').length, 0]
+      const current = await openDatabase(url, { access: 'read' })
+      expect(await current.condition()).toMatchObject({ pendingMigrations: absent })
+      expect(await current.db.select().from(current.tables.subjects)).toEqual([])
+      await current.close()
+      await backend.run(url, `DELETE FROM applied_migrations`)
+      for (const _look of ['first', 'second']) {
+        const older = await openDatabase(url, { access: 'read' })
+        expect(await older.condition()).toMatchObject({ pendingMigrations: present })
+        await older.close()
+      }
+      await backend.run(url, `INSERT INTO applied_migrations (tag, hash) VALUES ('9999_later', 'x')`)
+      const newer = await openDatabase(url, { access: 'read' })
+      await expect(newer.condition()).rejects.toThrow(SchemaMismatchError)
+      await newer.close()
     })
 
     test('a new database has no key checks', async () => {

@@ -145,3 +145,29 @@ test('a database that is not there is unreachable', async () => {
   const url = (await server.createDatabase()).replace(/test_\d+/, 'absent')
   await expect(openDatabase(url)).rejects.toEqual(new StorageUnavailableError('unreachable'))
 })
+
+test('its condition is what is in force at the server', async () => {
+  const { url, condition, close } = await openWithSubjects()
+  const database = new URL(url).pathname.slice(1)
+  expect(await condition()).toMatchObject({
+    kind: 'postgres',
+    version: expect.stringMatching(/^\d+/),
+    synchronousCommit: 'on',
+    fsync: false,
+    isolation: 'read committed',
+    readOnly: false,
+    transport: 'local',
+    pool: { open: expect.any(Number), most: 10, waiting: 0 },
+    server: { open: expect.any(Number), most: 100 },
+    bytes: expect.any(Number),
+    pendingMigrations: 0,
+  })
+  await server.run(`ALTER DATABASE ${database} SET synchronous_commit = off`)
+  await server.run(`ALTER DATABASE ${database} SET default_transaction_isolation = serializable`)
+  await close()
+  // It would not start so; it is still looked at.
+  const looked = await openDatabase(url, { access: 'read' })
+  expect(await looked.condition()).toMatchObject({ synchronousCommit: 'off', isolation: 'serializable' })
+  await looked.close()
+  await expect(looked.condition()).rejects.toEqual(new StorageUnavailableError('closed'))
+})

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -10,6 +19,7 @@ import { sql } from 'drizzle-orm'
 import { afterAll, expect, test } from 'vitest'
 import { databaseAddress, openDatabase } from '../../src/storage/database.ts'
 import type { GateEvent } from '../../src/storage/sqlite/gate.ts'
+import { checkIntegrity } from '../../src/storage/sqlite/integrity.ts'
 import { sweep, sweepDefaults } from '../../src/storage/sweep.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 import { storageContract } from './contract.ts'
@@ -281,4 +291,66 @@ test('processes that start together agree on the schema, and what they answered 
   )
   expect([...answered].filter((id) => !kept.has(id))).toEqual([])
   await close()
+})
+
+test('its condition is what is in force, with what others may read of it', async () => {
+  const file = newFile()
+  const { db, tables, condition, close } = await openDatabase(`sqlite:${file}`)
+  await db.insert(tables.subjects).values(subject('ada')).returning()
+  const found = await condition()
+  expect(found).toMatchObject({
+    kind: 'sqlite',
+    path: file,
+    journalMode: 'wal',
+    synchronous: 'full',
+    foreignKeys: true,
+    secureDelete: true,
+    pageSize: 8192,
+    freeBytes: expect.any(Number),
+    exposed: [],
+    pendingMigrations: 0,
+  })
+  expect(found.bytes % 8192).toBe(0)
+  chmodSync(file, 0o644)
+  // Behind a folder that is closed nobody gets at it.
+  expect(await condition()).toMatchObject({ exposed: [] })
+  chmodSync(folder, 0o755)
+  expect(await condition()).toMatchObject({ exposed: [file] })
+  chmodSync(folder, 0o700)
+  await close()
+  await expect(condition()).rejects.toEqual(new StorageUnavailableError('closed'))
+})
+
+test('what is only looked at takes no write, and makes no file', async () => {
+  const absent = newFile()
+  await expect(openDatabase(`sqlite:${absent}`, { access: 'read' })).rejects.toMatchObject({
+    reason: 'unreachable',
+  })
+  expect(existsSync(absent)).toBe(false)
+  const file = newFile()
+  await (await openDatabase(`sqlite:${file}`)).close()
+  const { db, tables, close } = await openDatabase(`sqlite:${file}`, { access: 'read' })
+  await expect(db.insert(tables.subjects).values(subject('ada')).returning()).rejects.toMatchObject({
+    reason: 'read_only',
+  })
+  await close()
+})
+
+test('a damaged file is told from a sound one', async () => {
+  const file = newFile()
+  const { db, tables, close } = await openDatabase(`sqlite:${file}`)
+  for (let name = 0; name < 50; name++) {
+    await db
+      .insert(tables.subjects)
+      .values(subject(`subject_${name}`))
+      .returning()
+  }
+  await close()
+  expect(checkIntegrity(file)).toEqual({ outcome: 'sound' })
+  const content = readFileSync(file)
+  content.fill(0xff, 8192 * 2, 8192 * 8)
+  writeFileSync(file, content)
+  expect(checkIntegrity(file)).toEqual({ outcome: 'damaged', faults: expect.any(Array) })
+  writeFileSync(file, 'no database at all, but long enough to be looked at as if it were one'.repeat(20))
+  expect(checkIntegrity(file)).toEqual({ outcome: 'damaged', faults: ['file is not a database'] })
 })

@@ -1,12 +1,13 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
-import type { BeforeMigrations, Database } from '../database.ts'
+import type { Access, BeforeMigrations, Database } from '../database.ts'
 import type { Queries } from '../dialect.ts'
 import { type StoredCheck, selectChecks } from '../key-checks.ts'
 import { rewriteMigrations } from '../migrations.ts'
 import { unwrapErrors } from '../query-errors.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
 import { batchOn } from './batch.ts'
+import { conditionOf } from './condition.ts'
 import { asUnavailable } from './faults.ts'
 import { migrate } from './migrate.ts'
 import { tables } from './tables.ts'
@@ -17,6 +18,7 @@ export type PostgresOptions = {
   /** How many requests may wait for one at once. */
   capacity: number
   beforeMigrations: BeforeMigrations
+  access: Access
 }
 
 /** Milliseconds after which a statement without an answer is given up: a server may be gone without a word. */
@@ -26,13 +28,13 @@ const queryTimeout = 15_000
 pg.types.setTypeParser(pg.types.builtins.INT8, Number)
 
 export async function openPostgres(url: string, options: PostgresOptions): Promise<Database> {
-  const { patience, capacity, beforeMigrations } = options
+  const { patience, capacity } = options
   const connection = {
     connectionString: url,
     connectionTimeoutMillis: patience,
     application_name: 'coatcheck',
   }
-  await prepare(new pg.Client(connection), beforeMigrations)
+  await prepare(new pg.Client(connection), options)
   const pool = new pg.Pool({ ...connection, query_timeout: queryTimeout, keepAlive: true })
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
@@ -65,6 +67,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     async ping() {
       await admit(() => pool.query(rewriteMigrations))
     },
+    condition: () => admit(() => conditionOf(pool)),
     async close() {
       if (closed) return
       closed = true
@@ -81,20 +84,20 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
 function ignore(): void {}
 
 /** Brings the schema up to date on a connection without a time limit, and checks that commits are durable. */
-async function prepare(client: pg.Client, beforeMigrations: BeforeMigrations): Promise<void> {
+async function prepare(client: pg.Client, { access, beforeMigrations }: PostgresOptions): Promise<void> {
   client.on('error', ignore)
   try {
     await client.connect()
     const { rows } = await client.query<{ setting: string }>(
       `SELECT current_setting('synchronous_commit') AS setting`,
     )
-    if (rows[0]?.setting === 'off') {
+    if (rows[0]?.setting === 'off' && access === 'write') {
       throw new TypeError(
         'the PostgreSQL server says synchronous_commit = off: it would forget answered writes',
       )
     }
     await beforeMigrations(await storedChecks(client))
-    await migrate(client)
+    if (access === 'write') await migrate(client)
   } catch (error) {
     throw asUnavailable(error)
   } finally {

@@ -1,10 +1,11 @@
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import SqliteDatabase, { type Database as Connection } from 'better-sqlite3'
-import type { BeforeMigrations, Database } from '../database.ts'
+import type { Access, BeforeMigrations, Database } from '../database.ts'
 import { type StoredCheck, selectChecks } from '../key-checks.ts'
 import { rewriteMigrations } from '../migrations.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
+import { conditionOf } from './condition.ts'
 import { asUnavailable, isBusy } from './faults.ts'
 import { type GateOptions, openGate } from './gate.ts'
 import { migrate } from './migrate.ts'
@@ -20,11 +21,12 @@ const openingPause = 20
 /** Longer than for a write: another process may be migrating a large database. */
 const openingPatience = 60_000
 
-export type SqliteOptions = GateOptions & { beforeMigrations: BeforeMigrations }
+export type SqliteOptions = GateOptions & Opening
+type Opening = { beforeMigrations: BeforeMigrations; access: Access }
 
 export async function openSqlite(path: string, options: SqliteOptions): Promise<Database> {
   const file = path === ':memory:' ? path : resolve(path)
-  const connection = await connect(file, options.beforeMigrations)
+  const connection = await connect(file, options)
   const gate = openGate(connection, options)
   const isSameFile = fileWatch(file)
   return {
@@ -34,9 +36,18 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
       if (!isSameFile()) throw new StorageUnavailableError('replaced')
       await gate.run({ sql: rewriteMigrations, params: [] })
     },
+    async condition() {
+      if (!connection.open) throw new StorageUnavailableError('closed')
+      try {
+        return conditionOf(connection, file)
+      } catch (error) {
+        throw asUnavailable(error)
+      }
+    },
     async close() {
       await gate.close()
       if (!connection.open) return
+      if (options.access === 'read') return void connection.close()
       try {
         connection.pragma('wal_checkpoint(TRUNCATE)')
       } finally {
@@ -46,12 +57,12 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
   }
 }
 
-async function connect(file: string, beforeMigrations: BeforeMigrations): Promise<Connection> {
+async function connect(file: string, { beforeMigrations, access }: Opening): Promise<Connection> {
   const deadline = performance.now() + openingPatience
-  const connection = await patiently(deadline, () => configured(file))
+  const connection = await patiently(deadline, () => (access === 'read' ? opened(file) : configured(file)))
   try {
     await beforeMigrations(await patiently(deadline, () => storedChecks(connection)))
-    await patiently(deadline, () => migrate(connection))
+    if (access === 'write') await patiently(deadline, () => migrate(connection))
     return connection
   } catch (error) {
     connection.close()
@@ -68,6 +79,11 @@ async function patiently<Value>(deadline: number, attempt: () => Value): Promise
       await new Promise((resume) => setTimeout(resume, openingPause))
     }
   }
+}
+
+function opened(file: string): Connection {
+  const isFile = file !== ':memory:'
+  return new SqliteDatabase(file, { readonly: isFile, fileMustExist: isFile, timeout: busyTimeout })
 }
 
 function configured(file: string): Connection {
