@@ -1,0 +1,54 @@
+import { type Child, startChild } from '../child.ts'
+import type { Operation } from '../operations.ts'
+import type { Amounts, Seed } from '../seed.ts'
+import type { Usage } from '../usage.ts'
+
+/** Where a server runs: the one core it may use, the folder of its database, and more arguments of Node. */
+export type Place = { core: number; folder: string; node: readonly string[] }
+
+/** One that answers. */
+export type RunningServer = {
+  /** Puts into it what the operations ask for. */
+  seed(amounts: Amounts): Promise<Seed>
+  usage(): Promise<Usage>
+  stop(): Promise<void>
+}
+
+/** A kind of server that can be measured. */
+export type Server = {
+  name: string
+  operations: readonly Operation[]
+  /** More codes than it redeems in a second. */
+  codesPerSecond: number
+  start(place: Place): Promise<RunningServer>
+}
+
+/** Loaded into every child that is a server. */
+export const measured = ['--import', './bench/usage.ts']
+
+export const usageOf = (child: Child) => async () => await child.ask<Usage>('usage')
+
+/** A server of ours, which says when it listens, and fills itself when it is told how much. */
+export async function startScript({ core, folder, node }: Place, script: string, ...more: string[]) {
+  const child = startChild({ core, args: [...measured, ...node, script, folder, ...more] })
+  await child.told<'listening'>()
+  return {
+    seed: async (amounts: Amounts) => await child.ask<Seed>(amounts),
+    usage: usageOf(child),
+    stop: child.stop,
+  } satisfies RunningServer
+}
+
+/** The child's side of it. */
+export function fillWhenTold(fill: (amounts: Amounts) => Seed | Promise<Seed>): void {
+  process.on('message', (message: Amounts | string) => {
+    if (typeof message === 'string') return
+    Promise.resolve(fill(message)).then(
+      (seed) => process.send?.(seed),
+      (error) => {
+        throw error
+      },
+    )
+  })
+  process.send?.('listening')
+}
