@@ -47,6 +47,8 @@ const metadataSchema = z.object({
   revocation_endpoint: z.string().exactOptional(),
   token_endpoint_auth_methods_supported: z.array(z.string()).exactOptional(),
   id_token_signing_alg_values_supported: z.array(z.string()).exactOptional(),
+  // Only ever told to administrators: nobody is locked out because it is malformed.
+  scopes_supported: z.array(z.string()).catch([]).exactOptional(),
 })
 
 /**

@@ -1,5 +1,6 @@
 import { type AuthorizationTrip, authorizationUrl } from './authorization-url.ts'
 import { exchangeCode } from './code-exchange.ts'
+import { createExamination, type ExamineProvider } from './examine.ts'
 import { type IdentityOutcome, identify } from './identity.ts'
 import type { Provider } from './provider.ts'
 import { createFindServer, isFrom, type UpstreamParts } from './server.ts'
@@ -15,6 +16,7 @@ export type Upstream = {
   refreshTokens: RefreshTokens
   identify(provider: Provider, tokens: UpstreamTokens): Promise<IdentityOutcome>
   probe: Probe
+  examine: ExamineProvider
 }
 
 export type UrlOutcome = { outcome: 'url'; url: URL } | UpstreamFailed
@@ -23,6 +25,7 @@ export function createUpstream(parts: UpstreamParts): Upstream {
   const { clock } = parts
   const findServer = createFindServer(parts)
   return {
+    examine: createExamination(parts),
     async authorizationUrl(provider, trip) {
       const found = await findServer(provider)
       if (found.outcome === 'failed') return found
