@@ -33,7 +33,7 @@ describe('a redirect URI may be registered', () => {
 
 describe('a redirect URI is refused', () => {
   test.each([
-    // RG-01
+    // code, local content, and no navigation at all
     'javascript:alert(1)',
     'javascript://c.test/%0aalert(1)',
     'JaVaScRiPt:alert(1)',
@@ -59,7 +59,7 @@ describe('a redirect URI is refused', () => {
     'ftp://c.test/cb',
     'mailto:a@c.test',
     'urn:ietf:wg:oauth:2.0:oob',
-    // RG-03
+    // no address of one place
     '',
     '/cb',
     'cb',
@@ -79,12 +79,12 @@ describe('a redirect URI is refused', () => {
     'cursor://user@a/cb',
     'http://c.test/cb',
     `https://c.test/${'a'.repeat(2_048)}`,
-    // RG-04
+    // a scheme anybody may take
     'myapp:/cb',
     'myapp://cb',
     'cursor:anything',
     'cursor',
-    // RG-05
+    // what only looks like this computer
     'http://localhost.evil.test/cb',
     'http://127.0.0.1.nip.io/cb',
     'http://testlocalhost/cb',
@@ -122,7 +122,7 @@ describe('a redirect URI is refused', () => {
     'https://c.test/"onclick=',
     'https://c.test/<b>',
     'https://c.test/{id}',
-    // AZ-15
+    // an answer of its own
     'https://c.test/cb?iss=https://evil.test',
     'https://c.test/cb?code=x',
     'https://c.test/cb?a=1&state=x',

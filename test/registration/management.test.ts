@@ -125,7 +125,7 @@ describe('a change', () => {
     ['with when its secret ends', () => ({ client_secret_expires_at: 0 })],
     ['with a redirect URI that is script', () => ({ redirect_uris: ['javascript:alert(1)'] })],
     ['without redirect URIs', () => ({ redirect_uris: undefined })],
-  ])('%s is refused and changes nothing (RG-12)', async (_what, body) => {
+  ])('%s is refused and changes nothing', async (_what, body) => {
     const client = await register({ token_endpoint_auth_method: 'client_secret_post' })
     const { status, answer } = await put(client, body(client))
     expect(status).toBe(400)
@@ -152,7 +152,7 @@ describe('a change', () => {
     ['a name', { client_name: 'Another name' }],
     ['a further redirect URI', { redirect_uris: [...twoUris, 'https://client.test/other'] }],
     ['keys', { token_endpoint_auth_method: 'private_key_jwt', jwks_uri: 'https://client.test/keys' }],
-  ])('of %s makes people’s earlier yes count no more (RG-13)', async (_of, change) => {
+  ])('of %s makes people’s earlier yes count no more', async (_of, change) => {
     const client = await register({ redirect_uris: twoUris })
     const parameters = { redirect_uri: 'https://client.test/callback' }
     const browser = createBrowser({ redirectUris: twoUris })
@@ -182,7 +182,7 @@ describe('a deletion', () => {
   })
 })
 
-describe('nothing but its own token manages a registration (RG-11, RG-14)', () => {
+describe('nothing but its own token manages a registration', () => {
   test.each(['GET', 'PUT', 'DELETE'])('%s', async (method) => {
     const [client, other] = [await register(), await register()]
     const { tokens } = await signIn({ ...world, clientId: client.client_id })

@@ -275,7 +275,7 @@ test.each<[string, Record<string, unknown>, string]>([
   expect(after.text).toContain(name)
 })
 
-describe('nobody can make this gateway ask and ask (RG-27)', () => {
+describe('nobody can make this gateway ask and ask', () => {
   test('a hundred at once for one client are one fetch', async () => {
     const { id, path } = publish()
     const answers = await Promise.all(Array.from({ length: 100 }, () => ask(id)))

@@ -55,7 +55,7 @@ test('without a policy everybody registers', async () => {
   })
 })
 
-test('closed, nobody registers, and no endpoint is named for it (RG-31)', async () => {
+test('closed, nobody registers, and no endpoint is named for it', async () => {
   const closed = await start({ policy: 'closed' })
   const { status, answer } = await register(closed, local)
   expect([status, answer.error]).toEqual([403, 'access_denied'])

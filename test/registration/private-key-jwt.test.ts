@@ -199,7 +199,7 @@ describe('an assertion is good', () => {
   })
 })
 
-describe('an assertion is refused (TK-23)', () => {
+describe('an assertion is refused', () => {
   const at = (seconds: number) => world.clock.now() + seconds
   const issuer = () => world.gateway.issuer
   test.each<[string, () => AssertionParts]>([

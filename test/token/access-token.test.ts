@@ -71,7 +71,7 @@ async function expectRefusedEverywhere(token: string): Promise<void> {
   expect(exchange.body.error).toBe('invalid_grant')
 }
 
-describe('an access token (TK-28)', () => {
+describe('an access token', () => {
   test('is what RFC 9068 says, for one resource, and tells nothing of upstream', () => {
     const { header, payload } = partsOf(tokens.access_token)
     expect(header).toEqual({ alg: 'ES256', typ: 'at+jwt', kid: expect.any(String) })
@@ -128,7 +128,7 @@ describe('an access token (TK-28)', () => {
     expect(JSON.stringify(await jwks())).not.toContain('"d"')
   })
 
-  test('asked for another resource is for that one, and for no other (TK-29)', async () => {
+  test('asked for another resource is for that one, and for no other', async () => {
     const { tokens: theirs } = await enter(notes, other, { browser })
     expect(partsOf(theirs.access_token).payload.aud).toBe(other.uri)
     await expectRefusedEverywhere(theirs.access_token)
@@ -137,7 +137,7 @@ describe('an access token (TK-28)', () => {
   })
 })
 
-describe('a forged token opens nothing (TK-35)', () => {
+describe('a forged token opens nothing', () => {
   test('whatever its disguise, and no key is fetched for it', async () => {
     const published = await jwks()
     for (const [disguise, token] of Object.entries(forgeries(tokens.access_token, published, listenerUrl))) {
@@ -150,7 +150,7 @@ describe('a forged token opens nothing (TK-35)', () => {
 })
 
 describe('one token has several spellings', () => {
-  test('and revoking one of them revokes them all (TK-34)', async () => {
+  test('and revoking one of them revokes them all', async () => {
     const session = await signIn(notes, { browser })
     const twin = twinOf(session.tokens.access_token)
     expect(twin).not.toBe(session.tokens.access_token)
@@ -177,7 +177,7 @@ describe('one token has several spellings', () => {
   })
 })
 
-describe('a token of the wrong person, session or time (RT-06, RT-08)', () => {
+describe('a token of the wrong person, session or time', () => {
   test('expired', async () => {
     const session = await signIn(notes, { browser })
     notes.clock.advance(3601)

@@ -62,7 +62,7 @@ describe('a code', () => {
     })
   })
 
-  test('is worth nothing to another client, and still works for its own (TK-04)', async () => {
+  test('is worth nothing to another client, and still works for its own', async () => {
     const authorized = await newCode()
     const other = await registerClient(notes.gateway, { client_name: 'Another' })
     await expectInvalidGrant(await redeem({ ...notes, clientId: other }, authorized))
@@ -75,7 +75,7 @@ describe('a code', () => {
     await tokensOf(await redeem(notes, authorized))
   })
 
-  test('with another redirect_uri is refused and stays usable; without one it is taken (TK-05, TK-19)', async () => {
+  test('with another redirect_uri is refused and stays usable; without one it is taken', async () => {
     const authorized = await newCode()
     for (const uri of [
       'http://127.0.0.1:7778/callback',
@@ -94,7 +94,7 @@ describe('a code', () => {
     await tokensOf(await postToken(notes, form))
   })
 
-  test('without its verifier, with a wrong or a malformed one is refused and stays usable (TK-06)', async () => {
+  test('without its verifier, with a wrong or a malformed one is refused and stays usable', async () => {
     const authorized = await newCode()
     const { verifier } = authorized
     const wrong = [
@@ -117,7 +117,7 @@ describe('a code', () => {
     await tokensOf(await redeem(notes, authorized))
   })
 
-  test('asked for another resource is invalid_target and stays usable; for its own, however spelled, works (TK-18)', async () => {
+  test('asked for another resource is invalid_target and stays usable; for its own, however spelled, works', async () => {
     const authorized = await newCode()
     const form = {
       grant_type: 'authorization_code',
@@ -133,7 +133,7 @@ describe('a code', () => {
     await tokensOf(await postToken(notes, { ...form, resource: 'HTTPS://NOTES.test:443/mcp' }))
   })
 
-  test('buys the scopes that were said yes to, whatever is asked for with it (TK-18)', async () => {
+  test('buys the scopes that were said yes to, whatever is asked for with it', async () => {
     for (const scope of ['notes.read notes.write', 'notes.write', 'admin', '*', '']) {
       const { code, verifier } = await newCode()
       const tokens = await tokensOf(
@@ -170,7 +170,7 @@ describe('a code', () => {
     await tokensOf(await post(form))
   })
 
-  test('ends after sixty seconds by the clock, whether or not anything swept it (TK-08)', async () => {
+  test('ends after sixty seconds by the clock, whether or not anything swept it', async () => {
     const late = await newCode()
     notes.clock.advance(60)
     await expectInvalidGrant(await redeem(notes, late))
@@ -179,7 +179,7 @@ describe('a code', () => {
     await tokensOf(await redeem(notes, inTime))
   })
 
-  test('that ended is not brought back by a clock that goes back, once it was used (FC-17)', async () => {
+  test('that ended is not brought back by a clock that goes back, once it was used', async () => {
     const authorized = await newCode()
     await tokensOf(await redeem(notes, authorized))
     notes.clock.advance(-7200)
@@ -194,7 +194,7 @@ describe('a code', () => {
     ['in another case', (code: string) => code.toUpperCase()],
     ['with a blank before it', (code: string) => ` ${code}`],
     ['without its prefix', (code: string) => code.replace('cc_code_', '')],
-  ])('%s is refused, and the real one still works (TK-36)', async (_how, mangle) => {
+  ])('%s is refused, and the real one still works', async (_how, mangle) => {
     const authorized = await newCode()
     await expectInvalidGrant(await redeem(notes, { ...authorized, code: mangle(authorized.code) }))
     await tokensOf(await redeem(notes, authorized))
@@ -264,7 +264,7 @@ describe('a code used twice', () => {
     expect((await refresh(notes, tokens.refresh_token)).status).toBe(400)
   })
 
-  test('at the same moment buys tokens once, and the replay ends them (TK-03)', async () => {
+  test('at the same moment buys tokens once, and the replay ends them', async () => {
     for (let round = 0; round < 20; round++) {
       const authorized = await newCode()
       const answers = await Promise.all(Array.from({ length: 20 }, () => redeem(notes, authorized)))
@@ -290,7 +290,7 @@ describe('a code used twice', () => {
   })
 })
 
-test('a code row without a challenge, or with a damaged one, is met by no verifier (TK-07)', async () => {
+test('a code row without a challenge, or with a damaged one, is met by no verifier', async () => {
   const { store } = notes.gateway.running().gateway
   const { find: findCode } = store.codes
   for (const codeChallenge of ['', 'plain', 'a'.repeat(43)]) {

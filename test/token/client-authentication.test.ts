@@ -67,7 +67,7 @@ async function expectInvalidClient(response: Response): Promise<void> {
   expect(response.headers.get('cache-control')).toBe('no-store')
 }
 
-describe('a refresh token of a client that keeps a secret is not spent (TK-17, TK-21)', () => {
+describe('a refresh token of a client that keeps a secret is not spent', () => {
   type Attempt = (
     client: ResourceCredential,
     token: string,
@@ -179,7 +179,7 @@ describe('a public client', () => {
   })
 })
 
-describe('nobody learns which clients there are (TK-22)', () => {
+describe('nobody learns which clients there are', () => {
   test('unknown, wrong, disabled and of another method are one answer', async () => {
     const disabled = await preRegister('client_secret_post')
     await notes.gateway.admin('PATCH', `/clients/${disabled.id}`, { enabled: false })
@@ -199,7 +199,7 @@ describe('nobody learns which clients there are (TK-22)', () => {
   })
 })
 
-describe('clients and resources never pass for each other (TK-27)', () => {
+describe('clients and resources never pass for each other', () => {
   test('a client, public or with a secret, cannot exchange tokens', async () => {
     const { tokens } = await signIn(notes, { browser })
     const form = {

@@ -15,7 +15,7 @@ import {
   signIn,
 } from '../support/world.ts'
 
-// Somebody has read the whole database, and presents every value in it wherever a secret opens something (CR-12).
+// Somebody has read the whole database, and presents every value in it wherever a secret opens something.
 
 let notes: Notes
 let confidential: string

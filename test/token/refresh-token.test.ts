@@ -63,7 +63,7 @@ async function expectSessionEnded(accessToken = tokens.access_token): Promise<vo
 }
 
 describe('a refresh', () => {
-  test('answers a new refresh token each time, with the scope of the grant and the same session (TK-10)', async () => {
+  test('answers a new refresh token each time, with the scope of the grant and the same session', async () => {
     const second = await next(tokens.refresh_token)
     expect(second.refresh_token).not.toBe(tokens.refresh_token)
     expect(second.scope).toBe('notes.read notes.write')
@@ -72,7 +72,7 @@ describe('a refresh', () => {
     expect(after.jti).not.toBe(before.jti)
   })
 
-  test('may narrow the access token, and the refresh token keeps the whole grant (TK-18)', async () => {
+  test('may narrow the access token, and the refresh token keeps the whole grant', async () => {
     const narrow = await next(tokens.refresh_token, { scope: 'notes.read' })
     expect(narrow.scope).toBe('notes.read')
     expect(claimsOf(narrow.access_token).scope).toBe('notes.read')
@@ -85,7 +85,7 @@ describe('a refresh', () => {
     ['a scope with a character no scope has', { scope: 'notes.read "x"' }, 'invalid_scope'],
     ['another resource', { resource: 'https://other.test/mcp' }, 'invalid_target'],
     ['a path below the resource', { resource: `${resourceUri}/` }, 'invalid_target'],
-  ])('that asks for %s is refused, and the token is not spent (TK-18, TK-19)', async (_what, more, error) => {
+  ])('that asks for %s is refused, and the token is not spent', async (_what, more, error) => {
     const response = await refresh(notes, tokens.refresh_token, more)
     expect(response.status).toBe(400)
     expect(await response.json()).toMatchObject({ error })
@@ -100,7 +100,7 @@ describe('a refresh', () => {
     expect(again.scope).toBe('notes.write')
   })
 
-  test('with another client’s token is refused, and the token is not spent (TK-16)', async () => {
+  test('with another client’s token is refused, and the token is not spent', async () => {
     const other = await registerClient(notes.gateway, { client_name: 'Another' })
     expect((await refresh({ ...notes, clientId: other }, tokens.refresh_token)).status).toBe(400)
     const form = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token }
@@ -205,7 +205,7 @@ describe('a refresh token used twice', () => {
 describe('many at the same moment', () => {
   const rounds = 50
 
-  test('with one token all get the one successor (TK-12)', async () => {
+  test('with one token all get the one successor', async () => {
     let current = tokens.refresh_token
     for (let round = 0; round < rounds; round++) {
       const answers = await Promise.all(Array.from({ length: 20 }, () => next(current)))
@@ -229,7 +229,7 @@ describe('many at the same moment', () => {
     await expectSessionEnded()
   })
 
-  test('a refresh and a revocation leave no live token, or none that outlives the revocation (TK-15)', async () => {
+  test('a refresh and a revocation leave no live token, or none that outlives the revocation', async () => {
     for (let round = 0; round < rounds; round++) {
       const { tokens: mine, tsid: session } = await signIn(notes, { browser })
       const revoke = () =>
@@ -253,7 +253,7 @@ describe('many at the same moment', () => {
 })
 
 describe('the sealed successor', () => {
-  test('does not open with what the database knows (promise 4, CR-12)', async () => {
+  test('does not open with what the database knows (promise 4)', async () => {
     await next(tokens.refresh_token)
     const { store } = notes.gateway.running().gateway
     const { find: findRefreshToken } = store.refreshTokens

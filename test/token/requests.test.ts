@@ -62,7 +62,7 @@ async function expectRefused(
 
 const form = 'application/x-www-form-urlencoded'
 
-describe('a form and nothing else is read (TK-38)', () => {
+describe('a form and nothing else is read', () => {
   test.each([
     ['JSON', 'application/json', (fields: Record<string, string>) => JSON.stringify(fields)],
     ['text', 'text/plain', String],
@@ -187,7 +187,7 @@ describe('what cannot be read is refused before anything else (RFC 6749 section 
     }
   })
 
-  test('whatever else is sent is never an error of ours (TH-17)', async () => {
+  test('whatever else is sent is never an error of ours', async () => {
     const names = fc.constantFrom(
       'grant_type',
       'client_id',
@@ -225,7 +225,7 @@ describe('what cannot be read is refused before anything else (RFC 6749 section 
   })
 })
 
-describe('grant types (TK-37)', () => {
+describe('grant types', () => {
   test.each([
     'password',
     'client_credentials',
@@ -263,7 +263,7 @@ describe('grant types (TK-37)', () => {
   })
 })
 
-describe('no kind of token passes for another (TK-09)', () => {
+describe('no kind of token passes for another', () => {
   test('at the token endpoint', async () => {
     const { tokens, authorized } = await signIn(notes, { browser })
     const fresh = await authorize(notes, { browser })
@@ -292,7 +292,7 @@ describe('no kind of token passes for another (TK-09)', () => {
   })
 })
 
-test('a registration access token opens its registration alone, and nothing else opens that (RG-11)', async () => {
+test('a registration access token opens its registration alone, and nothing else opens that', async () => {
   const registration = await fetch(`${notes.gateway.issuer}/oauth/register`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -337,7 +337,7 @@ test('a registration access token opens its registration alone, and nothing else
 })
 
 describe('methods and paths', () => {
-  test('GET, HEAD and PUT of the token endpoint do nothing (TH-07)', async () => {
+  test('GET, HEAD and PUT of the token endpoint do nothing', async () => {
     const { tokens } = await signIn(notes, { browser })
     const query = new URLSearchParams({
       grant_type: 'refresh_token',

@@ -67,7 +67,7 @@ describe('revocation (RFC 7009)', () => {
     await expectEnded()
   })
 
-  test('leaves the person’s other sessions alone, those of the same client included (RG-29)', async () => {
+  test('leaves the person’s other sessions alone, those of the same client included', async () => {
     const { tokens: others } = await signIn(notes, { browser })
     await revoke(tokens.refresh_token)
     expect((await refresh(notes, others.refresh_token)).status).toBe(200)
@@ -159,7 +159,7 @@ describe('introspection (RFC 7662)', () => {
     expect(await introspect(notes, theirs.tokens.access_token)).toEqual({ active: false })
   })
 
-  test('is not cached, and is no business of other origins (TK-30, TH-12)', async () => {
+  test('is not cached, and is no business of other origins', async () => {
     const response = await fetch(`${notes.gateway.issuer}/oauth/introspect`, {
       method: 'POST',
       headers: { authorization: basic(notes.credential), origin: 'https://evil.test' },

@@ -15,8 +15,8 @@ import {
   type Tokens,
 } from '../support/world.ts'
 
-// Whoever and whatever a grant connects may be taken away. It then gives nothing, on every path alike (TK-20, RT-09,
-// AZ-23), and where it was only disabled, everything is as before once it is enabled again.
+// Whoever and whatever a grant connects may be taken away. It then gives nothing, on every path alike,
+// and where it was only disabled, everything is as before once it is enabled again.
 
 let notes: Notes
 let client: Notes

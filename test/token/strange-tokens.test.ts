@@ -81,7 +81,7 @@ async function doors(): Promise<Door[]> {
   ]
 }
 
-describe('nothing a provider issued opens anything here (TK-09)', () => {
+describe('nothing a provider issued opens anything here', () => {
   test('neither its access tokens, nor its refresh tokens, ID tokens and codes', async () => {
     await enter(notes, agenda, { presses: ['allow'] })
     const all = await doors()
@@ -99,7 +99,7 @@ describe('nothing a provider issued opens anything here (TK-09)', () => {
   })
 })
 
-describe('a secret with anything done to it is none (TK-36)', () => {
+describe('a secret with anything done to it is none', () => {
   const mangled: [string, (text: string) => string][] = [
     ['shortened', (text) => text.slice(0, -1)],
     ['shortened a lot', (text) => text.slice(0, text.length / 2)],
@@ -149,7 +149,7 @@ describe('a secret with anything done to it is none (TK-36)', () => {
   })
 })
 
-test('no answer with a secret in it may be kept by anybody on the way (TK-30)', async () => {
+test('no answer with a secret in it may be kept by anybody on the way', async () => {
   const { url } = notes.gateway
   const { code, verifier } = await authorize(notes, { browser })
   const redeemed = await redeem(notes, { code, verifier })
