@@ -7,6 +7,7 @@ import { createRates, type Rates } from './config/rates.ts'
 import { createLinkOffers, type OfferConnectLink } from './grants/offered-link.ts'
 import type { Clock } from './lib/clock.ts'
 import { createGuardedFetch } from './lib/guarded-fetch.ts'
+import { createMemory, type Memory } from './lib/memory.ts'
 import { createSealer, type MasterKey, type Sealer } from './lib/seal.ts'
 import { sha256 } from './lib/secret.ts'
 import { type Database, openDatabase } from './storage/database.ts'
@@ -32,6 +33,8 @@ export type Gateway = {
   clientDocuments: ClientDocuments
   verifyAssertion: VerifyAssertion
   rates: Rates
+  /** The addresses from where somebody lately signed in. */
+  returning: Memory
   /** SHA-256 of the administrator's token; absent: the admin API refuses everybody. */
   adminTokenHash: string | undefined
   /** Resolves when the store takes writes; rejects otherwise. */
@@ -43,6 +46,9 @@ export type Secrets = { masterKeys: readonly [MasterKey, ...MasterKey[]]; adminT
 
 /** A verifier may keep its copy of the JWKS as long as we allow it; a new key waits twice that before it signs. */
 export const jwksMaxAge = 300
+
+/** Seconds for which an address is known as one from where somebody signed in. */
+const returningLifetime = 7 * 86_400
 
 export type OpenGateway = { gateway: Gateway; database: Database }
 
@@ -131,8 +137,10 @@ function assemble(
       mayFetch,
       policy: config.registration,
       unusedLifetime: lifetimes.unused_client,
+      mostUnused: limits.unused_clients,
     }),
     rates: createRates(limits),
+    returning: createMemory({ lifetime: returningLifetime }, clock),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),
     ready: () => database.ping(),
   }

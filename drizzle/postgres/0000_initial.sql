@@ -38,6 +38,7 @@ CREATE TABLE "clients" (
 	"registration_token_hash" text collate "C",
 	"trusted" boolean NOT NULL,
 	"enabled" boolean NOT NULL,
+	"invited" boolean NOT NULL,
 	"created_at" bigint NOT NULL,
 	"last_used_at" bigint,
 	"fresh_until" bigint,
@@ -261,6 +262,7 @@ CREATE INDEX "audit_events_subject" ON "audit_events" USING btree ("subject_id",
 CREATE INDEX "browser_sessions_subject" ON "browser_sessions" USING btree ("subject_id");--> statement-breakpoint
 CREATE INDEX "browser_sessions_expires_at" ON "browser_sessions" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "clients_expires_at" ON "clients" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "clients_unused" ON "clients" USING btree ("origin","invited","created_at") WHERE "clients"."last_used_at" is null;--> statement-breakpoint
 CREATE INDEX "codes_expires_at" ON "codes" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "codes_grant" ON "codes" USING btree ("grant_id");--> statement-breakpoint
 CREATE INDEX "connect_links_expires_at" ON "connect_links" USING btree ("expires_at");--> statement-breakpoint
@@ -268,6 +270,7 @@ CREATE INDEX "connect_links_grant" ON "connect_links" USING btree ("grant_id");-
 CREATE INDEX "connections_subject" ON "connections" USING btree ("subject_id","provider");--> statement-breakpoint
 CREATE INDEX "connections_provider" ON "connections" USING btree ("provider");--> statement-breakpoint
 CREATE INDEX "consents_client" ON "consents" USING btree ("client_id");--> statement-breakpoint
+CREATE INDEX "consents_resource" ON "consents" USING btree ("resource_id");--> statement-breakpoint
 CREATE INDEX "grant_connections_connection" ON "grant_connections" USING btree ("connection_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "grants_tsid" ON "grants" USING btree ("tsid");--> statement-breakpoint
 CREATE INDEX "grants_subject" ON "grants" USING btree ("subject_id","client_id","resource_id");--> statement-breakpoint
@@ -278,7 +281,9 @@ CREATE INDEX "grants_revoked_at" ON "grants" USING btree ("revoked_at") WHERE "g
 CREATE INDEX "identities_subject" ON "identities" USING btree ("subject_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "interactions_leg_state" ON "interactions" USING btree ("leg_state_hash");--> statement-breakpoint
 CREATE INDEX "interactions_client" ON "interactions" USING btree ("client_id");--> statement-breakpoint
-CREATE INDEX "interactions_expires_at" ON "interactions" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "interactions_resource" ON "interactions" USING btree ("resource_id");--> statement-breakpoint
+CREATE INDEX "interactions_subject" ON "interactions" USING btree ("subject_id") WHERE "interactions"."subject_id" is not null;--> statement-breakpoint
+CREATE INDEX "interactions_under_way" ON "interactions" USING btree ("expires_at","completed_at","client_id");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_expires_at" ON "refresh_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_grant" ON "refresh_tokens" USING btree ("grant_id");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_sealed_successor" ON "refresh_tokens" USING btree ("used_at") WHERE "refresh_tokens"."sealed_successor" is not null;--> statement-breakpoint

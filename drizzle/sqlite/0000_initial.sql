@@ -43,6 +43,7 @@ CREATE TABLE `clients` (
 	`registration_token_hash` text,
 	`trusted` integer NOT NULL,
 	`enabled` integer NOT NULL,
+	`invited` integer NOT NULL,
 	`created_at` integer NOT NULL,
 	`last_used_at` integer,
 	`fresh_until` integer,
@@ -50,6 +51,7 @@ CREATE TABLE `clients` (
 );
 --> statement-breakpoint
 CREATE INDEX `clients_expires_at` ON `clients` (`expires_at`);--> statement-breakpoint
+CREATE INDEX `clients_unused` ON `clients` (`origin`,`invited`,`created_at`) WHERE "clients"."last_used_at" is null;--> statement-breakpoint
 CREATE TABLE `codes` (
 	`code_hash` text PRIMARY KEY NOT NULL,
 	`grant_id` text NOT NULL,
@@ -122,6 +124,7 @@ CREATE TABLE `consents` (
 );
 --> statement-breakpoint
 CREATE INDEX `consents_client` ON `consents` (`client_id`);--> statement-breakpoint
+CREATE INDEX `consents_resource` ON `consents` (`resource_id`);--> statement-breakpoint
 CREATE TABLE `grant_connections` (
 	`grant_id` text NOT NULL,
 	`connection_id` text NOT NULL,
@@ -200,7 +203,9 @@ CREATE TABLE `interactions` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `interactions_leg_state` ON `interactions` (`leg_state_hash`);--> statement-breakpoint
 CREATE INDEX `interactions_client` ON `interactions` (`client_id`);--> statement-breakpoint
-CREATE INDEX `interactions_expires_at` ON `interactions` (`expires_at`);--> statement-breakpoint
+CREATE INDEX `interactions_resource` ON `interactions` (`resource_id`);--> statement-breakpoint
+CREATE INDEX `interactions_subject` ON `interactions` (`subject_id`) WHERE "interactions"."subject_id" is not null;--> statement-breakpoint
+CREATE INDEX `interactions_under_way` ON `interactions` (`expires_at`,`completed_at`,`client_id`);--> statement-breakpoint
 CREATE TABLE `key_checks` (
 	`master_key_id` text PRIMARY KEY NOT NULL,
 	`sealed_check` text NOT NULL,

@@ -28,7 +28,7 @@ export type ClientDocuments = {
 }
 
 export type DocumentParts = {
-  store: { clients: Store['clients'] }
+  store: Pick<Store, 'clients' | 'unusedClients'>
   fetch: GuardedFetch
   clock: Clock
   allowLoopback: boolean
@@ -38,6 +38,8 @@ export type DocumentParts = {
   policy: RegistrationPolicy
   /** Seconds until a client that nobody used is forgotten. */
   unusedLifetime: number
+  /** How many of those there may be. */
+  mostUnused: number
 }
 
 const maxBytes = 5 * 1024
@@ -100,7 +102,7 @@ function isJson(headers: Headers): boolean {
 }
 
 async function keep(
-  { store, clock, unusedLifetime }: DocumentParts,
+  { store, clock, unusedLifetime, mostUnused }: DocumentParts,
   id: string,
   { metadata, freshUntil }: Fetched,
   before: Client | undefined,
@@ -114,6 +116,7 @@ async function keep(
     registrationTokenHash: null,
     trusted: false,
     enabled: true,
+    invited: false,
     createdAt: now,
     lastUsedAt: null,
     freshUntil,
@@ -122,10 +125,12 @@ async function keep(
   if (before && isDeepStrictEqual(before.metadata, metadata)) {
     return (await store.clients.refreshDocument(row)) ?? row
   }
-  const detail = { ...(before && { before: before.metadata }), after: metadata }
-  const event = before ? 'client.changed' : 'client.registered'
-  return await store.clients.saveDocument(
-    row,
-    auditEvent(now, { event, actor: 'gateway', clientId: id, detail }),
-  )
+  // One that is displaced can be fetched again, so none needs to be protected for its age.
+  if (!before) {
+    await store.unusedClients.makeRoom({ origin: 'document', limit: mostUnused, protectedSince: now }, now)
+  }
+  if (!before || before.lastUsedAt === null) return await store.clients.saveDocument(row, undefined)
+  const detail = { before: before.metadata, after: metadata }
+  const event = auditEvent(now, { event: 'client.changed', actor: 'gateway', clientId: id, detail })
+  return await store.clients.saveDocument(row, event)
 }

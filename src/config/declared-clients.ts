@@ -54,6 +54,7 @@ async function save(
     ...client,
     origin: 'config',
     createdAt: before?.createdAt ?? now,
+    invited: true,
     lastUsedAt: before?.lastUsedAt ?? null,
     registrationTokenHash: null,
     freshUntil: null,

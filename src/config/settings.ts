@@ -19,6 +19,7 @@ export const lifetimesSchema = z
     browser_session_idle: seconds(8 * 3600, { min: 300, max: 30 * day }),
     browser_session_absolute: seconds(day, { min: 300, max: 90 * day }),
     unused_client: seconds(day, { min: 3600, max: 365 * day }),
+    protected_client: seconds(3600, { min: 60, max: day }),
     idle_client: seconds(400 * day, { min: 365 * day, max: 3650 * day }),
     upstream_refresh_margin: seconds(300, { min: 0, max: 3600 }),
     upstream_failure_backoff: seconds(30, { min: 1, max: 600 }),
@@ -30,6 +31,7 @@ export const lifetimesSchema = z
     }
     refuseShorter('refresh_token_absolute', 'refresh_token')
     refuseShorter('browser_session_absolute', 'browser_session_idle')
+    refuseShorter('unused_client', 'protected_client')
   })
 
 /** How much there may be of things, and how long outbound requests may take. */
@@ -43,12 +45,26 @@ export const limitsSchema = z.strictObject({
   upstream_bytes: count(1_048_576, { min: 65_536, max: 16_777_216 }),
   registrations_per_address: count(60, { min: 1, max: 100_000 }),
   registrations: count(600, { min: 1, max: 100_000 }),
+  unused_clients: count(40_000, { min: 10, max: 1_000_000 }),
+  registration_changes_per_client: count(10, { min: 1, max: 10_000 }),
+  registration_changes: count(600, { min: 1, max: 100_000 }),
   authorizations_per_address: count(120, { min: 1, max: 100_000 }),
   authorizations_per_client: count(1_200, { min: 1, max: 100_000 }),
   authorizations: count(2_400, { min: 1, max: 100_000 }),
+  authorizations_under_way_per_client: count(10_000, { min: 1, max: 1_000_000 }),
+  authorizations_under_way: count(20_000, { min: 1, max: 1_000_000 }),
+  returning_authorizations_per_person: count(10, { min: 1, max: 10_000 }),
+  returning_authorizations: count(600, { min: 1, max: 100_000 }),
+  visits_per_interaction: count(120, { min: 10, max: 10_000 }),
+  visits_per_connect_link: count(60, { min: 10, max: 10_000 }),
+  unknown_visits_per_address: count(120, { min: 1, max: 100_000 }),
+  callbacks_per_provider: count(1_200, { min: 1, max: 100_000 }),
   failed_authentications_per_address: count(60, { min: 1, max: 100_000 }),
   failed_authentications_per_caller: count(600, { min: 1, max: 100_000 }),
+  failed_admin_logins_per_address: count(30, { min: 1, max: 10_000 }),
+  failed_admin_logins_per_name: count(60, { min: 1, max: 10_000 }),
   token_requests_per_client: count(1_200, { min: 1, max: 1_000_000 }),
+  introspections_per_resource: count(60_000, { min: 1, max: 10_000_000 }),
   retrievals_per_resource: count(60_000, { min: 1, max: 10_000_000 }),
   unknown_sessions_per_resource: count(600, { min: 1, max: 100_000 }),
   connect_links_per_session: count(30, { min: 1, max: 1_000 }),

@@ -5,6 +5,7 @@ import { grantStanding } from '../grants/standing.ts'
 import { authenticateCaller, callerParameters } from '../http/callers.ts'
 import { acceptFormsOnly, formOf, refuseFaults } from '../http/form-body.ts'
 import { answerOAuthError } from '../http/oauth-errors.ts'
+import { countRequest } from '../http/rates.ts'
 import { grantOfClaims } from '../http/token-grant.ts'
 import { type AccessTokenClaims, verifyAccessToken } from '../tokens/access-token.ts'
 import { formatScope } from '../tokens/scope.ts'
@@ -23,6 +24,7 @@ export async function introspectionEndpoint(scope: FastifyInstance, gateway: Gat
     if (caller.kind !== 'resource') {
       throw new OAuthError('unauthorized_client', 'Only resources may introspect tokens')
     }
+    countRequest(gateway, ['introspections_per_resource', caller.resource.id])
     const token = form.values.get('token')
     if (token === undefined) throw new OAuthError('invalid_request', 'The parameter token is missing')
     const claims = await liveClaims(gateway, token, caller.resource.uri)

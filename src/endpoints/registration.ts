@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { auditEvent } from '../audit/event.ts'
+import { auditEvent, type EventFacts } from '../audit/event.ts'
 import { newClientId } from '../clients/ids.ts'
 import { changedRegistration } from '../clients/managed-registration.ts'
 import { keepsSecret, readClientMetadata, registrationAnswer } from '../clients/metadata.ts'
@@ -8,7 +8,7 @@ import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { allowAnyOrigin } from '../http/cors.ts'
 import { answerOAuthError } from '../http/oauth-errors.ts'
-import { countRequest, holderOf } from '../http/rates.ts'
+import { countClient, countRequest, holderOf, tooManyRequests } from '../http/rates.ts'
 import { parseBearer } from '../lib/bearer-token.ts'
 import { equalSecrets, newSecret, sha256 } from '../lib/secret.ts'
 import type { Client } from '../storage/clients.ts'
@@ -46,30 +46,29 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
       registrationTokenHash: sha256(token),
       trusted: false,
       enabled: true,
+      invited: allowedBy !== undefined,
       createdAt: now,
       lastUsedAt: null,
       freshUntil: null,
       expiresAt: now + gateway.config.lifetimes.unused_client,
     }
-    const facts = {
-      actor: `client:${client.id}`,
-      clientId: client.id,
-      ...(allowedBy && { detail: { registration_token: allowedBy.id } }),
+    if (allowedBy) await createInvited(gateway, client, allowedBy)
+    else {
+      await requireRoom(gateway, now)
+      await gateway.store.clients.createUnrecorded(client)
     }
-    const event = auditEvent(now, { event: 'client.registered', ...facts })
-    const { clients } = gateway.store
-    if (!allowedBy) await clients.create(client, event)
-    else if (!(await clients.createBy({ ...allowedBy, now }, client, event))) refuseToken()
     return reply.code(201).send(managedAnswer(gateway, client, token, secret))
   })
 
   scope.get<ById>('/oauth/register/:client_id', async (request) => {
     const { client, token } = await authenticateRegistration(gateway, request, request.params.client_id)
+    countClient(gateway, request, client)
     return managedAnswer(gateway, client, token)
   })
 
   scope.put<ById>('/oauth/register/:client_id', async (request) => {
     const { client, token } = await authenticateRegistration(gateway, request, request.params.client_id)
+    countRequest(gateway, ['registration_changes_per_client', client.id], ['registration_changes'])
     const { metadata, secretHash, secret } = changedRegistration(
       client,
       request.body,
@@ -77,11 +76,11 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
     )
     const successor = newRegistrationToken()
     const now = gateway.clock()
-    const detail = { before: client.metadata, after: metadata }
+    const facts = { event: 'client.changed', detail: { before: client.metadata, after: metadata } } as const
     const changed = await gateway.store.clients.replaceRegistration(
       { id: client.id, registrationTokenHash: sha256(token) },
       { metadata, secretHash, registrationTokenHash: sha256(successor) },
-      auditEvent(now, { event: 'client.changed', actor: `client:${client.id}`, clientId: client.id, detail }),
+      recordOf(client, now, facts),
     )
     if (!changed) throw notTheirs(token)
     return managedAnswer(gateway, changed, successor, secret)
@@ -89,15 +88,46 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
 
   scope.delete<ById>('/oauth/register/:client_id', async (request, reply) => {
     const { client, token } = await authenticateRegistration(gateway, request, request.params.client_id)
+    countClient(gateway, request, client)
     const now = gateway.clock()
     const removed = await gateway.store.removals.client(
       client.id,
       now,
-      auditEvent(now, { event: 'client.deleted', actor: `client:${client.id}`, clientId: client.id }),
+      recordOf(client, now, { event: 'client.deleted' }),
     )
     if (!removed) throw notTheirs(token)
     return reply.code(204).send()
   })
+}
+
+async function createInvited(
+  { store, clock }: Gateway,
+  client: Client,
+  by: RegistrationToken,
+): Promise<void> {
+  const now = clock()
+  const facts = { clientId: client.id, detail: { registration_token: by.id } }
+  const event = auditEvent(now, { event: 'client.registered', actor: `client:${client.id}`, ...facts })
+  if (!(await store.clients.createBy({ ...by, now }, client, event))) refuseToken()
+}
+
+/** A flood of weeks is bounded, too; and what is young is safe, so that nobody is displaced on their way to sign in. */
+async function requireRoom({ store, config }: Gateway, now: number): Promise<void> {
+  const { protected_client: protectedFor } = config.lifetimes
+  const bound = {
+    origin: 'dynamic',
+    limit: config.limits.unused_clients,
+    protectedSince: now - protectedFor,
+  } as const
+  const room = await store.unusedClients.makeRoom(bound, now)
+  if (room.outcome === 'there is') return
+  throw tooManyRequests((room.oldestProtected ?? now) + protectedFor - now)
+}
+
+/** What nobody used yet is not recorded, or anybody could fill the record: it enters it when it is first used. */
+function recordOf(client: Client, now: number, facts: Pick<EventFacts, 'event' | 'detail'>) {
+  if (client.lastUsedAt === null && !client.invited) return undefined
+  return auditEvent(now, { ...facts, actor: `client:${client.id}`, clientId: client.id })
 }
 
 /** What the policy asks of whoever registers; the token that allows it, where it asks for one (RFC 7591 section 3). */
@@ -138,14 +168,17 @@ const nobodysHash = sha256(newRegistrationToken())
 
 /** Whoever holds the token of this very registration. Unknown, deleted or another's: one answer for all. */
 async function authenticateRegistration(
-  { store, clock }: Gateway,
+  gateway: Gateway,
   request: FastifyRequest,
   id: string,
 ): Promise<{ client: Client; token: string }> {
+  const { store, clock } = gateway
   const token = parseBearer(request.headers.authorization)
   const client = token === undefined ? undefined : await store.clients.find(id, clock())
   const isTheirs = equalSecrets(sha256(token ?? ''), client?.registrationTokenHash ?? nobodysHash)
   if (token === undefined || !client?.enabled || client.origin !== 'dynamic' || !isTheirs) {
+    const counted = ['failed_authentications_per_caller', sha256(id)] as const
+    countRequest(gateway, ['failed_authentications_per_address', holderOf(request)], counted)
     throw notTheirs(token)
   }
   return { client, token }

@@ -6,6 +6,7 @@ import { authenticateCaller, callerParameters } from '../http/callers.ts'
 import { allowAnyOrigin } from '../http/cors.ts'
 import { acceptFormsOnly, formOf, refuseFaults } from '../http/form-body.ts'
 import { answerOAuthError } from '../http/oauth-errors.ts'
+import { countClient } from '../http/rates.ts'
 import { grantOfToken } from '../http/token-grant.ts'
 
 /**
@@ -22,6 +23,7 @@ export async function revocationEndpoint(scope: FastifyInstance, gateway: Gatewa
     const caller = await authenticateCaller(gateway, request, form)
     if (caller.kind !== 'client')
       throw new OAuthError('unauthorized_client', 'Only clients revoke tokens here')
+    countClient(gateway, request, caller.client)
     const token = form.values.get('token')
     if (token === undefined) throw new OAuthError('invalid_request', 'The parameter token is missing')
 

@@ -3,6 +3,9 @@ import type { RateName } from '../config/rates.ts'
 import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { addressHolder } from '../lib/address.ts'
+import { sha256 } from '../lib/secret.ts'
+import type { Client } from '../storage/clients.ts'
+import type { PageRefusal } from './page-refusal.ts'
 
 type Counting = Pick<Gateway, 'rates' | 'clock'>
 
@@ -23,12 +26,14 @@ export function countRequest(gateway: Counting, ...counted: readonly Counted[]):
 
 /** Seconds until there is something left of all of these rates; 0: they have counted one. */
 export function secondsToWait({ rates, clock }: Counting, counted: readonly Counted[]): number {
-  for (const [rate, key = ''] of counted) {
-    const wait = rates[rate].take(key, clock())
-    if (wait > 0) return wait
-  }
-  return 0
+  const now = clock()
+  const isRefused = counted.some(([rate, key = '']) => rates[rate].take(short(key), now) > 0)
+  // The one that refused may have something again before one that has just counted its last.
+  return isRefused ? Math.max(...counted.map(([rate, key = '']) => rates[rate].wait(short(key), now))) : 0
 }
+
+/** What is remembered must not be as long as a client's document has a URL. */
+const short = (key: string) => (key.length > 64 ? sha256(key) : key)
 
 /**
  * The code is one that MCP clients take for passing: at `invalid_client` and `invalid_grant` they throw away what
@@ -40,4 +45,19 @@ export function tooManyRequests(wait: number): OAuthError {
     headers: { 'retry-after': String(wait) },
     members: { retry_after: wait },
   })
+}
+
+/** Anybody can say the id of a public client, so each of its addresses counts for itself. */
+export function countClient(gateway: Counting, request: FastifyRequest, { id, metadata }: Client): void {
+  const isPublic = metadata.token_endpoint_auth_method === 'none'
+  countRequest(gateway, ['token_requests_per_client', isPublic ? `${id} ${holderOf(request)}` : id])
+}
+
+/**
+ * The refusal of a visit to what is not there, or not this browser's. Who goes on with such visits is told to stop;
+ * what is there is served still.
+ */
+export function strayVisit(gateway: Counting, request: FastifyRequest, refusal: PageRefusal): PageRefusal {
+  countRequest(gateway, ['unknown_visits_per_address', holderOf(request)])
+  return refusal
 }

@@ -1,5 +1,5 @@
 import { and, desc, eq, gt, isNull, lt, or, sql } from 'drizzle-orm'
-import type { NewAuditEvent } from './audit-events.ts'
+import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { recordedIn } from './recorded.ts'
@@ -26,6 +26,11 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
 
     async create(client: Client, event: NewAuditEvent): Promise<void> {
       await recorded(event, (queries) => queries.insert(table).values(client).returning({ id: table.id }))
+    },
+
+    /** A client that came by itself: it enters the record when it is first used, see `noteFirstUse`. */
+    async createUnrecorded(client: Client): Promise<void> {
+      await db.insert(table).values(client).returning({ id: table.id })
     },
 
     /** Registers a client by a token that allows it, which is spent by it; false where it is spent or ended already. */
@@ -62,10 +67,13 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
       )
     },
 
-    /** Writes a client as its document says it is now. Whether an administrator disabled it stays as it was. */
-    async saveDocument(client: Client, event: NewAuditEvent): Promise<Client> {
+    /**
+     * Writes a client as its document says it is now. Whether an administrator disabled it stays as it was. Without an
+     * event it is not recorded: one that nobody uses may change as often as its host likes.
+     */
+    async saveDocument(client: Client, event: NewAuditEvent | undefined): Promise<Client> {
       const { metadata, freshUntil } = client
-      const [saved] = await recorded(event, (queries) =>
+      const write = (queries: Queries) =>
         queries
           .insert(table)
           .values(client)
@@ -73,8 +81,8 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
             target: table.id,
             set: { metadata, freshUntil, expiresAt: noSooner(client) },
           })
-          .returning(),
-      )
+          .returning()
+      const [saved] = event ? await recorded(event, write) : await write(db)
       if (!saved) throw new Error('an upsert returned no row')
       return saved
     },
@@ -91,14 +99,14 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
 
     /**
      * A client replaces what it registered, and the token it does so with; nothing where that is its token no more.
-     * People's yeses were to what it was before.
+     * People's yeses were to what it was before. Without an event it is not recorded.
      */
     async replaceRegistration(
       key: { id: string; registrationTokenHash: string },
       change: Pick<Client, 'metadata' | 'secretHash' | 'registrationTokenHash'>,
-      event: NewAuditEvent,
+      event: NewAuditEvent | undefined,
     ): Promise<Client | undefined> {
-      const { consents, auditEvents } = tables
+      const { consents } = tables
       const replaced = await batch((queries) => ({
         guard: queries
           .update(table)
@@ -107,13 +115,29 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
           .returning(),
         writes: [
           queries.delete(consents).where(eq(consents.clientId, key.id)).returning({ at: consents.grantedAt }),
-          queries.insert(auditEvents).values(event).returning({ id: auditEvents.id }),
+          ...(event ? [recordEvent(queries, tables, event)] : []),
         ],
       }))
       return replaced?.guard[0]
     },
 
-    /** Records a use, at most once an hour; a registration in use lives on until `expiresAt`. */
+    /** The first use of a client, once, with what the record says of it. */
+    async noteFirstUse(
+      id: string,
+      now: number,
+      expiresAt: number | null,
+      event: NewAuditEvent,
+    ): Promise<void> {
+      await recorded(event, (queries) =>
+        queries
+          .update(table)
+          .set({ lastUsedAt: now, expiresAt })
+          .where(and(eq(table.id, id), isNull(table.lastUsedAt)))
+          .returning({ id: table.id }),
+      )
+    },
+
+    /** Notes a use, at most once an hour; a registration in use lives on until `expiresAt`. */
     async touch(id: string, now: number, expiresAt: number | null): Promise<void> {
       await db
         .update(table)

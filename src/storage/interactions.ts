@@ -22,6 +22,8 @@ export type InteractionChange = Partial<
   >
 >
 
+export type UnderWay = { all: number; ofClient: number; nextEnds: number; nextOfClientEnds: number }
+
 /** Authorization requests and connect links under way, each bound to one browser. */
 export function interactions(db: Queries, { interactions: table }: Tables) {
   const underWay = (now: number) => and(isNull(table.completedAt), gt(table.expiresAt, now))
@@ -36,6 +38,22 @@ export function interactions(db: Queries, { interactions: table }: Tables) {
         .from(table)
         .where(and(eq(table.id, id), underWay(now)))
       return interaction
+    },
+
+    /** How many are under way, of everybody and of one client, and when the next of each ends by itself. */
+    async countUnderWay(clientId: string, now: number): Promise<UnderWay> {
+      const { expiresAt } = table
+      const isTheirs = eq(table.clientId, clientId)
+      const [counted] = await db
+        .select({
+          all: sql<number>`count(*)`.mapWith(Number),
+          ofClient: sql<number>`count(case when ${isTheirs} then 1 end)`.mapWith(Number),
+          nextEnds: sql<number>`min(${expiresAt})`.mapWith(Number),
+          nextOfClientEnds: sql<number>`min(case when ${isTheirs} then ${expiresAt} end)`.mapWith(Number),
+        })
+        .from(table)
+        .where(underWay(now))
+      return counted ?? { all: 0, ofClient: 0, nextEnds: 0, nextOfClientEnds: 0 }
     },
 
     async findByState(legStateHash: string, now: number): Promise<Interaction | undefined> {

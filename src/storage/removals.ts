@@ -127,14 +127,14 @@ export function removals(batch: Batch, tables: Tables) {
       return removed && removedOf(removed.rows[0])
     },
 
-    /** With its interactions, consents and grants. */
-    async client(id: string, now: number, event: NewAuditEvent): Promise<Removed | undefined> {
+    /** With its interactions, consents and grants. Without an event it is not recorded. */
+    async client(id: string, now: number, event: NewAuditEvent | undefined): Promise<Removed | undefined> {
       const removed = await batch((queries) => ({
         guard: queries.update(clients).set({ enabled: false }).where(eq(clients.id, id)).returning(),
         writes: [
           countSessions(queries, eq(grants.clientId, id), now),
           queries.delete(clients).where(eq(clients.id, id)).returning({ id: clients.id }),
-          recordEvent(queries, tables, event),
+          ...(event ? [recordEvent(queries, tables, event)] : []),
         ],
       }))
       return removed && removedOf(removed.rows[0])

@@ -1,4 +1,4 @@
-import { isNotNull } from 'drizzle-orm'
+import { isNotNull, isNull } from 'drizzle-orm'
 import type { Dialect } from './dialect.ts'
 import type {
   AdministratorRole,
@@ -48,6 +48,8 @@ export function defineTables({
       registrationTokenHash: text('registration_token_hash'),
       trusted: boolean('trusted').notNull(),
       enabled: boolean('enabled').notNull(),
+      /** Whether an administrator had a part in its being here: with a token that let it register, or by hand. */
+      invited: boolean('invited').notNull(),
       createdAt: integer('created_at').notNull(),
       lastUsedAt: integer('last_used_at'),
       /** Until when its metadata document counts as it was fetched; absent for clients that have none. */
@@ -55,7 +57,10 @@ export function defineTables({
       /** Read as: gone after this, unless used before. Absent for clients that do not expire. */
       expiresAt: integer('expires_at'),
     },
-    (t) => [index('clients_expires_at').on(t.expiresAt)],
+    (t) => [
+      index('clients_expires_at').on(t.expiresAt),
+      index('clients_unused').on(t.origin, t.invited, t.createdAt).where(isNull(t.lastUsedAt)),
+    ],
   )
 
   const providers = table('providers', {
@@ -204,6 +209,7 @@ export function defineTables({
     (t) => [
       primaryKey({ columns: [t.subjectId, t.clientId, t.redirectUri, t.resourceId] }),
       index('consents_client').on(t.clientId),
+      index('consents_resource').on(t.resourceId),
     ],
   )
 
@@ -240,7 +246,10 @@ export function defineTables({
     (t) => [
       uniqueIndex('interactions_leg_state').on(t.legStateHash),
       index('interactions_client').on(t.clientId),
-      index('interactions_expires_at').on(t.expiresAt),
+      index('interactions_resource').on(t.resourceId),
+      index('interactions_subject').on(t.subjectId).where(isNotNull(t.subjectId)),
+      // Covers what each authorization request has counted before it may begin.
+      index('interactions_under_way').on(t.expiresAt, t.completedAt, t.clientId),
     ],
   )
 

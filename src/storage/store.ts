@@ -19,6 +19,7 @@ import { resources } from './resources.ts'
 import type { Tables } from './schema.ts'
 import { signingKeys } from './signing-keys.ts'
 import { subjects } from './subjects.ts'
+import { unusedClients } from './unused-clients.ts'
 import { usedAssertions } from './used-assertions.ts'
 
 /**
@@ -46,6 +47,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     resources: resources(db, tables, batch),
     signingKeys: signingKeys(db, tables, batch),
     subjects: subjects(db, tables, batch),
+    unusedClients: unusedClients(db, tables),
     usedAssertions: usedAssertions(db, tables),
   }
 }

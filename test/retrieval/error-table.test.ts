@@ -103,6 +103,7 @@ const rows: Row[] = [
       const { rates } = house.gateway.running().gateway
       const counted = rates.retrievals_per_resource
       rates.retrievals_per_resource = {
+        ...counted,
         take: (key, now) => (key === made.room.id ? 7 : counted.take(key, now)),
       }
       return made

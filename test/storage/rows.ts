@@ -18,6 +18,7 @@ export const client = (id: string, row: Partial<Row<'clients'>> = {}): Row<'clie
   registrationTokenHash: null,
   trusted: false,
   enabled: true,
+  invited: false,
   createdAt: 0,
   lastUsedAt: null,
   freshUntil: null,

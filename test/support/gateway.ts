@@ -113,6 +113,12 @@ function roomy(file: unknown): unknown {
     failed_authentications_per_address: 10_000,
     failed_authentications_per_caller: 10_000,
     token_requests_per_client: 10_000,
+    registration_changes_per_client: 10_000,
+    registration_changes: 10_000,
+    visits_per_interaction: 10_000,
+    visits_per_connect_link: 10_000,
+    unknown_visits_per_address: 10_000,
+    callbacks_per_provider: 10_000,
     unknown_sessions_per_resource: 10_000,
   }
   return { ...file, limits: { ...limits, ...('limits' in file ? Object(file.limits) : {}) } }

@@ -74,6 +74,7 @@ function newClient(registration: PreRegistration, now: number): { client: Client
     ...registration,
     secretHash: secret === undefined ? null : sha256(secret),
     createdAt: now,
+    invited: true,
     lastUsedAt: null,
     registrationTokenHash: null,
     freshUntil: null,

@@ -5,7 +5,10 @@ import { findBrowserSession } from '../../http/browser-session.ts'
 import { isOfBrowser } from '../../http/cookies.ts'
 import { rawQuery } from '../../http/form-body.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
+import { countRequest, secondsToWait, strayVisit, tooManyRequests } from '../../http/rates.ts'
+import { returningGuest } from '../../http/reserve.ts'
 import { sha256 } from '../../lib/secret.ts'
+import type { BrowserSession } from '../../storage/browser-sessions.ts'
 import type { Interaction } from '../../storage/interactions.ts'
 import { checkCallback } from '../../upstream/callback.ts'
 import { type Arrival, fail, finishConnect, finishSignIn, type Return } from './arrival.ts'
@@ -31,6 +34,8 @@ export async function receiveCallback(
     request.log.warn({ provider: providerId, reason: check.reason }, 'callback refused')
     throw new PageRefusal(400, { kind: 'provider trouble', providerName: provider.name })
   }
+  const session = await findBrowserSession(gateway, request)
+  if (check.outcome !== 'error') countTrip(gateway, request, provider.id, session)
 
   const secrets = await openLegSecrets(gateway, interaction)
   const taken = await gateway.store.interactions.advance(
@@ -39,7 +44,7 @@ export async function receiveCallback(
     gateway.clock(),
   )
   if (!taken) throw new PageRefusal(400, { kind: 'already used' })
-  const plan = await loadPlan(gateway, taken, await findBrowserSession(gateway, request))
+  const plan = await loadPlan(gateway, taken, session)
   const back: Return = { plan, provider, leg: interaction.leg }
   if (check.outcome === 'error') return await fail(gateway, request, reply, back, check.failure)
 
@@ -62,6 +67,23 @@ export async function receiveCallback(
     : await finishConnect(gateway, reply, arrival)
 }
 
+/**
+ * Each callback is asked about at the provider, and anybody can make one up once they have begun: that must not use up
+ * what the provider allows this gateway. Before the state is taken, so that the same address may be opened again.
+ */
+function countTrip(
+  gateway: Gateway,
+  request: FastifyRequest,
+  provider: string,
+  session: BrowserSession | undefined,
+): void {
+  const wait = secondsToWait(gateway, [['callbacks_per_provider', provider]])
+  if (wait === 0) return
+  const isReturning = returningGuest(gateway, request, session) !== undefined
+  if (!isReturning) throw tooManyRequests(wait)
+  countRequest(gateway, ['callbacks_per_provider', `${provider} returning`])
+}
+
 /** The provider took its time: what is kept now is kept for who and what is there now. */
 async function lookAgain(gateway: Gateway, request: FastifyRequest, before: Return): Promise<Return> {
   const session = await findBrowserSession(gateway, request)
@@ -82,13 +104,13 @@ async function boundInteraction(
   providerId: string,
 ): Promise<Interaction> {
   const [state, ...more] = query.getAll('state')
-  if (state === undefined || more.length > 0) throw new PageRefusal(400, { kind: 'bad request' })
+  const stray = (status: number, kind: 'bad request' | 'expired' | 'another browser') =>
+    strayVisit(gateway, request, new PageRefusal(status, { kind }))
+  if (state === undefined || more.length > 0) throw stray(400, 'bad request')
   const interaction = await gateway.store.interactions.findByState(sha256(state), gateway.clock())
-  if (!interaction) throw new PageRefusal(400, { kind: 'expired' })
+  if (!interaction) throw stray(400, 'expired')
   // Whoever was sent a copied link has another browser, and must not end this flow for the person either.
-  if (!isOfBrowser(gateway.config, request, interaction)) {
-    throw new PageRefusal(403, { kind: 'another browser' })
-  }
+  if (!isOfBrowser(gateway.config, request, interaction)) throw stray(403, 'another browser')
   if (interaction.leg?.provider !== providerId) throw new PageRefusal(400, { kind: 'bad request' })
   return interaction
 }

@@ -4,6 +4,7 @@ import { grantStanding } from '../../grants/standing.ts'
 import { findBrowserSession } from '../../http/browser-session.ts'
 import { bindBrowser } from '../../http/cookies.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
+import { countRequest, strayVisit } from '../../http/rates.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
 import type { Parameters } from '../../lib/parameters.ts'
 import { sha256 } from '../../lib/secret.ts'
@@ -33,7 +34,7 @@ export async function showConnectLink(
   reply: FastifyReply,
   ticket: string,
 ): Promise<FastifyReply> {
-  const { link, grant, resource, provider, connections } = await openLink(gateway, ticket)
+  const { link, grant, resource, provider, connections } = await openLink(gateway, request, ticket)
   const account = connections.find(({ accountId }) => accountId === link.accountId)?.accountLabel
   const session = await findBrowserSession(gateway, request)
   const isTheirs = session?.subjectId === grant.subjectId
@@ -61,7 +62,7 @@ export async function followConnectLink(
   ticket: string,
   form: Parameters,
 ): Promise<FastifyReply> {
-  const { link, grant, resource, provider } = await openLink(gateway, ticket)
+  const { link, grant, resource, provider } = await openLink(gateway, request, ticket)
   const decision = form.values.get('decision')
   if (decision === 'not-now') return sendPage(reply, unchanged(gateway, provider, resource))
   if (decision !== 'continue') throw new PageRefusal(400, { kind: 'bad request' })
@@ -92,10 +93,11 @@ export async function followConnectLink(
   return seeOther(reply, interactionUrl(gateway, id))
 }
 
-async function openLink(gateway: Gateway, ticket: string): Promise<OpenLink> {
+async function openLink(gateway: Gateway, request: FastifyRequest, ticket: string): Promise<OpenLink> {
   const now = gateway.clock()
   const link = await gateway.store.connectLinks.find(sha256(ticket))
-  if (!link) throw new PageRefusal(404, { kind: 'not found' })
+  if (!link) throw strayVisit(gateway, request, new PageRefusal(404, { kind: 'not found' }))
+  countRequest(gateway, ['visits_per_connect_link', link.ticketHash])
   if (link.status !== 'pending') throw new PageRefusal(410, { kind: 'already used' })
   if (link.expiresAt <= now) throw new PageRefusal(410, { kind: 'expired' })
   const grant = await gateway.store.grants.find(link.grantId)

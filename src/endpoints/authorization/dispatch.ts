@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
 import { findBrowserSession } from '../../http/browser-session.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
+import { holderOf } from '../../http/rates.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
 import type { Leg } from '../../storage/documents.ts'
 import type { Interaction } from '../../storage/interactions.ts'
@@ -40,6 +41,7 @@ export async function dispatch(
     case 'connect':
       return await goUpstream(gateway, reply, plan, step)
     case 'respond':
+      gateway.returning.note(holderOf(request))
       return await respond(gateway, reply, plan)
   }
 }

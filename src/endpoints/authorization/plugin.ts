@@ -4,7 +4,8 @@ import { findBrowserSession } from '../../http/browser-session.ts'
 import { bindBrowser, isOfBrowser } from '../../http/cookies.ts'
 import { acceptFormsOnly, formAsQuery, formOf, queryOf } from '../../http/form-body.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
-import { countRequest, holderOf } from '../../http/rates.ts'
+import { countRequest, holderOf, secondsToWait, strayVisit } from '../../http/rates.ts'
+import { createReserve } from '../../http/reserve.ts'
 import { requireSameOrigin } from '../../http/same-origin.ts'
 import { seeOther } from '../../http/send-page.ts'
 import type { Parameters } from '../../lib/parameters.ts'
@@ -67,13 +68,17 @@ async function begin(
   reply: FastifyReply,
   parameters: Parameters,
 ): Promise<FastifyReply> {
-  // Before anything is looked up, or fetched because the request names it.
-  countRequest(gateway, ['authorizations_per_address', holderOf(request)])
-  const checked = await checkRequest(gateway, parameters, await findBrowserSession(gateway, request))
-  countRequest(gateway, ['authorizations_per_client', checked.client.id], ['authorizations'])
+  const session = await findBrowserSession(gateway, request)
+  const admit = createReserve(gateway, request, session)
+  // Before anything is fetched because the request names it.
+  admit(secondsToWait(gateway, [['authorizations_per_address', holderOf(request)]]))
+  const checked = await checkRequest(gateway, parameters, session)
+  const { client } = checked
+  admit(secondsToWait(gateway, [['authorizations_per_client', client.id], ['authorizations']]))
+  admit(await secondsToEnd(gateway, client.id))
   const id = await beginInteraction(gateway, {
     browserHash: bindBrowser(gateway.config, request, reply),
-    clientId: checked.client.id,
+    clientId: client.id,
     resourceId: checked.resource?.id ?? null,
     request: checked.request,
     consent: null,
@@ -81,12 +86,21 @@ async function begin(
   return seeOther(reply, interactionUrl(gateway, id))
 }
 
+/** Seconds until one ends of those under way, where there are as many as there may be. */
+async function secondsToEnd({ store, clock, config }: Gateway, clientId: string): Promise<number> {
+  const now = clock()
+  const { authorizations_under_way: most, authorizations_under_way_per_client: mostOfClient } = config.limits
+  const { all, ofClient, nextEnds, nextOfClientEnds } = await store.interactions.countUnderWay(clientId, now)
+  return Math.max(all < most ? 0 : nextEnds - now, ofClient < mostOfClient ? 0 : nextOfClientEnds - now)
+}
+
 /** An interaction goes on in the browser it began in and in no other (promise 2). */
 async function boundInteraction(gateway: Gateway, request: FastifyRequest, id: string): Promise<Interaction> {
   const interaction = await gateway.store.interactions.find(id, gateway.clock())
-  if (!interaction) throw new PageRefusal(400, { kind: 'expired' })
+  if (!interaction) throw strayVisit(gateway, request, new PageRefusal(400, { kind: 'expired' }))
   if (!isOfBrowser(gateway.config, request, interaction)) {
-    throw new PageRefusal(403, { kind: 'another browser' })
+    throw strayVisit(gateway, request, new PageRefusal(403, { kind: 'another browser' }))
   }
+  countRequest(gateway, ['visits_per_interaction', id])
   return interaction
 }

@@ -1,11 +1,12 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { auditEvent } from '../../audit/event.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { authenticateCaller, type Caller, callerParameters } from '../../http/callers.ts'
 import { allowAnyOrigin } from '../../http/cors.ts'
 import { acceptFormsOnly, formOf, refuseFaults } from '../../http/form-body.ts'
 import { answerOAuthError, asOAuthError } from '../../http/oauth-errors.ts'
-import { countRequest, holderOf } from '../../http/rates.ts'
+import { countClient, countRequest } from '../../http/rates.ts'
 import { type Parameters, readParameters } from '../../lib/parameters.ts'
 import { authorizationCode } from './authorization-code.ts'
 import type { TokenAnswer, TokenGrant } from './grant.ts'
@@ -54,15 +55,12 @@ function answerError(error: FastifyError | Error, request: FastifyRequest, reply
   )
 }
 
-/** Anybody can say the id of a public client, so each of its addresses counts for itself. */
 function countTokenRequest(gateway: Gateway, request: FastifyRequest, caller: Caller): void {
   if (caller.kind === 'resource') {
     countRequest(gateway, ['retrievals_per_resource', caller.resource.id])
     return
   }
-  const { id, metadata } = caller.client
-  const isPublic = metadata.token_endpoint_auth_method === 'none'
-  countRequest(gateway, ['token_requests_per_client', isPublic ? `${id} ${holderOf(request)}` : id])
+  countClient(gateway, request, caller.client)
 }
 
 async function answerFor(gateway: Gateway, caller: Caller, form: Parameters): Promise<TokenAnswer> {
@@ -89,10 +87,17 @@ function refuse(type: string): never {
     : new OAuthError('unsupported_grant_type', 'This grant type is not supported')
 }
 
-/** A registration that works lives on; only a proven use counts, or anybody could keep any client alive. */
+/**
+ * A registration that works lives on; only a proven use counts, or anybody could keep any client alive. One that came
+ * by itself enters the record here, or anybody could fill that.
+ */
 async function noteUse({ config, clock, store }: Gateway, caller: Caller): Promise<void> {
   if (caller.kind !== 'client') return
-  const { id, expiresAt } = caller.client
+  const { id, metadata, invited, createdAt, lastUsedAt } = caller.client
   const now = clock()
-  await store.clients.touch(id, now, expiresAt === null ? null : now + config.lifetimes.idle_client)
+  const expiresAt = caller.client.expiresAt === null ? null : now + config.lifetimes.idle_client
+  if (lastUsedAt !== null || invited) return await store.clients.touch(id, now, expiresAt)
+  const facts = { actor: `client:${id}`, clientId: id, detail: { after: metadata, since: createdAt } }
+  const event = auditEvent(now, { event: 'client.registered', ...facts })
+  await store.clients.noteFirstUse(id, now, expiresAt, event)
 }

@@ -1,0 +1,89 @@
+import { and, asc, eq, gt, inArray, isNull, lte, notExists, sql } from 'drizzle-orm'
+import type { Client } from './clients.ts'
+import type { Queries } from './dialect.ts'
+import type { Tables } from './schema.ts'
+
+/** How many unused clients of one origin there may be, and since when one is too young to be displaced. */
+export type UnusedBound = {
+  origin: Extract<Client['origin'], 'dynamic' | 'document'>
+  limit: number
+  protectedSince: number
+}
+
+export type Room =
+  | { readonly outcome: 'there is' }
+  /** Nothing may be displaced; the next that grows old enough was created then, if there is one. */
+  | { readonly outcome: 'none'; readonly oldestProtected: number | undefined }
+
+/** Clients that came by themselves and never got a token: what anybody may send, so that it has a bound. */
+export function unusedClients(db: Queries, tables: Tables) {
+  const { clients, consents, grants, interactions } = tables
+
+  const isUnused = ({ origin }: Pick<UnusedBound, 'origin'>) =>
+    and(eq(clients.origin, origin), eq(clients.invited, false), isNull(clients.lastUsedAt))
+
+  /** Nobody said yes to it, and nobody is about to. */
+  const isDisplaceable = (bound: UnusedBound, now: number) =>
+    and(
+      isUnused(bound),
+      lte(clients.createdAt, bound.protectedSince),
+      notExists(db.select({ id: consents.clientId }).from(consents).where(eq(consents.clientId, clients.id))),
+      notExists(db.select({ id: grants.id }).from(grants).where(eq(grants.clientId, clients.id))),
+      notExists(
+        db
+          .select({ id: interactions.id })
+          .from(interactions)
+          .where(
+            and(
+              eq(interactions.clientId, clients.id),
+              isNull(interactions.completedAt),
+              gt(interactions.expiresAt, now),
+            ),
+          ),
+      ),
+    )
+
+  async function displaceOldest(bound: UnusedBound, count: number, now: number): Promise<number> {
+    const oldest = db
+      .select({ id: clients.id })
+      .from(clients)
+      .where(isDisplaceable(bound, now))
+      .orderBy(asc(clients.createdAt))
+      .limit(count)
+    const displaced = await db
+      .delete(clients)
+      // Said twice: between finding a row and locking it, PostgreSQL may see it come into use.
+      .where(and(inArray(clients.id, oldest), isUnused(bound)))
+      .returning({ id: clients.id })
+    return displaced.length
+  }
+
+  return {
+    /** Before one more is stored: where there are as many as there may be, the oldest that nobody needs go. */
+    async makeRoom(bound: UnusedBound, now: number): Promise<Room> {
+      const [stored] = await db
+        .select({
+          count: sql<number>`count(*)`.mapWith(Number),
+          oldest: sql<number | null>`min(${clients.createdAt})`,
+        })
+        .from(clients)
+        .where(isUnused(bound))
+      const surplus = (stored?.count ?? 0) + 1 - bound.limit
+      if (surplus <= 0) return { outcome: 'there is' }
+      // A hundredth at once, so that a flood pays for the search once in as many registrations.
+      const wanted = Math.min(surplus - 1 + Math.ceil(bound.limit / 100), mostAtOnce)
+      const mayGo = Number(stored?.oldest) <= bound.protectedSince
+      if (mayGo && (await displaceOldest(bound, wanted, now)) > 0) return { outcome: 'there is' }
+      const [next] = await db
+        .select({ createdAt: clients.createdAt })
+        .from(clients)
+        .where(and(isUnused(bound), gt(clients.createdAt, bound.protectedSince)))
+        .orderBy(asc(clients.createdAt))
+        .limit(1)
+      return { outcome: 'none', oldestProtected: next?.createdAt }
+    },
+  }
+}
+
+/** Rows that one statement takes, so that it never holds up the requests beside it for long. */
+const mostAtOnce = 1_000
