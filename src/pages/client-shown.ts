@@ -1,5 +1,7 @@
-import { displayHost, displayText } from '../lib/display-text.ts'
+import { displayText } from '../lib/display-text.ts'
 import { type Html, html } from '../lib/html.ts'
+import { exactHost, fact } from './fact.ts'
+import { type McpServerShown, mcpServerFact } from './mcp-server-shown.ts'
 
 /** Where the browser is sent back to, as people must see it before they say yes. */
 export type RedirectShown =
@@ -21,16 +23,26 @@ export type ClientShown = {
 
 /** The client's name in quotation marks, neutralised; words for it if it has none. Written to begin a sentence. */
 export function clientName(client: ClientShown): Html {
-  const name = displayText(client.name ?? '', 60)
-  return name === '' ? html`A client without a name` : html`“<bdi>${name}</bdi>”`
+  return quotedName(client) ?? html`A client without a name`
 }
 
-/** Who asks, what stands behind the name, and where the answer goes. */
-export function clientFacts(client: ClientShown): Html {
+/** The same in the middle of a sentence, once it is clear which client that is. */
+export function thisClient(client: ClientShown): Html {
+  return quotedName(client) ?? html`this client`
+}
+
+function quotedName(client: ClientShown): Html | undefined {
+  const name = displayText(client.name ?? '', 60)
+  return name === '' ? undefined : html`“<bdi>${name}</bdi>”`
+}
+
+/** Who asks and what stands behind the name, what for, and where the answer goes. */
+export function clientFacts(client: ClientShown, server: McpServerShown | undefined): Html {
   return html`<dl class="facts">
-<div><dt>Who asks</dt><dd><strong>${clientName(client)}</strong> ${assurance(client)}</dd></div>
-${client.assured === 'unverified' && client.host !== undefined ? html`<div><dt>Says it is from</dt><dd><span class="exact">${displayHost(client.host)}</span></dd></div>` : undefined}
-<div><dt>Sends you back to</dt><dd>${redirectPlace(client.redirect)}</dd></div>
+${fact('Who asks', html`<strong>${clientName(client)}</strong> ${assurance(client)}`)}
+${client.assured === 'unverified' && client.host !== undefined ? fact('Says it is from', exactHost(client.host)) : undefined}
+${server === undefined ? undefined : fact('To use', mcpServerFact(server))}
+${fact('Sends you back to', redirectPlace(client.redirect))}
 </dl>
 ${redirectWarning(client)}`
 }
@@ -40,7 +52,7 @@ function assurance(client: ClientShown): Html {
     case 'registered by the administrator':
       return html`<span class="note">Registered here by the administrator</span>`
     case 'published at its host':
-      return html`<span class="note">Published by <span class="exact">${displayHost(client.host ?? '')}</span></span>`
+      return html`<span class="note">Published by ${exactHost(client.host ?? '')}</span>`
     case 'unverified':
       return html`<span class="note caution">Not verified: it chose this name itself</span>`
   }
@@ -49,11 +61,11 @@ function assurance(client: ClientShown): Html {
 function redirectPlace(redirect: RedirectShown): Html {
   switch (redirect.kind) {
     case 'web':
-      return html`<span class="exact">${displayHost(redirect.host)}</span>`
+      return exactHost(redirect.host)
     case 'loopback':
-      return html`A program on this computer <span class="exact">${displayHost(redirect.host)}</span>`
+      return html`A program on this computer ${exactHost(redirect.host)}`
     case 'app':
-      return html`An app on this device <span class="exact">${displayHost(redirect.scheme)}:</span>`
+      return html`An app on this device ${exactHost(`${redirect.scheme}:`)}`
   }
 }
 

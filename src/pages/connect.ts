@@ -1,8 +1,9 @@
-import { displayExact, displayText } from '../lib/display-text.ts'
+import { displayText } from '../lib/display-text.ts'
 import { type Html, html } from '../lib/html.ts'
+import { fact } from './fact.ts'
 import { type FormProps, form } from './form.ts'
 import { layout } from './layout.ts'
-import { type McpServerShown, mcpServerName } from './mcp-server-shown.ts'
+import { type McpServerShown, mcpServerFact, mcpServerName } from './mcp-server-shown.ts'
 import { type RightsShown, rightsPart } from './rights.ts'
 
 export type ConnectReason = 'not connected' | 'needs signing in again' | 'more rights' | 'another account'
@@ -24,13 +25,13 @@ export function connectPage(props: ConnectProps): Html {
   const provider = displayText(props.provider.name, 60)
   const server = mcpServerName(props.mcpServer)
   return layout(
-    { title: `Connect ${provider}`, issuerHost: props.issuerHost },
+    { title: heading(props.reason, provider), issuerHost: props.issuerHost },
     html`<h1>${heading(props.reason, provider)}</h1>
 <p class="lead">${why(props, provider)}</p>
 <dl class="facts">
-<div><dt>Asked by</dt><dd><strong>${server}</strong> <span class="exact">${displayExact(props.mcpServer.uri)}</span></dd></div>
-${props.person === undefined ? undefined : html`<div><dt>For</dt><dd><bdi>${displayText(props.person.label)}</bdi></dd></div>`}
-${props.account === undefined ? undefined : html`<div><dt>${provider} account</dt><dd><bdi>${displayText(props.account)}</bdi></dd></div>`}
+${fact('Asked by', mcpServerFact(props.mcpServer))}
+${props.person === undefined ? undefined : fact('For', html`<bdi>${displayText(props.person.label)}</bdi>`)}
+${props.account === undefined ? undefined : fact(`${provider} account`, html`<bdi>${displayText(props.account)}</bdi>`)}
 </dl>
 <p class="warning"><strong>Did your own MCP client show you this link?</strong> If somebody sent it to you, choose Not now: they would get to use your account.</p>
 ${form(

@@ -1,6 +1,6 @@
-import { displayExact, displayText } from '../lib/display-text.ts'
+import { displayText } from '../lib/display-text.ts'
 import { type Html, html } from '../lib/html.ts'
-import { type ClientShown, clientFacts, clientName } from './client-shown.ts'
+import { type ClientShown, clientFacts, clientName, thisClient } from './client-shown.ts'
 import { type FormProps, form } from './form.ts'
 import { layout } from './layout.ts'
 import { type McpServerShown, mcpServerName } from './mcp-server-shown.ts'
@@ -42,7 +42,7 @@ export function consentPage(props: ConsentProps): Html {
     { title: 'Allow access?', issuerHost: props.issuerHost },
     html`<h1>${question(props)}</h1>
 ${person(props)}
-${clientFacts(props.client)}
+${clientFacts(props.client, props.mcpServer)}
 ${form(
   props,
   html`${serverPart(props)}
@@ -75,8 +75,7 @@ function serverPart(props: ConsentProps): Html | undefined {
   if (props.mcpServer === undefined) return undefined
   const scopes = props.scopes.map((scope) => entry(scope.sentence, [scope.id]))
   return html`<section>
-<h2>At ${mcpServerName(props.mcpServer)}, it could</h2>
-<p class="exact small">${displayExact(props.mcpServer.uri)}</p>
+<h2>At ${mcpServerName(props.mcpServer)}, ${thisClient(props.client)} could</h2>
 <ul class="rights" role="list">${scopes.length === 0 ? entry('Use this MCP server', []) : scopes}</ul>
 </section>`
 }

@@ -141,7 +141,7 @@ export function errorText(error: PageError): ErrorText {
     case 'our fault':
       return {
         title: 'Something went wrong on our side',
-        message: 'You have done nothing wrong.',
+        message: 'We could not finish, and the fault is ours. You have done nothing wrong.',
         whatToDo:
           'Start again from your MCP client. If it happens again, tell the administrator the number on this ticket.',
       }

@@ -1,6 +1,7 @@
 import { displayExact, displayText } from '../lib/display-text.ts'
 import { type Html, html } from '../lib/html.ts'
 import { layout } from './layout.ts'
+import { technical } from './technical.ts'
 
 /** What went wrong, in words for the person; `error-text.ts` has them for all we know of. */
 export type ErrorText = { title: string; message: string; whatToDo: string }
@@ -23,18 +24,6 @@ export function errorPage(props: ErrorProps): Html {
 <p class="lead">${displayText(props.message, 600)}</p>
 <h2>What you can do</h2>
 <p>${displayText(props.whatToDo, 600)}</p>
-${technical(props)}`,
+${technical({ Code: displayExact(props.code ?? '', 64), Detail: displayText(props.detail ?? '', 300) })}`,
   )
-}
-
-function technical(props: ErrorProps): Html | undefined {
-  if (props.code === undefined && props.detail === undefined) return undefined
-  return html`<dl class="technical">
-${row('Code', displayExact(props.code ?? '', 64))}
-${row('Detail', displayText(props.detail ?? '', 300))}
-</dl>`
-}
-
-function row(term: string, value: string): Html | undefined {
-  return value === '' ? undefined : html`<div><dt>${term}</dt><dd>${value}</dd></div>`
 }

@@ -11,7 +11,7 @@ export type LayoutProps = {
   ticketNumber?: string
 }
 
-/** The one frame of every page: a coat-check ticket, whose stub says whose cloakroom this is. */
+/** The one frame of every page: a coat-check ticket, whose stub says whose cloakroom this is, and what it is for. */
 export function layout(props: LayoutProps, content: Html): Html {
   return html`<!doctype html>
 <html lang="en">
@@ -27,14 +27,17 @@ export function layout(props: LayoutProps, content: Html): Html {
 <body>
 <div class="ticket">
 <header class="stub">
+<div class="house">
 <p class="brand">${hanger}<span>Coatcheck</span></p>
 <p class="place">${displayHost(props.issuerHost)}</p>
+</div>
 ${props.ticketNumber === undefined ? undefined : html`<p class="number">Number ${displayExact(props.ticketNumber, 64)}</p>`}
 </header>
 <main class="slip">
 ${content}
 </main>
 </div>
+<footer class="small-print"><p>Coatcheck signs you in to MCP servers and keeps the keys to your accounts, so that no MCP client ever holds one.</p></footer>
 </body>
 </html>
 `

@@ -21,7 +21,6 @@ export const style = html`
   --warning: #fcf0d4;
   --warning-ink: #50330a;
   --shade: rgb(20 40 32 / .18);
-  --notch: .6rem;
   --serif: "Iowan Old Style", "Palatino Linotype", Palatino, "Book Antiqua", Georgia, serif;
   --mono: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace;
 }
@@ -36,7 +35,7 @@ export const style = html`
     --deed: #97d6ba;
     --deed-ink: #0b1f17;
     --deed-hover: #b4e6cf;
-  --edge: #64806f;
+    --edge: #64806f;
     --hover: #222e29;
     --focus: #f5b95f;
     --caution: #f0bd76;
@@ -58,47 +57,44 @@ body {
   padding: 1rem .75rem 2rem;
   background: var(--wall);
   color: var(--ink);
-  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif;
+  font: 1rem/1.5 -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif;
   overflow-wrap: anywhere;
 }
 
 .ticket { filter: drop-shadow(0 1px 1px var(--shade)) drop-shadow(0 6px 14px var(--shade)); }
-.stub, .slip { position: relative; mask-composite: intersect; }
+.stub, .slip {
+  mask: radial-gradient(circle at var(--notch), #0000 .6rem, #000 calc(.6rem + .5px)),
+    radial-gradient(circle at var(--other-notch), #0000 .6rem, #000 calc(.6rem + .5px)),
+    radial-gradient(circle at var(--hole), #0000 2px, #000 2.5px) 0 0 / var(--hole-every) round;
+  mask-composite: intersect;
+}
 .stub {
-  display: flex;
-  align-items: center;
-  justify-content: space-between;
-  flex-wrap: wrap;
-  gap: .1rem 1rem;
+  --notch: 0 100%;
+  --other-notch: 100% 100%;
+  --hole: 50% 100%;
+  --hole-every: 10px 100%;
   padding: .9rem 1.25rem 1rem;
   border-radius: .6rem .6rem 0 0;
   background: var(--stub);
   color: var(--stub-ink);
-  mask-image: radial-gradient(circle at 0 100%, #0000 var(--notch), #000 calc(var(--notch) + .5px)),
-    radial-gradient(circle at 100% 100%, #0000 var(--notch), #000 calc(var(--notch) + .5px));
 }
 .slip {
+  --notch: 0 0;
+  --other-notch: 100% 0;
+  --hole: 50% 0;
+  --hole-every: 10px 100%;
   padding: 1.6rem 1.25rem 1.5rem;
   border-radius: 0 0 .6rem .6rem;
   background: var(--paper);
-  mask-image: radial-gradient(circle at 0 0, #0000 var(--notch), #000 calc(var(--notch) + .5px)),
-    radial-gradient(circle at 100% 0, #0000 var(--notch), #000 calc(var(--notch) + .5px));
 }
-.stub::after, .slip::before {
-  content: "";
-  position: absolute;
-  inset: auto 1.1rem 0;
-  height: 3px;
-  background: radial-gradient(circle at 50% 100%, var(--wall) 2px, #0000 2.5px) 0 0 / 10px 3px round;
-}
-.slip::before { inset: 0 1.1rem auto; background-image: radial-gradient(circle at 50% 0, var(--wall) 2px, #0000 2.5px); }
+.house { display: flex; align-items: center; justify-content: space-between; flex-wrap: wrap; gap: .1rem 1rem; }
 .stub p { margin: 0; }
 .brand { display: flex; align-items: center; gap: .6rem; font: 600 1.1rem/1.2 var(--serif); letter-spacing: .02em; }
 .hanger { width: 2.2rem; height: auto; flex: none; }
 .place, .number { font: .8rem/1.4 var(--mono); }
 
-h1 { margin: 0 0 .9rem; font: 600 1.55rem/1.22 var(--serif); text-wrap: balance; }
-h2 { margin: 1.4rem 0 .4rem; font-size: 1.05rem; line-height: 1.35; }
+h1 { margin: 0 0 .9rem; font: 500 1.65rem/1.2 var(--serif); text-wrap: balance; }
+h2 { margin: 1.4rem 0 .4rem; font-size: 1.05rem; line-height: 1.35; text-wrap: balance; }
 p { margin: 0 0 .9rem; }
 section > h2 { margin-top: 0; }
 section { margin: 1.4rem 0 0; padding: 1.2rem 0 0; border-top: 1px dashed var(--line); }
@@ -108,29 +104,31 @@ a { color: inherit; text-underline-offset: .15em; }
 .small, .note { font-size: .875rem; color: var(--soft); }
 .caution { color: var(--caution); }
 .exact, code { font-family: var(--mono); font-size: .86em; }
+.small-print { margin: 1.2rem 0 0; padding: 0 1.25rem; font-size: .8125rem; color: var(--soft); text-wrap: balance; }
+.small-print p { margin: 0; }
 .person { margin: 0 0 1rem; }
 .person p { display: inline; }
-.person form { display: inline; }
+.person form { display: inline; margin-left: .25rem; }
 
 .facts { margin: 1.1rem 0; }
 .facts > div { padding: .55rem 0; border-top: 1px solid var(--line); }
 dt { font-size: .875rem; color: var(--soft); }
 dd { margin: 0; }
-.facts .note { display: block; }
+.facts .note, .facts strong + .exact { display: block; }
 
 .rights { margin: 0 0 .6rem; padding: 0; list-style: none; }
 .rights li { position: relative; padding: .2rem 0 .2rem 1.35rem; }
 .rights li::before {
   content: "";
   position: absolute;
-  left: .15rem;
-  top: .68rem;
-  width: .55rem;
-  height: .55rem;
-  border: 2px solid var(--deed);
+  left: .25rem;
+  top: .8rem;
+  width: .4rem;
+  height: .4rem;
   border-radius: 50%;
+  background: var(--deed);
 }
-.rights code { color: var(--soft); font-size: .8rem; }
+code { display: inline-block; color: var(--soft); font-size: .8rem; }
 
 .warning { padding: .8rem 1rem; border-radius: .5rem; background: var(--warning); color: var(--warning-ink); border: 1px solid transparent; }
 .include { display: flex; gap: .7rem; align-items: center; min-height: 2.75rem; padding: .4rem 0; cursor: pointer; }
@@ -164,43 +162,39 @@ button.link { min-height: 0; padding: .35rem 0; border: 0; font-weight: 400; tex
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 3px; }
 
 .technical { margin: 1.5rem 0 0; padding: 1rem 0 0; border-top: 1px dashed var(--line); font-size: .875rem; color: var(--soft); }
-.technical > div { display: flex; gap: .6rem; }
-.technical dt { flex: none; }
-.technical dd { font-family: var(--mono); }
+.technical > div { display: flex; gap: .6rem; align-items: baseline; }
+.technical dt { flex: none; width: 3.8rem; }
+.technical dd { font-family: var(--mono); font-size: .8rem; }
 
 @media (min-width: 48rem) {
   .ticket { display: grid; grid-template-columns: 12.5rem minmax(0, 1fr); }
   .stub {
+    --notch: 100% 0;
+    --hole: 100% 50%;
+    --hole-every: 100% 10px;
+    display: flex;
     flex-direction: column;
-    flex-wrap: nowrap;
-    align-items: center;
+    justify-content: space-between;
+    gap: 1.5rem;
     padding: 2.6rem 1.4rem 2rem;
     border-radius: .6rem 0 0 .6rem;
     text-align: center;
-    mask-image: radial-gradient(circle at 100% 0, #0000 var(--notch), #000 calc(var(--notch) + .5px)),
-      radial-gradient(circle at 100% 100%, #0000 var(--notch), #000 calc(var(--notch) + .5px));
   }
-  .stub .place { margin-top: auto; padding-top: 1.5rem; }
-  .brand { flex-direction: column; gap: .8rem; font-size: 1.35rem; }
+  .house { position: sticky; top: 2.6rem; flex-direction: column; gap: .5rem; }
+  .brand { flex-direction: column; gap: .8rem; font-size: 1.4rem; }
   .hanger { width: 4.6rem; }
   .slip {
+    --other-notch: 0 100%;
+    --hole: 0 50%;
+    --hole-every: 100% 10px;
     padding: 2.4rem 2.75rem;
     border-radius: 0 .6rem .6rem 0;
-    mask-image: radial-gradient(circle at 0 0, #0000 var(--notch), #000 calc(var(--notch) + .5px)),
-      radial-gradient(circle at 0 100%, #0000 var(--notch), #000 calc(var(--notch) + .5px));
   }
-  .stub::after, .slip::before {
-    inset: 1.1rem 0 1.1rem auto;
-    width: 3px;
-    height: auto;
-    background: radial-gradient(circle at 100% 50%, var(--wall) 2px, #0000 2.5px) 0 0 / 3px 10px round;
-  }
-  .slip::before { inset: 1.1rem auto 1.1rem 0; background-image: radial-gradient(circle at 0 50%, var(--wall) 2px, #0000 2.5px); }
-  h1 { font-size: 1.9rem; }
-  .facts > div { display: grid; grid-template-columns: 10rem minmax(0, 1fr); gap: 1rem; }
-  dt { padding-top: .12rem; }
+  h1 { font-size: 2rem; }
+  .facts > div { display: grid; grid-template-columns: 9rem minmax(0, 1fr); gap: 1rem; align-items: baseline; }
   .answers { justify-content: flex-end; }
   .answers > * { flex: 0 1 auto; min-width: 9rem; }
+  .small-print { text-align: center; }
 }
 @media (forced-colors: active) {
   .ticket { border: 1px solid; }

@@ -24,8 +24,8 @@ export function wrongAccountPage(props: WrongAccountProps): Html {
     props.expectedBy === 'person'
       ? html`<h1>That is a different account</h1>
 <p class="lead">Here you are signed in as ${expected}. ${provider} says you are ${returned}.</p>
-<p>Nothing was changed. Who do you want to be here?</p>
-${form(props, answers(html`Stay ${displayText(props.expected, 40)}`, html`Switch to ${displayText(props.returned, 40)}`))}`
+<p>Nothing was changed. Which of the two do you want to go on with?</p>
+${form(props, answers(html`Stay as ${displayText(props.expected, 40)}`, html`Switch to ${displayText(props.returned, 40)}`))}`
       : html`<h1>That is a different account</h1>
 <p class="lead">You set out to sign in to ${provider} as ${expected}, but came back as ${returned}.</p>
 <p>Nothing was changed. To go on, try again and choose ${expected} at ${provider}. You may have to sign out there first.</p>

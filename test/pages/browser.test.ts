@@ -1,12 +1,12 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { html } from '../../src/lib/html.ts'
 import { form } from '../../src/pages/form.ts'
-import { layout, pageHeaders } from '../../src/pages/layout.ts'
+import { layout } from '../../src/pages/layout.ts'
 import { hasChromium, launchChromium } from '../support/chromium.ts'
 import { pageSamples } from '../support/page-samples.ts'
+import { answerWith, listening, originOf } from '../support/page-server.ts'
 
 // What only a real browser can tell: that the policy lets the page work and the flow pass.
 describe.skipIf(!hasChromium)('in Chromium', () => {
@@ -22,8 +22,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     })
     ours = await listening((request, response) => {
       if (request.method === 'POST') return answerPost(request, response)
-      const page = pageSamples.get(request.url?.slice(1) ?? '') ?? question
-      response.writeHead(200, pageHeaders(page)).end(String(page))
+      answerWith(pageSamples.get(request.url?.slice(1) ?? '') ?? question, response)
     })
   })
 
@@ -40,7 +39,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
 
   function answerPost(request: IncomingMessage, response: ServerResponse) {
     posts.push(request)
-    response.writeHead(303, { location: `${origin(client, 'localhost')}/callback` }).end()
+    response.writeHead(303, { location: `${originOf(client, 'localhost')}/callback` }).end()
   }
 
   test('every page shows without a complaint of its policy, and fits 360 and 1280 pixels', async () => {
@@ -49,7 +48,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     page.on('console', (message) => complaints.push(message.text()))
     page.on('dialog', (dialog) => complaints.push(dialog.message()))
     for (const name of pageSamples.keys()) {
-      await page.goto(`${origin(ours)}/${name}`)
+      await page.goto(`${originOf(ours)}/${name}`)
       expect(await styled(page), name).toBe(true)
       for (const width of [360, 1280]) {
         await page.setViewportSize({ width, height: 800 })
@@ -62,30 +61,30 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
 
   test('an answer leads through redirects to another origin, and says where it came from', async () => {
     const page = await browser.newPage()
-    await page.goto(`${origin(ours)}/question`)
+    await page.goto(`${originOf(ours)}/question`)
     await page.getByRole('button', { name: 'Allow' }).click()
-    await page.waitForURL(`${origin(client, 'localhost')}/callback`)
-    expect(posts.at(-1)?.headers).toMatchObject({ origin: origin(ours), 'sec-fetch-site': 'same-origin' })
+    await page.waitForURL(`${originOf(client, 'localhost')}/callback`)
+    expect(posts.at(-1)?.headers).toMatchObject({ origin: originOf(ours), 'sec-fetch-site': 'same-origin' })
     await page.close()
   })
 
   test('the window that opened us is still there at the callback', async () => {
     const page = await browser.newPage()
-    await page.goto(`${origin(client, 'localhost')}/start`)
+    await page.goto(`${originOf(client, 'localhost')}/start`)
     const [popup] = await Promise.all([
       page.waitForEvent('popup'),
-      page.evaluate(`void window.open('${origin(ours)}/question')`),
+      page.evaluate(`void window.open('${originOf(ours)}/question')`),
     ])
     await popup.getByRole('button', { name: 'Allow' }).click()
-    await popup.waitForURL(`${origin(client, 'localhost')}/callback`)
+    await popup.waitForURL(`${originOf(client, 'localhost')}/callback`)
     expect(await popup.evaluate('window.opener !== null && window.opener.document.title')).toBe('client')
     await page.close()
   })
 
   test('no other page can frame us', async () => {
     const page = await browser.newPage()
-    await page.goto(`${origin(client, 'localhost')}/start`)
-    await page.setContent(`<iframe src="${origin(ours)}/question"></iframe>`)
+    await page.goto(`${originOf(client, 'localhost')}/start`)
+    await page.setContent(`<iframe src="${originOf(ours)}/question"></iframe>`)
     const framed = page.frames().find((frame) => frame !== page.mainFrame())
     expect(await framed?.getByRole('button').count()).toBe(0)
     await page.close()
@@ -93,7 +92,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
 
   test('the keyboard reaches everything, Deny before Allow, and shows where it is', async () => {
     const page = await browser.newPage()
-    await page.goto(`${origin(ours)}/consent`)
+    await page.goto(`${originOf(ours)}/consent-with-account-page`)
     const stops: string[] = []
     for (let presses = 0; presses < 5; presses++) {
       await page.keyboard.press('Tab')
@@ -108,13 +107,4 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
 
 function styled(page: Page): Promise<unknown> {
   return page.evaluate("getComputedStyle(document.querySelector('.ticket')).filter.startsWith('drop-shadow')")
-}
-
-function listening(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<Server> {
-  const server = createServer(handle)
-  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)))
-}
-
-function origin(server: Server, host = '127.0.0.1'): string {
-  return `http://${host}:${(server.address() as AddressInfo).port}`
 }

@@ -33,6 +33,7 @@ describe.each([
     ['ink', 'paper'],
     ['ink', 'hover'],
     ['soft', 'paper'],
+    ['soft', 'wall'],
     ['caution', 'paper'],
     ['warning-ink', 'warning'],
     ['stub-ink', 'stub'],

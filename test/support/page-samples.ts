@@ -52,10 +52,11 @@ const consent: ConsentProps = {
       purpose: 'work',
       need: 'required',
       rights: [
-        { scope: 'repo', label: 'Read and change all your repositories, private ones too' },
-        { scope: 'read:org', label: 'See the organizations you belong to' },
+        { scope: 'repo', label: 'Read and change everything in your repositories, private ones included' },
+        { scope: 'read:org', label: 'Read your organizations and teams' },
       ],
       identityScopes: ['read:user', 'user:email'],
+      stayConnected: { scope: 'offline_access' },
     },
     {
       id: 'google',
@@ -65,30 +66,48 @@ const consent: ConsentProps = {
       rights: [
         {
           scope: 'https://www.googleapis.com/auth/calendar.events.readonly',
-          label: 'See the events in your calendars',
+          label: 'Read the events in your calendars',
         },
         { scope: 'https://www.googleapis.com/auth/tasks' },
       ],
-      identityScopes: [],
-      stayConnected: { scope: 'offline_access' },
+      identityScopes: ['openid', 'email', 'profile'],
+      stayConnected: {},
       account: 'maria@example.com',
     },
   ],
-  person: { state: 'signed in', label: 'maria (GitHub)' },
+  person: { state: 'signed in', label: 'maria' },
   issuerHost,
-  accountUrl: '/account',
 }
+
+const { mcpServer: _, ...signInOnly } = consent
+const { name: __, ...nameless } = registered
+
+/** As long as names get in earnest. */
+const longServer = {
+  name: 'Enterprise Staff Planning and Document Archive Assistant (Europe)',
+  uri: 'https://enterprise-staff-planning.production.eu-central-1.internal.corp.example/departments/hr/mcp',
+}
+const longClient: ClientShown = {
+  name: 'The Really Rather Long-Winded Desktop Assistant for Enterprises',
+  assured: 'unverified',
+  host: 'desktop-assistant.long-winded-software-company.example',
+  redirect: {
+    kind: 'web',
+    host: 'callback.desktop-assistant.long-winded-software-company.example:8443',
+  },
+}
+const longLabel = 'maximiliane.von-der-hohenstaufen-lichtenberg@people-and-culture.corp.example'
 
 const connect: ConnectProps = {
   ...form,
   mcpServer,
   provider: { id: 'google', name: 'Google' },
   reason: 'not connected',
-  person: { label: 'maria (GitHub)' },
+  person: { label: 'maria' },
   rights: [
     {
       scope: 'https://www.googleapis.com/auth/calendar.events.readonly',
-      label: 'See the events in your calendars',
+      label: 'Read the events in your calendars',
     },
   ],
   identityScopes: ['openid', 'email'],
@@ -149,11 +168,12 @@ const errors: readonly PageError[] = [
   { kind: 'our fault' },
 ]
 
+const requestId = 'kT4wq0BzJx9v'
+
 function errorSample(error: PageError): [string, Html] {
-  const requestId = 'req-1f7a4c'
   return [
     `error-${error.kind.replaceAll(' ', '-')}`,
-    errorPage({ ...errorText(error), issuerHost, requestId, code: error.kind.replaceAll(' ', '_') }),
+    errorPage({ ...errorText(error), issuerHost, requestId }),
   ]
 }
 
@@ -171,6 +191,16 @@ export const pageSamples: ReadonlyMap<string, Html> = new Map<string, Html>([
         { id: 'atlassian', name: 'Atlassian' },
       ],
       issuerHost,
+    }),
+  ],
+  [
+    'choose-long',
+    choosePage({
+      ...form,
+      client: longClient,
+      mcpServer: longServer,
+      providers: [{ id: 'long', name: longServer.name }],
+      issuerHost: 'sign-in.identity.production.eu-central-1.corp.example',
     }),
   ],
   ['choose-none', choosePage({ ...form, client: appClient, providers: [], issuerHost })],
@@ -204,6 +234,24 @@ export const pageSamples: ReadonlyMap<string, Html> = new Map<string, Html>([
   ],
   ['consent-app', consentPage({ ...consent, client: appClient, scopes: [], providers: [] })],
   ['consent-registered', consentPage({ ...consent, client: registered })],
+  ['consent-with-account-page', consentPage({ ...consent, accountUrl: '/account' })],
+  ['consent-to-sign-in', consentPage({ ...signInOnly, client: nameless, scopes: [], providers: [] })],
+  [
+    'consent-long',
+    consentPage({
+      ...consent,
+      client: longClient,
+      mcpServer: longServer,
+      scopes: [
+        {
+          id: 'staff.employees.compensation.history.read_and_export',
+          sentence:
+            'Read and export the history of what every employee of every department in your country was paid',
+        },
+      ],
+      person: { state: 'signed in', label: longLabel },
+    }),
+  ],
   ['consent-hostile', consentPage(hostileConsent)],
   ['connect', connectPage(connect)],
   [
@@ -256,17 +304,28 @@ export const pageSamples: ReadonlyMap<string, Html> = new Map<string, Html>([
     }),
   ],
   [
+    'wrong-person-long',
+    wrongAccountPage({
+      ...form,
+      expectedBy: 'person',
+      provider: { name: 'Google' },
+      expected: longLabel,
+      returned: `second-account-of.${longLabel}`,
+      issuerHost,
+    }),
+  ],
+  [
     'interstitial',
     interstitialPage({
-      client: {
-        name: 'Handy Helper',
-        assured: 'unverified',
-        redirect: { kind: 'web', host: 'helper.example' },
-      },
-      reason: 'It asked for something this place does not offer.',
+      client: { assured: 'unverified', redirect: { kind: 'web', host: 'helper.example' } },
+      reason: 'The scope calendar.write is not known here',
       continueUrl: 'https://helper.example/callback?error=invalid_scope',
       issuerHost,
     }),
+  ],
+  [
+    'interstitial-without-a-way',
+    interstitialPage({ client: appClient, reason: 'No.', continueUrl: 'cursor://callback', issuerHost }),
   ],
   [
     'interstitial-hostile',
@@ -278,6 +337,16 @@ export const pageSamples: ReadonlyMap<string, Html> = new Map<string, Html>([
     }),
   ],
   ...errors.map(errorSample),
+  [
+    'error-with-code',
+    errorPage({
+      ...errorText({ kind: 'bad request' }),
+      issuerHost,
+      requestId,
+      code: 'invalid_request',
+      detail: 'The parameter client_id is missing',
+    }),
+  ],
   [
     'error-hostile',
     errorPage({
