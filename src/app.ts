@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import cookie from '@fastify/cookie'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { adminEndpoints } from './endpoints/admin/plugin.ts'
+import { answerWithPage } from './endpoints/authorization/error-answer.ts'
 import { authorizationEndpoints } from './endpoints/authorization/plugin.ts'
 import { healthEndpoints } from './endpoints/health.ts'
 import { introspectionEndpoint } from './endpoints/introspection.ts'
@@ -9,10 +10,14 @@ import { metadataEndpoints } from './endpoints/metadata.ts'
 import { registrationEndpoint } from './endpoints/registration.ts'
 import { revocationEndpoint } from './endpoints/revocation.ts'
 import { tokenEndpoint } from './endpoints/token/plugin.ts'
-import { tokenSessionEndpoints } from './endpoints/token-sessions.ts'
-import { OAuthError } from './errors.ts'
+import { answerRetrievalError, tokenSessionEndpoints } from './endpoints/token-sessions.ts'
 import type { Gateway } from './gateway.ts'
+import { answerBrokenMessage } from './http/broken-message.ts'
+import { refuseUnclear } from './http/message.ts'
+import { refusingOtherMethods } from './http/methods.ts'
 import { answerOAuthError } from './http/oauth-errors.ts'
+import { PageRefusal } from './http/page-refusal.ts'
+import { answerProblem } from './http/problems.ts'
 
 export type LogSettings = { level: string; stream?: { write(line: string): void } }
 
@@ -35,42 +40,72 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
     // An address the router itself gives up on is answered as everything else is, and not repeated.
     frameworkErrors: (error, request, reply) => {
       reply.headers(everywhere(gateway))
-      answerOAuthError(error, request, reply)
+      answerUnrouted(gateway, error, request, reply)
     },
+    clientErrorHandler: (error, socket) => answerBrokenMessage(error, socket, everywhere(gateway)),
     // As long as an address can be: whoever has the route says what is wrong with it.
     routerOptions: { maxParamLength: 16_384 },
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(everywhere(gateway))
-    refuseTwoCredentials(request)
-    refuseNul(request)
+    refuseUnclear(request)
   })
   closeWhenStopping(app)
   app.addHook('onResponse', logAnswer)
-  app.setErrorHandler(answerOAuthError)
-  app.setNotFoundHandler(async (_request, reply) =>
-    reply
+  app.setErrorHandler((error: Error, request, reply) => answerUnrouted(gateway, error, request, reply))
+  app.setNotFoundHandler(async (request, reply) => {
+    if (faceOf(gateway, request) === 'pages') throw new PageRefusal(404, { kind: 'not found' })
+    return reply
       .code(404)
       .header('cache-control', 'no-store')
-      .send({ error: 'not_found', error_description: 'There is nothing here' }),
-  )
+      .send({ error: 'not_found', error_description: 'There is nothing here' })
+  })
   await app.register(cookie)
 
-  await app.register(metadataEndpoints, gateway)
+  await app.register(refusingOtherMethods(metadataEndpoints), gateway)
   await app.register(
     async (scope) => {
-      await scope.register(healthEndpoints, gateway)
-      await scope.register(authorizationEndpoints, gateway)
-      await scope.register(tokenEndpoint, gateway)
-      await scope.register(registrationEndpoint, gateway)
-      await scope.register(revocationEndpoint, gateway)
-      await scope.register(introspectionEndpoint, gateway)
-      await scope.register(tokenSessionEndpoints, gateway)
+      for (const plugin of plugins) await scope.register(refusingOtherMethods(plugin), gateway)
       await scope.register(adminEndpoints, gateway)
     },
     { prefix: new URL(gateway.config.issuer).pathname.replace(/\/$/, '') },
   )
   return app
+}
+
+const plugins = [
+  healthEndpoints,
+  authorizationEndpoints,
+  tokenEndpoint,
+  registrationEndpoint,
+  revocationEndpoint,
+  introspectionEndpoint,
+  tokenSessionEndpoints,
+]
+
+/** What no route answers for is answered in the form of the place it was meant for. */
+function answerUnrouted(gateway: Gateway, error: Error, request: FastifyRequest, reply: FastifyReply) {
+  switch (faceOf(gateway, request)) {
+    case 'pages':
+      return answerWithPage(gateway, error, request, reply)
+    case 'admin':
+      return answerProblem(error, request, reply)
+    case 'retrieval':
+      return answerRetrievalError(error, request, reply)
+    case 'oauth':
+      return answerOAuthError(error, request, reply)
+  }
+}
+
+const faces = [
+  ['pages', /^\/(?:oauth\/(?:authorize|interactions|callback)|connect)(?![^/?])/],
+  ['admin', /^\/admin\/v1(?![^/?])/],
+  ['retrieval', /^\/v1\/token-sessions(?![^/?])/],
+] as const
+
+function faceOf({ config }: Gateway, { raw }: FastifyRequest) {
+  const path = raw.url?.slice(new URL(config.issuer).pathname.replace(/\/$/, '').length) ?? ''
+  return faces.find(([, shape]) => shape.test(path))?.[0] ?? 'oauth'
 }
 
 /** A connection kept alive after its last answer would hold up a stop until it is idle for long enough. */
@@ -90,20 +125,6 @@ function everywhere({ config }: Gateway): Record<string, string> {
     'referrer-policy': 'no-referrer',
     ...(config.issuer.startsWith('https:') ? { 'strict-transport-security': 'max-age=31536000' } : {}),
   }
-}
-
-/** RFC 9110 section 11.6.2 allows one; which of two a proxy or a library reads differs. */
-function refuseTwoCredentials({ raw }: FastifyRequest): void {
-  const names = raw.rawHeaders.filter((_value, index) => index % 2 === 0)
-  if (names.filter((name) => name.toLowerCase() === 'authorization').length > 1) {
-    throw new OAuthError('invalid_request', 'There is more than one Authorization header')
-  }
-}
-
-/** Nothing here has a name with a NUL in it, and PostgreSQL cannot be asked for one. */
-function refuseNul({ raw }: FastifyRequest): void {
-  const [path = ''] = (raw.url ?? '').split('?', 1)
-  if (path.includes('%00')) throw new OAuthError('invalid_request', 'The address has a NUL in it')
 }
 
 async function logAnswer(request: FastifyRequest, reply: FastifyReply): Promise<void> {

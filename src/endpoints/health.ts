@@ -3,10 +3,10 @@ import type { Gateway } from '../gateway.ts'
 
 /** `/healthz` says that the process answers, `/readyz` that its store and keys do. Neither tells anything else. */
 export async function healthEndpoints(scope: FastifyInstance, gateway: Gateway): Promise<void> {
-  scope.get('/healthz', async (_request, reply) =>
+  scope.get('/healthz', headToo, async (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'ok' }),
   )
-  scope.get('/readyz', async (request, reply) => {
+  scope.get('/readyz', headToo, async (request, reply) => {
     const isReady = await gateway.ready().then(
       () => true,
       (error: unknown) => {
@@ -20,3 +20,6 @@ export async function healthEndpoints(scope: FastifyInstance, gateway: Gateway):
       .send({ status: isReady ? 'ok' : 'unavailable' })
   })
 }
+
+/** Those who look after servers often ask for no more than the status. */
+const headToo = { exposeHeadRoute: true }

@@ -25,17 +25,20 @@ export async function metadataEndpoints(scope: FastifyInstance, gateway: Gateway
   scope.setErrorHandler(answerOAuthError)
 
   for (const form of forms) {
-    scope.get(form, async (_request, reply) =>
+    scope.get(form, headToo, async (_request, reply) =>
       reply.header('cache-control', `public, max-age=${jwksMaxAge}`).send(await metadata(gateway)),
     )
   }
-  scope.get(jwksPath, async (_request, reply) =>
+  scope.get(jwksPath, headToo, async (_request, reply) =>
     reply
       .header('cache-control', `public, max-age=${jwksMaxAge}`)
       .type('application/jwk-set+json')
       .send(await gateway.signingKeys.jwks()),
   )
 }
+
+/** What can be read without any effect can be asked about, too (RFC 9110 section 9.1). */
+const headToo = { exposeHeadRoute: true }
 
 /** Says only what is true here; no member is null or an empty array, which clients refuse (RFC 8414 section 2). */
 async function metadata({ config, store }: Gateway) {

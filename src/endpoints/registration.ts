@@ -7,6 +7,7 @@ import { registrationRules } from '../clients/registration-policy.ts'
 import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { allowAnyOrigin } from '../http/cors.ts'
+import { acceptJsonOnly } from '../http/json-body.ts'
 import { answerOAuthError } from '../http/oauth-errors.ts'
 import { countClient, countRequest, holderOf, tooManyRequests } from '../http/rates.ts'
 import { parseBearer } from '../lib/bearer-token.ts'
@@ -22,11 +23,10 @@ type ById = { Params: { client_id: string } }
  * each manages its registration with the token it was given (RFC 7592).
  */
 export async function registrationEndpoint(scope: FastifyInstance, gateway: Gateway): Promise<void> {
+  acceptJsonOnly(scope)
   allowAnyOrigin(scope, ['/oauth/register'])
   allowAnyOrigin(scope, ['/oauth/register/:client_id'], 'GET, PUT, DELETE, OPTIONS')
   scope.setErrorHandler(answerOAuthError)
-  // Fastify reads it as a string, which no metadata is: 415 says what is wrong.
-  scope.removeContentTypeParser('text/plain')
   scope.addHook('onSend', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
   })

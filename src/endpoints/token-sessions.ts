@@ -9,6 +9,7 @@ import { type RetrievalRefusal, refusal, retrievalErrors } from '../grants/retri
 import { readWish, wishParameters } from '../grants/retrieval-wish.ts'
 import { authenticateCaller } from '../http/callers.ts'
 import { queryOf } from '../http/form-body.ts'
+import { acceptJsonOnly } from '../http/json-body.ts'
 import { asOAuthError } from '../http/oauth-errors.ts'
 import { countRequest, secondsToWait } from '../http/rates.ts'
 import { readUserToken } from '../http/user-token.ts'
@@ -24,7 +25,8 @@ type ByTicket = { Params: { tsid: string; ticket: string } }
 
 /** Token retrieval for MCP servers: what a token session holds, and fresh upstream tokens out of it. */
 export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gateway): Promise<void> {
-  scope.setErrorHandler(answerError)
+  acceptJsonOnly(scope)
+  scope.setErrorHandler(answerRetrievalError)
   const stopping = new AbortController()
   scope.addHook('preClose', async () => stopping.abort())
 
@@ -194,18 +196,23 @@ function answer(reply: FastifyReply, body: Record<string, unknown>): FastifyRepl
   return reply.header('cache-control', 'no-store').send(body)
 }
 
-function refuse(reply: FastifyReply, { code, facts }: RetrievalRefusal): FastifyReply {
-  const { rest, oauth, who, says } = retrievalErrors[code]
+function refuse(reply: FastifyReply, refused: RetrievalRefusal): FastifyReply {
+  const { code, facts } = refused
   if (facts.retry_after !== undefined) reply.header('retry-after', String(facts.retry_after))
   if (code === 'invalid_resource_credential') reply.header('www-authenticate', 'Basic realm="coatcheck"')
   return reply
-    .code(rest)
+    .code(retrievalErrors[code].rest)
     .header('cache-control', 'no-store')
-    .send({ error: oauth[0], error_description: says, error_code: code, who_must_act: who, ...facts })
+    .send(refusalAnswer(refused))
+}
+
+function refusalAnswer({ code, facts }: RetrievalRefusal) {
+  const { oauth, who, says } = retrievalErrors[code]
+  return { error: oauth[0], error_description: says, error_code: code, who_must_act: who, ...facts }
 }
 
 /** Every error here has the one shape of a refusal, except a fault of ours, which says nothing. */
-function answerError(
+export function answerRetrievalError(
   error: FastifyError | Error,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -219,7 +226,14 @@ function answerError(
     return refuse(reply, refusal('too_many_requests', { retry_after: Number(meant.headers['retry-after']) }))
   }
   if (meant?.status === 503) return refuse(reply, refusal('gateway_unavailable', { retry_after: 5 }))
-  if (meant !== undefined) return refuse(reply, refusal('invalid_request')).code(meant.status)
+  if (meant !== undefined) {
+    const { status, headers, description } = meant
+    const refused = { ...refusalAnswer(refusal('invalid_request')), error_description: description }
+    return reply
+      .code(status)
+      .headers({ 'cache-control': 'no-store', ...headers })
+      .send(refused)
+  }
   return reply
     .code(500)
     .header('cache-control', 'no-store')

@@ -7,9 +7,17 @@ export function acceptFormsOnly(scope: FastifyInstance): void {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(
     'application/x-www-form-urlencoded',
-    { parseAs: 'string' },
-    (_request, body, done) => done(null, body),
+    { parseAs: 'buffer' },
+    async (_request: FastifyRequest, body: Buffer) => decode(body),
   )
+}
+
+function decode(body: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
+  } catch {
+    throw new OAuthError('invalid_request', 'The body is not text in UTF-8')
+  }
 }
 
 /** The parameters of a form body. Throws `invalid_request` where they are too many or too long. */

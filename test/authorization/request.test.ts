@@ -671,7 +671,7 @@ describe('the endpoint', () => {
     expect((await post('a='.padEnd(9000, 'x'))).status).toBe(413)
     expect((await post('a='.padEnd(70_000, 'x'))).status).toBe(413)
     for (const method of ['HEAD', 'PUT', 'DELETE', 'PATCH']) {
-      expect((await fetch(`${issuer}/oauth/authorize`, { method })).status, method).toBe(404)
+      expect((await fetch(`${issuer}/oauth/authorize`, { method })).status, method).toBe(405)
     }
   })
 

@@ -35,7 +35,11 @@ export function answerWithPage(
     return sendPage(reply.headers(meant.headers), page(gateway, request, { kind: 'too many requests' }), 429)
   }
   const detail = { code: meant.code, detail: meant.description }
-  return sendPage(reply, page(gateway, request, { kind: 'bad request' }, detail), meant.status)
+  return sendPage(
+    reply.headers(meant.headers),
+    page(gateway, request, { kind: 'bad request' }, detail),
+    meant.status,
+  )
 }
 
 function page(
