@@ -12,6 +12,46 @@ const variants = (['light', 'dark'] as const).flatMap((colorScheme) => [
 ])
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
+/** Between the banner and the small print, which every page has. */
+const readings: Record<string, string[]> = {
+  choose: [
+    'heading "Sign in to continue" [level=1]',
+    'button "Sign in with GitHub"',
+    'button "Sign in with Google"',
+    'button "Sign in with Atlassian"',
+  ],
+  // Deny before Allow, so that the Enter key never allows.
+  'consent-with-account-page': [
+    'heading "“Claude Code” asks to use Project Desk for you" [level=1]',
+    'button "Not you? Switch account"',
+    'heading "At Project Desk, “Claude Code” could" [level=2]',
+    'heading "At GitHub, Project Desk could" [level=2]',
+    'heading "At Google, Project Desk could" [level=2]',
+    'checkbox "Include Google. You can leave this out."',
+    'link "your account page"',
+    'button "Deny"',
+    'button "Allow"',
+  ],
+  connect: [
+    'heading "Connect Google?" [level=1]',
+    'heading "At Google, Project Desk could" [level=2]',
+    'button "Not now"',
+    'button "Continue"',
+  ],
+  'wrong-person': [
+    'heading "That is a different account" [level=1]',
+    'button "Stay as maria"',
+    'button "Switch to maria-at-work"',
+  ],
+  interstitial: [
+    'heading "This request cannot go on" [level=1]',
+    'heading "What you can do" [level=2]',
+    'link "Continue to helper.example"',
+  ],
+  'error-expired': ['heading "This took too long" [level=1]', 'heading "What you can do" [level=2]'],
+  done: ['heading "Connected" [level=1]'],
+}
+
 describe.skipIf(!hasChromium)('for people who see, hear or point otherwise', () => {
   let browser: Browser
   let server: Server
@@ -50,6 +90,21 @@ describe.skipIf(!hasChromium)('for people who see, hear or point otherwise', () 
     90_000,
   )
 
+  test.each(Object.entries(readings))(
+    'a screen reader tells %s by its landmarks, headings and controls, and the Tab key stops at each of those',
+    async (name, reading) => {
+      const page = await browser.newPage()
+      await page.goto(`${originOf(server)}/${name}`)
+      expect(await spoken(page, 'body')).toEqual(['banner', 'main', ...reading, 'contentinfo'])
+      for (const control of reading.filter((line) => !line.startsWith('heading'))) {
+        await page.keyboard.press('Tab')
+        expect(await spoken(page, ':focus')).toEqual([control])
+        expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid')
+      }
+      await page.close()
+    },
+  )
+
   test('the audit would notice: text too faint, a button without a name, a second main part', async () => {
     const page = await pageWithAxe()
     await page.evaluate(`{
@@ -75,6 +130,15 @@ describe.skipIf(!hasChromium)('for people who see, hear or point otherwise', () 
     await page.close()
   })
 })
+
+/** What is heard when somebody skips from part to part. */
+async function spoken(page: Page, selector: string): Promise<string[]> {
+  const snapshot = await page.locator(selector).ariaSnapshot()
+  const parts = snapshot.matchAll(
+    /^ *- '?((?:banner|main|contentinfo|heading|button|link|checkbox)\b[^:\n]*)/gm,
+  )
+  return [...parts].map(([, part = '']) => part.replace(/ \[(active|checked)\]/g, ''))
+}
 
 /** What axe holds against a page; what it could not decide counts too, or a rule might never have looked. */
 async function audit(page: Page): Promise<string[]> {

@@ -57,7 +57,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     }
     expect(complaints).toEqual([])
     await page.close()
-  })
+  }, 60_000)
 
   test('an answer leads through redirects to another origin, and says where it came from', async () => {
     const page = await browser.newPage()
@@ -87,20 +87,6 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     await page.setContent(`<iframe src="${originOf(ours)}/question"></iframe>`)
     const framed = page.frames().find((frame) => frame !== page.mainFrame())
     expect(await framed?.getByRole('button').count()).toBe(0)
-    await page.close()
-  })
-
-  test('the keyboard reaches everything, Deny before Allow, and shows where it is', async () => {
-    const page = await browser.newPage()
-    await page.goto(`${originOf(ours)}/consent-with-account-page`)
-    const stops: string[] = []
-    for (let presses = 0; presses < 5; presses++) {
-      await page.keyboard.press('Tab')
-      stops.push(await page.evaluate(`document.activeElement.innerText || document.activeElement.value`))
-      const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')
-      expect(outline, stops.at(-1)).toBe('solid')
-    }
-    expect(stops).toEqual(['Not you? Switch account', 'google', 'your account page', 'Deny', 'Allow'])
     await page.close()
   })
 })

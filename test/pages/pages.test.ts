@@ -90,6 +90,18 @@ describe.each(samples)('the page %s', (_name, page) => {
   })
 })
 
+test('no two kinds of page have the same title, so that tabs can be told apart', () => {
+  const kinds = samples.filter(([name]) => !/-(hostile|long|with-code)$/.test(name))
+  const titles = new Map<string, Set<string>>()
+  for (const [name, page] of kinds) {
+    const title = /<title>(.*?) · Coatcheck<\/title>/.exec(page)?.[1] ?? ''
+    const kind = name.startsWith('error-') ? name : name.replace(/-.*/, '')
+    titles.set(title, (titles.get(title) ?? new Set()).add(kind))
+  }
+  const shared = [...titles].filter(([, sharing]) => sharing.size > 1)
+  expect(shared).toEqual([])
+})
+
 describe('the headers of a page', () => {
   const form = html`<form method="post" action="/x"></form>`
   const plain = html`<p>${'<form method="post">'}</p>`

@@ -209,7 +209,6 @@ export const pageSamples: ReadonlyMap<string, Html> = new Map<string, Html>([
     'consent-new-person',
     consentPage({
       ...consent,
-      client: webClient,
       person: { state: 'signs in at', providerName: 'GitHub' },
       providers: consent.providers.slice(0, 1),
     }),
