@@ -1,8 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { clockSkew, keyFindings, providerFindings } from '../../src/cli/doctor.ts'
-import { forge, notes } from '../support/admin-rows.ts'
+import { notes } from '../support/admin-rows.ts'
 import { coatcheck, coatcheckAt } from '../support/cli.ts'
 import { freePort, startTestGateway } from '../support/gateway.ts'
+import { oidcAt, openIssuer } from '../support/issuer.ts'
 
 async function runningGateway(options = {}) {
   const gateway = await startTestGateway(options)
@@ -12,7 +13,8 @@ async function runningGateway(options = {}) {
 
 test('a gateway that is well is told to be, with the redirect URI to register', async () => {
   const gateway = await runningGateway()
-  await gateway.admin('PUT', '/providers/forge', forge)
+  const { issuer } = await openIssuer()
+  await gateway.admin('PUT', '/providers/forge', oidcAt(issuer))
   await gateway.admin('PUT', '/resources/notes', notes)
   const { out, exitCode } = await coatcheckAt(gateway)(['doctor'])
   expect(out).toMatch(/^ok +metadata +/m)
