@@ -376,7 +376,17 @@ describe('resource and scope', () => {
 
   test('scopes are never wider than what was asked for and there is', async () => {
     const browser = newBrowser()
-    for (const scope of ['*', 'rea', 'reads', 'read.write', 'WRITE', 'admin', 'openid profile']) {
+    for (const scope of [
+      '*',
+      'rea',
+      'wri',
+      'rit',
+      'writes',
+      'read.write',
+      'WRITE',
+      'admin',
+      'openid profile',
+    ]) {
       const page = await browser.get(urlFor(house, notes, { scope }))
       // What is unknown is dropped, and asking for nothing that is known gives the default.
       expect(page.text, scope).toContain('Read what is there')
