@@ -9,15 +9,21 @@ import type { Secrets } from '../../src/gateway.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { type RunningGateway, startGateway } from '../../src/main.ts'
 
-/** A clock that starts now and moves only by being told to, shared with stand-ins. */
-export function createTestClock() {
+/** A clock that starts now, goes on, and moves by being told to, shared with stand-ins. */
+export function createTestClock(clock = systemClock) {
   let offset = 0
   return {
-    now: () => systemClock() + offset,
+    now: () => clock() + offset,
     advance(seconds: number) {
       offset += seconds
     },
   }
+}
+
+/** A clock that starts now and moves only by being told to: what is counted in a second is the same on every machine. */
+export function createStillClock(): TestClock {
+  const start = systemClock()
+  return createTestClock(() => start)
 }
 
 export type TestClock = ReturnType<typeof createTestClock>

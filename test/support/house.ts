@@ -58,8 +58,8 @@ export type House = {
 export const calendar = 'https://www.googleapis.com/auth/calendar.readonly'
 export const drive = 'https://www.googleapis.com/auth/drive.readonly'
 
-export async function startHouse(options: Omit<TestGatewayOptions, 'clock'> = {}): Promise<House> {
-  const clock = createTestClock()
+export async function startHouse(options: TestGatewayOptions = {}): Promise<House> {
+  const { clock = createTestClock() } = options
   const gateway = await startTestGateway({ ...options, clock })
   const at = (id: string) => `${gateway.issuer}/oauth/callback/${id}`
   const github = await startGithub({

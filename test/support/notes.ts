@@ -13,7 +13,7 @@ export const notesDefinition = {
   providers: [{ provider: 'github', scopes: ['repo', 'gist'] }],
 }
 
-export async function startNotes(options: Omit<TestGatewayOptions, 'clock'> = {}): Promise<Notes> {
+export async function startNotes(options: TestGatewayOptions = {}): Promise<Notes> {
   const house = await startHouse(options)
   const room = await house.open('notes', notesDefinition)
   house.newPerson()
