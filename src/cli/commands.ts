@@ -7,6 +7,7 @@ import { connectionCommands } from './connections.ts'
 import { doctorCommand } from './doctor.ts'
 import { gatewayCommands } from './gateway.ts'
 import { keyCommands } from './keys.ts'
+import { openApiCommand } from './openapi.ts'
 import { providerCommands } from './providers.ts'
 import { resourceCommands } from './resources.ts'
 import { sessionCommands } from './sessions.ts'
@@ -25,5 +26,6 @@ export const commands: readonly Command[] = [
   ...auditCommands,
   ...keyCommands,
   ...administratorCommands,
+  openApiCommand,
   completionCommand(() => commands),
 ]

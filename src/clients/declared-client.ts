@@ -3,7 +3,7 @@ import { OAuthError } from '../errors.ts'
 import { sha256 } from '../lib/secret.ts'
 import type { ClientMetadata } from '../storage/documents.ts'
 import { clientPrefix, resourceCredentialPrefix } from './ids.ts'
-import { clientMetadataMembers, keepsSecret, readClientMetadata } from './metadata.ts'
+import { clientMetadataShape, keepsSecret, readClientMetadata } from './metadata.ts'
 
 /** What an administrator says of a client that does not register itself. */
 export type PreRegistration = { trusted: boolean; enabled: boolean; metadata: ClientMetadata }
@@ -19,7 +19,7 @@ const flags = {
 
 /** The body of `POST /admin/v1/clients`: RFC 7591 metadata, and what only an administrator may say. */
 export const preRegistrationSchema = z
-  .looseObject(flags)
+  .strictObject({ ...clientMetadataShape, ...flags })
   .transform(({ trusted, enabled, ...metadata }, context): PreRegistration => {
     return { trusted, enabled, metadata: checkedMetadata(metadata, context) ?? z.NEVER }
   })
@@ -36,9 +36,10 @@ const declaredId = z
  * what a machine made and for nothing else: `openssl rand -base64 32`.
  */
 export const declaredClientSchema = z
-  .looseObject({
+  .strictObject({
     client_id: declaredId,
     client_secret: z.string().min(32, 'must have 32 characters or more').max(512).optional(),
+    ...clientMetadataShape,
     ...flags,
   })
   .transform(({ client_id: id, client_secret: secret, ...rest }, context): DeclaredClient => {
@@ -54,22 +55,18 @@ export const declaredClientSchema = z
     return { id, secretHash: secret === undefined ? null : sha256(secret), trusted, enabled, metadata }
   })
 
-/** An administrator's typing error is an error; strangers' unknown members are only left out (RFC 7591 section 2). */
+/** What an administrator writes to no effect is an error; of strangers it is only left out (RFC 7591 section 2). */
 function checkedMetadata(
   document: Record<string, unknown>,
   context: z.RefinementCtx,
 ): ClientMetadata | undefined {
-  const unknown = Object.keys(document).filter((member) => !clientMetadataMembers.has(member))
-  for (const member of unknown) {
-    context.addIssue({ code: 'custom', path: [member], message: 'is not known' })
-  }
   const idle = ['jwks', 'jwks_uri'].filter((member) => document[member] != null)
   const isKeyed = document.token_endpoint_auth_method === 'private_key_jwt'
   for (const member of isKeyed ? [] : idle) {
     const message = 'is for token_endpoint_auth_method private_key_jwt'
     context.addIssue({ code: 'custom', path: [member], message })
   }
-  if (unknown.length > 0 || (idle.length > 0 && !isKeyed)) return undefined
+  if (idle.length > 0 && !isKeyed) return undefined
   try {
     return readClientMetadata(document)
   } catch (error) {

@@ -25,6 +25,25 @@ const rsa = z.object({
 })
 const usable = z.discriminatedUnion('kty', [ec, okp, rsa])
 
+const member = z.string().optional()
+
+/** A key set as it is kept. */
+export const keySetSchema = z.strictObject({
+  keys: z.array(
+    z.strictObject({
+      kty: z.string(),
+      crv: member,
+      x: member,
+      y: member,
+      n: member,
+      e: member,
+      kid: member,
+      alg: member,
+      use: member,
+    }),
+  ),
+})
+
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 const setSchema = z.object({ keys: z.array(z.record(z.string(), z.unknown())).max(100) })
 

@@ -10,8 +10,6 @@ import { knownAppSchemes, redirectUriFault, webUriFault } from './registrable-ur
 export const clientGrantTypes = ['authorization_code', 'refresh_token'] as const
 
 const authMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const
-/** The members that say which keys a client signs assertions with. */
-const keyMembers = ['jwks', 'jwks_uri', 'token_endpoint_auth_signing_alg']
 const maxRedirectUris = 10
 const uriMembers = ['client_uri', 'logo_uri', 'tos_uri', 'policy_uri', 'jwks_uri']
 
@@ -50,12 +48,17 @@ const documentSchema = z.object({
   application_type: z.preprocess(blank, z.enum(['web', 'native']).optional().catch(undefined)),
 })
 
-/** The members of a client's metadata that mean something here; any other is left out, or refused to an administrator. */
-export const clientMetadataMembers: ReadonlySet<string> = new Set([
-  'redirect_uris',
-  ...keyMembers,
-  ...Object.keys(documentSchema.shape),
-])
+/**
+ * The members of a client's metadata that mean something here, as they may be sent; any other is left out, or refused
+ * to an administrator. `readClientMetadata` says the rest of what they must be.
+ */
+export const clientMetadataShape = {
+  redirect_uris: z.array(z.string()).min(1).max(maxRedirectUris),
+  jwks: z.unknown().optional(),
+  jwks_uri: pageUri,
+  token_endpoint_auth_signing_alg: z.preprocess(blank, z.enum(assertionAlgorithms).optional()),
+  ...documentSchema.shape,
+}
 
 /** Whether a client authenticates with a secret, which it then must be given. */
 export function keepsSecret({ token_endpoint_auth_method: method }: ClientMetadata): boolean {

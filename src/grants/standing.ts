@@ -18,7 +18,7 @@ export type GrantStanding =
   | { stands: false; reason: GrantEnd }
 
 /** Its own end alone, as the row says it now; nothing here waits for a sweeper. */
-export function ownEnd(grant: Grant, now: number): GrantEnd | undefined {
+export function ownEnd(grant: Grant, now: number): 'revoked' | 'expired' | undefined {
   if (grant.revokedAt !== null) return 'revoked'
   return grant.expiresAt <= now ? 'expired' : undefined
 }

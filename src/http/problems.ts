@@ -1,10 +1,22 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import type { z } from 'zod'
-import { Problem, type ProblemField } from '../errors.ts'
+import { z } from 'zod'
+import { OAuthError, Problem, type ProblemCode, type ProblemField, problemCodes } from '../errors.ts'
 import { type Fault, faultsOf } from '../lib/schema-faults.ts'
 import { SealError } from '../lib/seal.ts'
 import { unstorableText } from '../lib/storable-text.ts'
 import { StorageUnavailableError } from '../storage/unavailable.ts'
+
+/** What such an answer holds. */
+export const problemSchema = z
+  .strictObject({
+    type: z.string(),
+    title: z.string().describe('A sentence for people'),
+    status: z.int(),
+    code: z.enum(Object.keys(problemCodes) as [ProblemCode, ...ProblemCode[]]),
+    detail: z.string().optional(),
+    errors: z.array(z.strictObject({ pointer: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457; the pointers of errors are of RFC 6901' })
 
 /**
  * The error handler of every scope that answers problems (RFC 9457). What was meant is answered as it was meant;
@@ -27,6 +39,8 @@ function asProblem(error: FastifyError | Error): Problem | undefined {
     const detail = 'The store does not answer, or the master keys do not fit it; nothing may have changed.'
     return new Problem(503, 'gateway_unavailable', 'The gateway is unavailable', { detail, cause: error })
   }
+  // What is refused before any scope: two credentials, a NUL in the address.
+  if (error instanceof OAuthError) return new Problem(400, 'invalid_request', error.description)
   // Fastify's own refusals: a body too large, a content type nobody parses, broken JSON.
   const status = 'statusCode' in error ? error.statusCode : undefined
   if (status !== undefined && status >= 400 && status < 500) {

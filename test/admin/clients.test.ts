@@ -46,7 +46,7 @@ test.each(['client_secret_basic', 'client_secret_post'])(
 )
 
 test.each([
-  [{ redirect_uris: [] }, ''],
+  [{ redirect_uris: [] }, '/redirect_uris'],
   [{ redirect_uris: ['javascript:alert(1)'] }, ''],
   [{ redirect_uris: ['http://client.test/cb'] }, ''],
   [{ token_endpoint_auth_method: 'private_key_jwt' }, ''],

@@ -139,6 +139,12 @@ test('keys are rotated over the API, and the record names it', async () => {
   expect(out).toContain('admin:token')
 })
 
+test('the description of the API is printed as it is', async () => {
+  const { out, exitCode } = await cli(['openapi'])
+  expect(exitCode).toBe(0)
+  expect(JSON.parse(out ?? '')).toEqual(await gateway.admin('GET', '/openapi.json'))
+})
+
 test('what the API refuses is told with where in the body it stands', async () => {
   const { err, exitCode } = await cli(['resource', 'set', 'notes', '--uri', 'nothing', '--name', ''])
   expect(exitCode).toBe(1)

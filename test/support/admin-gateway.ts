@@ -6,6 +6,7 @@ import { loadConfig } from '../../src/config/config.ts'
 import { adminEndpoints } from '../../src/endpoints/admin/plugin.ts'
 import { openGateway } from '../../src/gateway.ts'
 import { newSecret } from '../../src/lib/secret.ts'
+import { createAnswerCheck } from './openapi.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
 
@@ -17,7 +18,7 @@ export type AdminGateway = Awaited<ReturnType<typeof openAdminGateway>>
 
 export const start = 1_800_000_000
 
-/** A gateway over a database in memory, and the admin API of it alone. */
+/** A gateway over a database in memory, and the admin API of it alone; all its answers must be as it describes them. */
 export async function openAdminGateway(
   options: { issuer?: string; file?: Json; env?: Record<string, string> } = {},
 ) {
@@ -39,7 +40,7 @@ export async function openAdminGateway(
   const { gateway, database } = await openGateway(config, { masterKeys: [first], adminToken }, () => time.now)
   await applyDeclarations(gateway)
 
-  const app = Fastify()
+  const app = Fastify({ exposeHeadRoutes: false })
   const routes: { method: string; url: string }[] = []
   app.addHook('onRoute', ({ method, url }) => {
     routes.push(...[method].flat().map((each) => ({ method: each, url })))
@@ -49,6 +50,11 @@ export async function openAdminGateway(
     await app.close()
     await database.close()
   })
+
+  const authorization = `Bearer ${adminToken}`
+  const description = await app.inject({ url: '/admin/v1/openapi.json', headers: { authorization } })
+  const document: Json = description.json()
+  const checkAnswer = createAnswerCheck(document)
 
   /** Everything this gateway answered, to be searched for secrets. */
   const answers: string[] = []
@@ -61,17 +67,19 @@ export async function openAdminGateway(
       ...(parts.body !== undefined && { payload: parts.body }),
     })
     answers.push(JSON.stringify(response.headers), response.body)
+    const { statusCode: status, headers, body } = response
+    checkAnswer({ method, url, status, type: String(headers['content-type']), body })
     return response
   }
 
   async function admin(method: Method, path: string, body?: Json) {
-    const headers = { authorization: `Bearer ${adminToken}` }
+    const headers = { authorization }
     const response = await send(method, `/admin/v1${path}`, { headers, body })
     const json: Json = response.body === '' ? undefined : response.json()
     return { status: response.statusCode, headers: response.headers, json }
   }
 
-  return { app, gateway, database, config, time, adminToken, routes, answers, send, admin }
+  return { app, gateway, database, config, time, adminToken, routes, document, answers, send, admin }
 }
 
 /** The rows of a table as text, to be searched for secrets. */

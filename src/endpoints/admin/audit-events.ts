@@ -1,16 +1,16 @@
-import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { Gateway } from '../../gateway.ts'
-import { accept } from '../../http/problems.ts'
 import { sha256 } from '../../lib/secret.ts'
 import type { AuditEvent } from '../../storage/audit-events.ts'
-import { listQuery, pageAnswer, pageOf, wanted } from './input.ts'
-import { notFound } from './receipt.ts'
+import { notFound, pageAnswer, pagedListOf, time } from './answer.ts'
+import { listQuery, pageOf, wanted } from './input.ts'
+import { type Route, route } from './route.ts'
 
-const time = z
+const wantedTime = z
   .string()
   .regex(/^\d{1,12}$/, 'must be a time in seconds since 1970')
   .transform(Number)
+  .pipe(z.int())
   .optional()
 
 const query = listQuery({
@@ -22,17 +22,43 @@ const query = listQuery({
   resource_id: wanted,
   provider: wanted,
   token_session_id: wanted,
-  since: time,
-  until: time,
+  since: wantedTime.describe('Seconds since 1970, included'),
+  until: wantedTime.describe('Seconds since 1970, not included'),
 })
 
-/** The record, the youngest first. There is no way to write to it. */
-export function auditEventRoutes(api: FastifyInstance, gateway: Gateway): void {
-  api.get('/audit-events', async (request) => {
-    const { limit, cursor, ...wish } = accept(query, request.query)
-    const filter = await filterOf(gateway, wish)
-    return pageAnswer(await gateway.store.auditEvents.list(filter, pageOf({ limit, cursor })), viewOf)
+const eventView = z
+  .strictObject({
+    id: z.string(),
+    at: time,
+    event: z.string(),
+    actor: z.string(),
+    outcome: z.string(),
+    subject_id: z.string().nullable(),
+    client_id: z.string().nullable(),
+    resource_id: z.string().nullable(),
+    provider: z.string().nullable(),
+    detail: z.record(z.string(), z.unknown()),
   })
+  .meta({ id: 'AuditEvent' })
+
+/** The record, the youngest first. There is no way to write to it. */
+export function auditEventRoutes(gateway: Gateway): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/audit-events',
+      role: 'read',
+      operationId: 'listAuditEvents',
+      summary: 'List what happened, the youngest first',
+      query,
+      answers: { 200: pagedListOf(eventView) },
+      problems: ['not_found'],
+      handle: async ({ query: { limit, cursor, ...wish } }) => {
+        const filter = await filterOf(gateway, wish)
+        return pageAnswer(await gateway.store.auditEvents.list(filter, pageOf({ limit, cursor })), viewOf)
+      },
+    }),
+  ]
 }
 
 type Wish = Omit<z.output<typeof query>, 'limit' | 'cursor'>

@@ -1,48 +1,78 @@
-import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { auditEvent } from '../../audit/event.ts'
 import type { Gateway } from '../../gateway.ts'
-import { accept } from '../../http/problems.ts'
 import type { Connection } from '../../storage/connections.ts'
-import { authorOf } from './authenticate.ts'
-import { idOf, listQuery, pageAnswer, pageOf, wanted } from './input.ts'
-import { notFound, receipt } from './receipt.ts'
+import { notFound, pageAnswer, pagedListOf, time } from './answer.ts'
+import { byId, listQuery, pageOf, wanted } from './input.ts'
+import { receipt, receiptSchema } from './receipt.ts'
+import { type Route, route } from './route.ts'
 
-const query = listQuery({
-  subject_id: wanted,
-  provider: wanted,
-  status: z.enum(['live', 'needs_reauthorization']).optional(),
-})
+const status = z.enum(['live', 'needs_reauthorization'])
 
-export function connectionRoutes(api: FastifyInstance, gateway: Gateway): void {
-  const { connections, removals } = gateway.store
-
-  api.get('/connections', async (request) => {
-    const { subject_id: subjectId, provider, status, ...page } = accept(query, request.query)
-    const filter = {
-      ...(subjectId !== undefined && { subjectId }),
-      ...(provider !== undefined && { provider }),
-      ...(status !== undefined && { status }),
-    }
-    return pageAnswer(await connections.list(filter, pageOf(page)), viewOf)
+const connectionView = z
+  .strictObject({
+    id: z.string(),
+    subject_id: z.string(),
+    provider: z.string(),
+    issuer: z.string(),
+    upstream_subject: z.string(),
+    account: z.strictObject({ id: z.string(), label: z.string() }),
+    scopes: z.array(z.string()),
+    token_endpoint: z.string(),
+    upstream_client_id: z.string(),
+    status,
+    status_reason: z.string().nullable(),
+    status_since: time,
+    can_refresh: z.boolean(),
+    access_expires_at: time.nullable(),
+    refresh_expires_at: time.nullable(),
+    created_at: time,
+    refreshed_at: time,
+    last_used_at: time.nullable(),
   })
+  .meta({ id: 'Connection' })
 
-  api.delete('/connections/:id', async (request) => {
-    const connection = await connections.find(idOf(request))
-    if (!connection) throw notFound('connection')
-    const { actor, now } = authorOf(gateway, request)
-    const { id, subjectId, provider, accountId } = connection
-    const event = auditEvent(now, {
-      event: 'connection.deleted',
-      actor,
-      subjectId,
-      provider,
-      detail: { connection: id, account: accountId },
-    })
-    const removed = await removals.connection(id, now, event)
-    if (!removed) throw notFound('connection')
-    return receipt({ connection: id }, removed)
-  })
+export function connectionRoutes({ store: { connections, removals } }: Gateway): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/connections',
+      role: 'read',
+      operationId: 'listConnections',
+      summary: 'List the connections people have to providers, without their tokens',
+      query: listQuery({ subject_id: wanted, provider: wanted, status: status.optional() }),
+      answers: { 200: pagedListOf(connectionView) },
+      handle: async ({ query: { subject_id: subjectId, provider, status: state, ...page } }) => {
+        const filter = {
+          ...(subjectId !== undefined && { subjectId }),
+          ...(provider !== undefined && { provider }),
+          ...(state !== undefined && { status: state }),
+        }
+        return pageAnswer(await connections.list(filter, pageOf(page)), viewOf)
+      },
+    }),
+
+    route({
+      method: 'DELETE',
+      path: '/connections/{id}',
+      role: 'write',
+      operationId: 'deleteConnection',
+      summary: 'Delete a connection and end the token sessions that draw on it',
+      params: byId,
+      answers: { 200: receiptSchema },
+      problems: ['not_found'],
+      handle: async ({ params, by: { actor, now } }) => {
+        const connection = await connections.find(params.id)
+        if (!connection) throw notFound('connection')
+        const { id, subjectId, provider, accountId } = connection
+        const detail = { connection: id, account: accountId }
+        const event = auditEvent(now, { event: 'connection.deleted', actor, subjectId, provider, detail })
+        const removed = await removals.connection(id, now, event)
+        if (!removed) throw notFound('connection')
+        return receipt({ connection: id }, removed)
+      },
+    }),
+  ]
 }
 
 function viewOf(connection: Connection) {

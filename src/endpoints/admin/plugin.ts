@@ -2,16 +2,19 @@ import type { FastifyInstance } from 'fastify'
 import { Problem } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { answerProblem } from '../../http/problems.ts'
-import { createPasswords } from '../../lib/passwords.ts'
+import { createPasswords, type Passwords } from '../../lib/passwords.ts'
 import { administratorRoutes } from './administrators.ts'
 import { auditEventRoutes } from './audit-events.ts'
-import { createAuthentication } from './authenticate.ts'
+import { authorOf, createAuthentication, requireRole } from './authenticate.ts'
 import { clientRoutes } from './clients.ts'
 import { connectionRoutes } from './connections.ts'
+import { diagnosisRoutes } from './diagnosis.ts'
+import { descriptionRoute } from './openapi.ts'
 import { providerRoutes } from './providers.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
 import { resourceCredentialRoutes } from './resource-credentials.ts'
 import { resourceRoutes } from './resources.ts'
+import type { Route } from './route.ts'
 import { signingKeyRoutes } from './signing-keys.ts'
 import { subjectRoutes } from './subjects.ts'
 import { tokenSessionRoutes } from './token-sessions.ts'
@@ -30,25 +33,42 @@ export async function adminEndpoints(scope: FastifyInstance, gateway: Gateway): 
       api.setNotFoundHandler(async () => {
         throw new Problem(404, 'not_found', 'There is nothing here')
       })
-      for (const register of routes) register(api, gateway)
-      administratorRoutes(api, gateway, { passwords })
+      const routes = routesOf(gateway, passwords)
+      for (const each of [...routes, descriptionRoute(gateway, routes)]) mount(api, gateway, each)
     },
     { prefix: '/admin/v1' },
   )
 }
 
-const routes = [
-  providerRoutes,
-  resourceRoutes,
-  resourceCredentialRoutes,
-  clientRoutes,
-  registrationTokenRoutes,
-  subjectRoutes,
-  tokenSessionRoutes,
-  connectionRoutes,
-  auditEventRoutes,
-  signingKeyRoutes,
-]
+function routesOf(gateway: Gateway, passwords: Passwords): Route[] {
+  return [
+    ...providerRoutes(gateway),
+    ...resourceRoutes(gateway),
+    ...resourceCredentialRoutes(gateway),
+    ...clientRoutes(gateway),
+    ...registrationTokenRoutes(gateway),
+    ...subjectRoutes(gateway),
+    ...tokenSessionRoutes(gateway),
+    ...connectionRoutes(gateway),
+    ...auditEventRoutes(gateway),
+    ...signingKeyRoutes(gateway),
+    ...administratorRoutes(gateway, passwords),
+    ...diagnosisRoutes(gateway),
+  ]
+}
+
+function mount(api: FastifyInstance, gateway: Gateway, { method, path, role, answer }: Route): void {
+  api.route({
+    method,
+    url: path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    onRequest: requireRole(role),
+    handler: async (request, reply) => {
+      const { params, query, body } = request
+      const answered = await answer({ params, query, body, by: authorOf(gateway, request) })
+      return reply.code(answered.status).send(answered.body)
+    },
+  })
+}
 
 /** A page of another origin can send forms and text without asking first, but no JSON. */
 function acceptJsonOnly(api: FastifyInstance): void {

@@ -1,68 +1,126 @@
-import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
 import { auditEvent } from '../../audit/event.ts'
-import { Problem } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { accept, invalid } from '../../http/problems.ts'
 import type { ProviderRow } from '../../storage/providers.ts'
 import { providerDefinitionSchema } from '../../upstream/provider-definition.ts'
 import { described, type ProviderRegistration, saveProvider } from '../../upstream/provider-registration.ts'
 import type { BrokenProvider } from '../../upstream/registry.ts'
-import { authorOf } from './authenticate.ts'
-import { givenIdOf, noQuery } from './input.ts'
-import { checkProvider, redirectUriOf } from './provider-check.ts'
-import { notFound, readOnly, receipt } from './receipt.ts'
+import { listOf, notFound, origin, readOnly, saveAnswer, time } from './answer.ts'
+import { byGivenId } from './input.ts'
+import { checkProvider, providerCheck, redirectUriOf } from './provider-check.ts'
+import { receipt, receiptSchema } from './receipt.ts'
+import { ok, type Route, route } from './route.ts'
 
-export function providerRoutes(api: FastifyInstance, gateway: Gateway): void {
-  api.get('/providers', async (request) => {
-    accept(noQuery, request.query)
-    const [rows, { broken }] = await Promise.all([gateway.store.providers.list(), gateway.providers.list()])
-    return { items: rows.map((row) => viewOf(gateway, row, broken)) }
-  })
+const { client_secret: _, admit, ...said } = providerDefinitionSchema.shape
 
-  api.get('/providers/:id', async (request) => {
-    const row = await getProvider(gateway, givenIdOf(request))
-    return viewOf(gateway, row, (await gateway.providers.list()).broken)
-  })
+const view = {
+  id: z.string(),
+  origin,
+  ...said,
+  admit: admit.unwrap(),
+  client_secret_stored: z.boolean(),
+  redirect_uri: z.string().describe('To be registered at the provider, byte for byte'),
+  created_at: time,
+  updated_at: time,
+}
 
-  api.put('/providers/:id', async (request, reply) => {
-    const id = givenIdOf(request)
-    const definition = accept(providerDefinitionSchema, request.body)
-    const saved = await saveProvider(registrationIn(gateway), id, definition, authorOf(gateway, request))
-    switch (saved.outcome) {
-      case 'saved':
-        return reply.code(saved.created ? 201 : 200).send({
-          ...viewOf(gateway, saved.row),
-          connections_needing_reauthorization: saved.connectionsEnded,
-        })
-      case 'unchanged':
-        return { ...viewOf(gateway, saved.row), connections_needing_reauthorization: 0 }
-      case 'refused':
-        throw invalid(saved.errors)
-      case 'read_only':
-        throw readOnly()
-      case 'overtaken':
-        throw new Problem(409, 'overtaken', 'Somebody else changed this provider at the same moment')
-    }
+const providerView = z
+  .strictObject({
+    ...view,
+    broken: z
+      .array(z.strictObject({ pointer: z.string(), message: z.string() }))
+      .optional()
+      .describe('Why it cannot be used, where it cannot'),
   })
+  .meta({ id: 'Provider' })
 
-  api.delete('/providers/:id', async (request) => {
-    const row = await getProvider(gateway, givenIdOf(request))
-    if (isDeclared(gateway, row)) throw readOnly()
-    const { actor, now } = authorOf(gateway, request)
-    const event = auditEvent(now, {
-      event: 'provider.deleted',
-      actor,
-      provider: row.id,
-      detail: { before: described(row) },
-    })
-    const removed = await gateway.store.removals.provider(row.id, now, event)
-    if (!removed) throw notFound('provider')
-    return receipt({ provider: row.id }, removed)
-  })
+const savedView = z
+  .strictObject({ ...view, connections_needing_reauthorization: z.int() })
+  .meta({ id: 'SavedProvider' })
 
-  api.post('/providers/:id/check', async (request) => {
-    return await checkProvider(gateway, await getProvider(gateway, givenIdOf(request)))
-  })
+export function providerRoutes(gateway: Gateway): Route[] {
+  const { store, providers } = gateway
+  return [
+    route({
+      method: 'GET',
+      path: '/providers',
+      role: 'read',
+      operationId: 'listProviders',
+      summary: 'List the providers',
+      answers: { 200: listOf(providerView) },
+      handle: async () => {
+        const [rows, { broken }] = await Promise.all([store.providers.list(), providers.list()])
+        return ok({ items: rows.map((row) => viewOf(gateway, row, broken)) })
+      },
+    }),
+
+    route({
+      method: 'GET',
+      path: '/providers/{id}',
+      role: 'read',
+      operationId: 'getProvider',
+      summary: 'Show one provider',
+      params: byGivenId,
+      answers: { 200: providerView },
+      problems: ['not_found'],
+      handle: async ({ params }) => {
+        const row = await getProvider(gateway, params.id)
+        return ok(viewOf(gateway, row, (await providers.list()).broken))
+      },
+    }),
+
+    route({
+      method: 'PUT',
+      path: '/providers/{id}',
+      role: 'write',
+      operationId: 'saveProvider',
+      summary: 'Create or replace a provider; without client_secret the stored one is kept',
+      params: byGivenId,
+      body: providerDefinitionSchema,
+      answers: { 200: savedView, 201: savedView },
+      problems: ['read_only', 'overtaken'],
+      handle: async ({ params, body, by }) => {
+        const saved = await saveProvider(registrationIn(gateway), params.id, body, by)
+        const ended = saved.outcome === 'saved' ? saved.connectionsEnded : 0
+        return saveAnswer(saved, (row: ProviderRow) => ({
+          ...viewOf(gateway, row),
+          connections_needing_reauthorization: ended,
+        }))
+      },
+    }),
+
+    route({
+      method: 'DELETE',
+      path: '/providers/{id}',
+      role: 'write',
+      operationId: 'deleteProvider',
+      summary: 'Delete a provider with its connections, and end the token sessions that draw on them',
+      params: byGivenId,
+      answers: { 200: receiptSchema },
+      problems: ['not_found', 'read_only'],
+      handle: async ({ params, by: { actor, now } }) => {
+        const row = await getProvider(gateway, params.id)
+        if (isDeclared(gateway, row)) throw readOnly()
+        const detail = { before: described(row) }
+        const event = auditEvent(now, { event: 'provider.deleted', actor, provider: row.id, detail })
+        const removed = await store.removals.provider(row.id, now, event)
+        if (!removed) throw notFound('provider')
+        return receipt({ provider: row.id }, removed)
+      },
+    }),
+
+    route({
+      method: 'POST',
+      path: '/providers/{id}/check',
+      role: 'write',
+      operationId: 'checkProvider',
+      summary: 'Say whether a provider can be used, as far as can be told without a person',
+      params: byGivenId,
+      answers: { 200: providerCheck },
+      problems: ['not_found'],
+      handle: async ({ params }) => ok(await checkProvider(gateway, await getProvider(gateway, params.id))),
+    }),
+  ]
 }
 
 async function getProvider(gateway: Gateway, id: string): Promise<ProviderRow> {
@@ -77,8 +135,8 @@ function registrationIn({ store, sealer, config }: Gateway): ProviderRegistratio
 }
 
 /** One that the file no longer declares is disabled, and may be deleted here. */
-function isDeclared({ config }: Gateway, { id, origin }: ProviderRow): boolean {
-  return origin === 'config' && Object.hasOwn(config.declarations.providers, id)
+function isDeclared({ config }: Gateway, { id, origin: from }: ProviderRow): boolean {
+  return from === 'config' && Object.hasOwn(config.declarations.providers, id)
 }
 
 function viewOf(gateway: Gateway, row: ProviderRow, broken: readonly BrokenProvider[] = []) {
@@ -91,6 +149,6 @@ function viewOf(gateway: Gateway, row: ProviderRow, broken: readonly BrokenProvi
     redirect_uri: redirectUriOf(gateway, row.id),
     created_at: row.createdAt,
     updated_at: row.updatedAt,
-    ...(faults && { broken: faults }),
+    ...(faults && { broken: [...faults] }),
   }
 }

@@ -1,29 +1,39 @@
-import { Problem } from '../../errors.ts'
+import { z } from 'zod'
 import type { Removed } from '../../storage/removals.ts'
+import { ok } from './route.ts'
 
-/** What there is of a kind to delete. */
-export type Deleted = Partial<
-  Record<
-    | 'administrator'
-    | 'provider'
-    | 'resource'
-    | 'registration_token'
-    | 'resource_credential'
-    | 'client'
-    | 'subject'
-    | 'token_session'
-    | 'connection',
-    string
-  >
->
+/** What a deletion ended, and where. */
+export const receiptSchema = z
+  .strictObject({
+    deleted: z.partialRecord(
+      z.enum([
+        'administrator',
+        'provider',
+        'resource',
+        'registration_token',
+        'resource_credential',
+        'client',
+        'subject',
+        'token_session',
+        'connection',
+      ]),
+      z.string(),
+    ),
+    token_sessions_ended: z.int(),
+    connections_deleted: z.int(),
+    revoked_upstream: z.array(z.never()).describe('Empty: nothing is revoked at providers'),
+    remaining_upstream: z
+      .array(z.strictObject({ provider: z.string(), client_id: z.string(), connections: z.int() }))
+      .describe('The grants that providers still know'),
+  })
+  .meta({ id: 'Receipt' })
 
-/**
- * What a deletion ended, and where. Nothing is revoked at providers: what they still know is named, so that it can
- * be ended there, by the person or by whoever administers the client.
- */
-export function receipt(deleted: Deleted, removed: Removed) {
+const nothingMore: Removed = { tokenSessionsEnded: 0, connectionsDeleted: [] }
+
+/** Nothing is revoked at providers: what they still know is named, so that somebody can end it there. */
+export function receipt(deleted: z.output<typeof receiptSchema>['deleted'], removed = nothingMore) {
   const { tokenSessionsEnded, connectionsDeleted } = removed
-  return {
+  return ok({
     deleted,
     token_sessions_ended: tokenSessionsEnded,
     connections_deleted: connectionsDeleted.reduce((sum, { count }) => sum + count, 0),
@@ -33,15 +43,5 @@ export function receipt(deleted: Deleted, removed: Removed) {
       client_id: upstreamClientId,
       connections: count,
     })),
-  }
-}
-
-export function notFound(what: string): Problem {
-  return new Problem(404, 'not_found', `There is no such ${what}`)
-}
-
-export function readOnly(): Problem {
-  return new Problem(409, 'read_only', 'This comes from the configuration file', {
-    detail: 'It is changed there; once the file no longer declares it, it may be deleted here.',
   })
 }

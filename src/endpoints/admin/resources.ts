@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
 import { auditEvent } from '../../audit/event.ts'
 import { resourceDefinitionSchema } from '../../clients/resource-definition.ts'
 import {
@@ -6,55 +6,83 @@ import {
   type ResourceRegistration,
   saveResource,
 } from '../../clients/resource-registration.ts'
-import { Problem } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { accept, invalid } from '../../http/problems.ts'
 import type { Resource } from '../../storage/resources.ts'
 import { onOffer } from '../../upstream/provider-registration.ts'
-import { authorOf } from './authenticate.ts'
-import { givenIdOf, noQuery } from './input.ts'
-import { notFound, readOnly, receipt } from './receipt.ts'
+import { listOf, notFound, origin, readOnly, saveAnswer, time } from './answer.ts'
+import { byGivenId } from './input.ts'
+import { receipt, receiptSchema } from './receipt.ts'
+import { ok, type Route, route } from './route.ts'
 
-export function resourceRoutes(api: FastifyInstance, gateway: Gateway): void {
-  api.get('/resources', async (request) => {
-    accept(noQuery, request.query)
-    return { items: (await gateway.store.resources.list()).map(viewOf) }
+const resourceView = z
+  .strictObject({
+    id: z.string(),
+    origin,
+    ...resourceDefinitionSchema.shape,
+    created_at: time,
+    updated_at: time,
   })
+  .meta({ id: 'Resource' })
 
-  api.get('/resources/:id', async (request) => viewOf(await getResource(gateway, givenIdOf(request))))
+export function resourceRoutes(gateway: Gateway): Route[] {
+  const { resources, removals } = gateway.store
+  return [
+    route({
+      method: 'GET',
+      path: '/resources',
+      role: 'read',
+      operationId: 'listResources',
+      summary: 'List the resources, which are MCP servers',
+      answers: { 200: listOf(resourceView) },
+      handle: async () => ok({ items: (await resources.list()).map(viewOf) }),
+    }),
 
-  api.put('/resources/:id', async (request, reply) => {
-    const id = givenIdOf(request)
-    const definition = accept(resourceDefinitionSchema, request.body)
-    const saved = await saveResource(registrationIn(gateway), id, definition, authorOf(gateway, request))
-    switch (saved.outcome) {
-      case 'saved':
-        return reply.code(saved.created ? 201 : 200).send(viewOf(saved.row))
-      case 'unchanged':
-        return viewOf(saved.row)
-      case 'refused':
-        throw invalid(saved.errors)
-      case 'conflict':
-        throw new Problem(409, 'conflict', 'The resource would be in the way of what there is', saved)
-      case 'read_only':
-        throw readOnly()
-    }
-  })
+    route({
+      method: 'GET',
+      path: '/resources/{id}',
+      role: 'read',
+      operationId: 'getResource',
+      summary: 'Show one resource',
+      params: byGivenId,
+      answers: { 200: resourceView },
+      problems: ['not_found'],
+      handle: async ({ params }) => ok(viewOf(await getResource(gateway, params.id))),
+    }),
 
-  api.delete('/resources/:id', async (request) => {
-    const row = await getResource(gateway, givenIdOf(request))
-    if (isDeclared(gateway, row)) throw readOnly()
-    const { actor, now } = authorOf(gateway, request)
-    const event = auditEvent(now, {
-      event: 'resource.deleted',
-      actor,
-      resourceId: row.id,
-      detail: { before: describedResource(row) },
-    })
-    const removed = await gateway.store.removals.resource(row.id, now, event)
-    if (!removed) throw notFound('resource')
-    return receipt({ resource: row.id }, removed)
-  })
+    route({
+      method: 'PUT',
+      path: '/resources/{id}',
+      role: 'write',
+      operationId: 'saveResource',
+      summary: 'Create or replace a resource',
+      params: byGivenId,
+      body: resourceDefinitionSchema,
+      answers: { 200: resourceView, 201: resourceView },
+      problems: ['read_only', 'conflict'],
+      handle: async ({ params, body, by }) =>
+        saveAnswer(await saveResource(registrationIn(gateway), params.id, body, by), viewOf),
+    }),
+
+    route({
+      method: 'DELETE',
+      path: '/resources/{id}',
+      role: 'write',
+      operationId: 'deleteResource',
+      summary: 'Delete a resource with its credentials and consents, and end its token sessions',
+      params: byGivenId,
+      answers: { 200: receiptSchema },
+      problems: ['not_found', 'read_only'],
+      handle: async ({ params, by: { actor, now } }) => {
+        const row = await getResource(gateway, params.id)
+        if (isDeclared(gateway, row)) throw readOnly()
+        const detail = { before: describedResource(row) }
+        const event = auditEvent(now, { event: 'resource.deleted', actor, resourceId: row.id, detail })
+        const removed = await removals.resource(row.id, now, event)
+        if (!removed) throw notFound('resource')
+        return receipt({ resource: row.id }, removed)
+      },
+    }),
+  ]
 }
 
 export async function getResource({ store }: Pick<Gateway, 'store'>, id: string): Promise<Resource> {
@@ -73,11 +101,11 @@ function registrationIn({ store, config, providers }: Gateway): ResourceRegistra
 }
 
 /** One that the file no longer declares is disabled, and may be deleted here. */
-function isDeclared({ config }: Gateway, { id, origin }: Resource): boolean {
-  return origin === 'config' && Object.hasOwn(config.declarations.resources, id)
+function isDeclared({ config }: Gateway, { id, origin: from }: Resource): boolean {
+  return from === 'config' && Object.hasOwn(config.declarations.resources, id)
 }
 
 function viewOf(row: Resource) {
-  const { id, origin, createdAt, updatedAt } = row
-  return { id, origin, ...describedResource(row), created_at: createdAt, updated_at: updatedAt }
+  const { id, origin: from, createdAt, updatedAt } = row
+  return { id, origin: from, ...describedResource(row), created_at: createdAt, updated_at: updatedAt }
 }

@@ -1,45 +1,76 @@
-import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { Problem } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { accept } from '../../http/problems.ts'
 import type { SigningKey } from '../../storage/signing-keys.ts'
 import { publishedKeys, signingKeyAt } from '../../tokens/signing-key-ring.ts'
-import { authorOf } from './authenticate.ts'
-import { noQuery } from './input.ts'
+import { listOf, time } from './answer.ts'
+import { ok, type Route, route } from './route.ts'
 
-/** `emergency`: a key leaked, and nothing it signed may count any more, from this second on. */
-const rotation = z.strictObject({ emergency: z.boolean().default(false) })
+const rotation = z
+  .strictObject({
+    emergency: z
+      .boolean()
+      .default(false)
+      .describe('A key leaked, and nothing it signed may count any more, from this second on'),
+  })
+  .prefault({})
 const atOnce = { overlap: 0, tokenLifetime: 0 }
 
-export function signingKeyRoutes(api: FastifyInstance, gateway: Gateway): void {
-  const { signingKeys, store } = gateway
+const state = z.enum(['pending', 'signing', 'retiring', 'retired'])
 
-  api.get('/signing-keys', async (request) => {
-    accept(noQuery, request.query)
-    // Makes the first key where there is none.
-    await signingKeys.signingKey()
-    const keys = await store.signingKeys.list()
-    return { items: viewsOf(keys, gateway.clock()) }
+const keyView = z
+  .strictObject({
+    kid: z.string(),
+    state,
+    public_jwk: z.record(z.enum(['kty', 'crv', 'x', 'y', 'kid', 'alg', 'use']), z.string()),
+    created_at: time,
+    active_at: time,
+    retires_at: time.nullable(),
   })
+  .meta({ id: 'SigningKey' })
 
-  api.post('/signing-keys/rotate', async (request) => {
-    const { emergency } = accept(rotation, request.body ?? {})
-    const { actor } = authorOf(gateway, request)
-    const rotated = await signingKeys.rotate(actor, emergency ? atOnce : undefined)
-    switch (rotated.outcome) {
-      case 'rotated':
-        return { kid: rotated.kid, active_at: rotated.activeAt }
-      case 'overtaken':
-        throw new Problem(409, 'overtaken', 'Another process rotated the keys at the same moment')
-    }
-  })
+export function signingKeyRoutes({ signingKeys, store, clock }: Gateway): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/signing-keys',
+      role: 'read',
+      operationId: 'listSigningKeys',
+      summary: 'List the signing keys and what they do',
+      answers: { 200: listOf(keyView) },
+      handle: async () => {
+        // Makes the first key where there is none.
+        await signingKeys.signingKey()
+        return ok({ items: viewsOf(await store.signingKeys.list(), clock()) })
+      },
+    }),
+
+    route({
+      method: 'POST',
+      path: '/signing-keys/rotate',
+      role: 'write',
+      operationId: 'rotateSigningKeys',
+      summary: 'Put a new signing key after the present one',
+      body: rotation,
+      answers: { 200: z.strictObject({ kid: z.string(), active_at: time }) },
+      problems: ['overtaken'],
+      handle: async ({ body: { emergency }, by: { actor } }) => {
+        const rotated = await signingKeys.rotate(actor, emergency ? atOnce : undefined)
+        switch (rotated.outcome) {
+          case 'rotated':
+            return ok({ kid: rotated.kid, active_at: rotated.activeAt })
+          case 'overtaken':
+            throw new Problem(409, 'overtaken', 'Another process rotated the keys at the same moment')
+        }
+      },
+    }),
+  ]
 }
 
 function viewsOf(keys: readonly SigningKey[], now: number) {
   const signing = signingKeyAt(keys, now)
   const published = publishedKeys(keys, now)
-  const stateOf = ({ kid, activeAt }: SigningKey) => {
+  const stateOf = ({ kid, activeAt }: SigningKey): z.output<typeof state> => {
     if (kid === signing?.kid) return 'signing'
     if (!published.some((key) => key.kid === kid)) return 'retired'
     return activeAt > now ? 'pending' : 'retiring'

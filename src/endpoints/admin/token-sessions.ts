@@ -1,41 +1,71 @@
-import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { aboutGrant, auditEvent } from '../../audit/event.ts'
 import type { Gateway } from '../../gateway.ts'
 import { ownEnd } from '../../grants/standing.ts'
-import { accept } from '../../http/problems.ts'
 import type { Grant, GrantFilter } from '../../storage/grants.ts'
-import { authorOf } from './authenticate.ts'
-import { idOf, listQuery, pageAnswer, pageOf, wanted } from './input.ts'
-import { notFound, receipt } from './receipt.ts'
+import { notFound, pageAnswer, pagedListOf, time } from './answer.ts'
+import { byId, listQuery, pageOf, wanted } from './input.ts'
+import { receipt, receiptSchema } from './receipt.ts'
+import { type Route, route } from './route.ts'
 
-const query = listQuery({
-  subject_id: wanted,
-  client_id: wanted,
-  resource_id: wanted,
-  state: z.enum(['live', 'any']).default('live'),
-})
+const filters = { subject_id: wanted, client_id: wanted, resource_id: wanted }
+
+const sessionView = z
+  .strictObject({
+    id: z.string().describe('Not the tsid, which is for the resource it was issued to'),
+    state: z.enum(['live', 'revoked', 'expired']),
+    subject_id: z.string(),
+    client_id: z.string(),
+    resource_id: z.string().nullable(),
+    audience: z.string(),
+    scopes: z.array(z.string()),
+    created_at: time,
+    last_used_at: time,
+    access_ends_at: time.nullable(),
+    expires_at: time,
+    absolute_ends_at: time,
+    revoked_at: time.nullable(),
+    revoked_reason: z.string().nullable(),
+  })
+  .meta({ id: 'TokenSession' })
 
 /** Token sessions by their grants' ids: a `tsid` is for the resource it was issued to. */
-export function tokenSessionRoutes(api: FastifyInstance, gateway: Gateway): void {
-  const { grants } = gateway.store
+export function tokenSessionRoutes({ store: { grants }, clock }: Gateway): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/token-sessions',
+      role: 'read',
+      operationId: 'listTokenSessions',
+      summary: 'List the token sessions, the youngest first',
+      query: listQuery({ ...filters, state: z.enum(['live', 'any']).default('live') }),
+      answers: { 200: pagedListOf(sessionView) },
+      handle: async ({ query: { state, ...wish } }) => {
+        const now = clock()
+        const page = await grants.list(filterOf(wish), { now, state }, pageOf(wish))
+        return pageAnswer(page, (grant) => viewOf(grant, now))
+      },
+    }),
 
-  api.get('/token-sessions', async (request) => {
-    const { state, ...wish } = accept(query, request.query)
-    const now = gateway.clock()
-    const page = await grants.list(filterOf(wish), { now, state }, pageOf(wish))
-    return pageAnswer(page, (grant) => viewOf(grant, now))
-  })
-
-  api.delete('/token-sessions/:id', async (request) => {
-    const grant = await grants.find(idOf(request))
-    if (!grant) throw notFound('token session')
-    const { actor, now } = authorOf(gateway, request)
-    const event = auditEvent(now, { event: 'grant.revoked', actor, ...aboutGrant(grant) })
-    const revoked = await grants.revoke(grant.id, 'revoked_by_administrator', now, event)
-    const removed = { tokenSessionsEnded: revoked ? 1 : 0, connectionsDeleted: [] }
-    return receipt({ token_session: grant.id }, removed)
-  })
+    route({
+      method: 'DELETE',
+      path: '/token-sessions/{id}',
+      role: 'write',
+      operationId: 'endTokenSession',
+      summary: 'End a token session',
+      params: byId,
+      answers: { 200: receiptSchema },
+      problems: ['not_found'],
+      handle: async ({ params, by: { actor, now } }) => {
+        const grant = await grants.find(params.id)
+        if (!grant) throw notFound('token session')
+        const event = auditEvent(now, { event: 'grant.revoked', actor, ...aboutGrant(grant) })
+        const revoked = await grants.revoke(grant.id, 'revoked_by_administrator', now, event)
+        const removed = { tokenSessionsEnded: revoked ? 1 : 0, connectionsDeleted: [] }
+        return receipt({ token_session: grant.id }, removed)
+      },
+    }),
+  ]
 }
 
 type Wish = Record<'subject_id' | 'client_id' | 'resource_id', string | undefined>
@@ -51,7 +81,7 @@ function filterOf({ subject_id, client_id, resource_id }: Partial<Wish>): GrantF
 function viewOf(grant: Grant, now: number) {
   return {
     id: grant.id,
-    state: ownEnd(grant, now) ?? 'live',
+    state: ownEnd(grant, now) ?? ('live' as const),
     subject_id: grant.subjectId,
     client_id: grant.clientId,
     resource_id: grant.resourceId,
