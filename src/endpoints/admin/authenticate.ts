@@ -2,9 +2,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Author } from '../../audit/event.ts'
 import { Problem } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
+import { holderOf, secondsToWait } from '../../http/rates.ts'
 import { parseBasic } from '../../lib/basic-credentials.ts'
 import { parseBearer } from '../../lib/bearer-token.ts'
-import type { Clock } from '../../lib/clock.ts'
 import type { Passwords } from '../../lib/passwords.ts'
 import { registeredIdPattern } from '../../lib/registered-id.ts'
 import { equalSecrets, sha256 } from '../../lib/secret.ts'
@@ -28,31 +28,27 @@ export function authorOf(gateway: Pick<Gateway, 'clock'>, request: FastifyReques
   return { origin: 'admin', actor: callerOf(request).actor, now: gateway.clock() }
 }
 
-/** Failures an address may have in a window of seconds before it is told to stop. */
-const tolerated = 30
-const window = 60
-/** Addresses remembered at once. */
-const capacity = 10_000
 /** Seconds in which an administrator's being here is written once. */
 const presence = 60
 
-type Parts = Pick<Gateway, 'adminTokenHash' | 'clock' | 'store'> & { passwords: Passwords }
+type Parts = Pick<Gateway, 'adminTokenHash' | 'clock' | 'store' | 'rates'> & { passwords: Passwords }
 
 /**
  * The hook in front of every admin route: the administrator's token as a bearer (RFC 6750) or a named
- * administrator's password (RFC 7617), and no other authority. Who goes on with wrong ones is told 429; the right
- * token is served even from there, since several people may share an address, and guessing 256 bits is hopeless at
- * any rate. A password that was not yet found right is not even looked at then.
+ * administrator's password (RFC 7617), and no other authority. Who goes on with wrong ones is told 429, and so is
+ * whoever goes on with one name, from however many addresses; no success of anybody takes that back. The right token is
+ * served even from there, since several people may share an address, and guessing 256 bits is hopeless at any rate. A
+ * password that was not yet found right is not even looked at then.
  */
 export function createAuthentication(parts: Parts) {
-  const { adminTokenHash, clock } = parts
-  const failures = createFailureCount(clock)
+  const { adminTokenHash, clock, rates } = parts
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.header('cache-control', 'no-store')
     const { authorization } = request.headers
     const token = parseBearer(authorization)
     const isToken = adminTokenHash !== undefined && equalSecrets(sha256(token ?? ''), adminTokenHash)
-    const isTired = failures.countOf(request.ip) >= tolerated
+    const counted = guessOf(request, authorization)
+    const isTired = counted.some(([rate, key]) => rates[rate].wait(key, clock()) > 0)
     const caller = isToken ? tokenHolder : await namedCaller(parts, authorization, isTired ? 'known' : 'any')
     if (caller === 'busy') {
       reply.header('retry-after', 1)
@@ -62,8 +58,9 @@ export function createAuthentication(parts: Parts) {
       callers.set(request, caller)
       return
     }
-    if (failures.count(request.ip) > tolerated) {
-      reply.header('retry-after', window)
+    const wait = secondsToWait(parts, counted)
+    if (wait > 0) {
+      reply.header('retry-after', wait)
       throw new Problem(429, 'too_many_failures', 'Too many requests without a right credential')
     }
     // RFC 6750 section 3.1: a request that tried nothing is told no error. Basic is not offered, or browsers would
@@ -81,6 +78,14 @@ export function requireRole(needed: AdministratorRole) {
       throw new Problem(403, 'forbidden', 'This administrator may only read')
     }
   }
+}
+
+/** What a failure counts for: where it comes from, and whose name it says, whether there is such a one or not. */
+function guessOf(request: FastifyRequest, authorization: string | undefined) {
+  const from = ['failed_admin_logins_per_address', holderOf(request)] as const
+  const [given] = parseBasic(authorization) ?? []
+  const isName = given !== undefined && registeredIdPattern.test(given.id)
+  return isName ? [from, ['failed_admin_logins_per_name', given.id] as const] : [from]
 }
 
 /** A name nobody has, a wrong password and a disabled administrator are one answer, and the same work. */
@@ -103,24 +108,4 @@ async function namedCaller(
     await store.administrators.touch(found.name, { now, since: now - presence + 1 })
   }
   return { actor: `admin:${found.name}`, role: found.role }
-}
-
-function createFailureCount(clock: Clock) {
-  const failures = new Map<string, { count: number; until: number }>()
-  const entryOf = (address: string, now: number) => {
-    const entry = failures.get(address)
-    return entry && entry.until > now ? entry : undefined
-  }
-  return {
-    countOf: (address: string) => entryOf(address, clock())?.count ?? 0,
-    count(address: string): number {
-      const now = clock()
-      const entry = entryOf(address, now) ?? { count: 0, until: now + window }
-      entry.count += 1
-      failures.set(address, entry)
-      const [oldest] = failures.keys()
-      if (failures.size > capacity && oldest !== undefined) failures.delete(oldest)
-      return entry.count
-    },
-  }
 }
