@@ -1,6 +1,7 @@
 import { and, desc, eq, gte, lt } from 'drizzle-orm'
 import type { Queries } from './dialect.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
+import { inColumns, perTables, prepared, type Slots } from './prepared.ts'
 import type { Tables } from './schema.ts'
 
 export type AuditEvent = Tables['auditEvents']['$inferSelect']
@@ -14,16 +15,25 @@ export type AuditFilter = Partial<
 
 export type AuditPeriod = { since?: number | undefined; until?: number | undefined }
 
+const insertEvent = perTables(({ auditEvents: table }) =>
+  prepared((queries, of: Slots<AuditEvent>) =>
+    queries.insert(table).values(inColumns(table, of)).returning({ id: table.id }),
+  ),
+)
+
 /** The row of an event as a statement, to be written in one batch with the change it records. */
-export function recordEvent(queries: Queries, { auditEvents }: Tables, event: NewAuditEvent) {
-  return queries.insert(auditEvents).values(event).returning({ id: auditEvents.id })
+export function recordEvent(queries: Queries, tables: Tables, event: NewAuditEvent) {
+  const { subjectId = null, clientId = null, resourceId = null, provider = null, tsidHash = null } = event
+  const row = { ...event, subjectId, clientId, resourceId, provider, tsidHash }
+  return insertEvent(tables)(queries, row)
 }
 
 /** The record of what happened. Rows are only ever added. */
-export function auditEvents(db: Queries, { auditEvents: table }: Tables) {
+export function auditEvents(db: Queries, tables: Tables) {
+  const { auditEvents: table } = tables
   return {
     async create(event: NewAuditEvent): Promise<void> {
-      await db.insert(table).values(event).returning({ id: table.id })
+      await recordEvent(db, tables, event)
     },
 
     /** The youngest first; `since` is in the period, `until` is not. */

@@ -2,6 +2,7 @@ import { and, desc, eq, gt, isNull, lt, or, sql } from 'drizzle-orm'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
+import { inColumns, prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
@@ -17,15 +18,21 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
   /** The end of one that is used must not come nearer because it was looked at. */
   const noSooner = ({ expiresAt }: Client) =>
     sql`case when ${table.expiresAt} > ${expiresAt} then ${table.expiresAt} else ${expiresAt} end`
+  const byId = prepared((queries, of: Slots<{ id: string }>) =>
+    queries.select().from(table).where(eq(table.id, of.id)),
+  )
+  const insert = prepared((queries, of: Slots<Client>) =>
+    queries.insert(table).values(inColumns(table, of)).returning({ id: table.id }),
+  )
   return {
     /** Expired registrations are not found, swept or not. */
     async find(id: string, now: number): Promise<Client | undefined> {
-      const [client] = await db.select().from(table).where(eq(table.id, id))
+      const [client] = await byId(db, { id })
       return client && (client.expiresAt === null || client.expiresAt > now) ? client : undefined
     },
 
     async create(client: Client, event: NewAuditEvent): Promise<void> {
-      await recorded(event, (queries) => queries.insert(table).values(client).returning({ id: table.id }))
+      await recorded(event, (queries) => insert(queries, client))
     },
 
     /** A client that came by itself: it enters the record when it is first used, see `noteFirstUse`. */

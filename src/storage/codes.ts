@@ -1,17 +1,17 @@
-import { and, desc, eq, gt, inArray, isNotNull, isNull } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNotNull, isNull, sql } from 'drizzle-orm'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
-import type { Grant, GrantLife } from './grants.ts'
+import { type Grant, type GrantLife, prolongGrant } from './grants.ts'
 import { isLive, liveGrant } from './live-grant.ts'
 import { prepared, type Slots } from './prepared.ts'
-import type { RefreshToken } from './refresh-tokens.ts'
+import { insertRefreshToken, type RefreshToken } from './refresh-tokens.ts'
 import type { Tables } from './schema.ts'
 
 export type Code = Tables['codes']['$inferSelect']
 
 /** Authorization codes, found by their hash. They are written by the completion of an interaction. */
 export function codes(db: Queries, tables: Tables, batch: Batch) {
-  const { codes: table, grants, refreshTokens } = tables
+  const { codes: table, grants } = tables
   const byHash = prepared((queries, of: Slots<{ codeHash: string }>) =>
     queries
       .select({ code: table, grant: grants })
@@ -19,6 +19,46 @@ export function codes(db: Queries, tables: Tables, batch: Batch) {
       .innerJoin(grants, eq(grants.id, table.grantId))
       .where(eq(table.codeHash, of.codeHash)),
   )
+  const use = prepared((queries, of: Slots<Pick<Code, 'codeHash' | 'grantId'> & { now: number }>) =>
+    queries
+      .update(table)
+      .set({ usedAt: of.now })
+      .where(
+        and(
+          eq(table.codeHash, of.codeHash),
+          isNull(table.usedAt),
+          gt(table.expiresAt, of.now),
+          inArray(table.grantId, liveGrant(queries, tables, of.grantId, of.now)),
+        ),
+      )
+      .returning(),
+  )
+  const prolong = prolongGrant(tables)
+  const insertToken = insertRefreshToken(tables)
+  type Sessions = Pick<Grant, 'subjectId' | 'clientId' | 'resourceId'> & { keep: number; now: number }
+  const endSurplus = prepared((queries, of: Slots<Sessions>) => {
+    const surplus = queries
+      .select({ id: grants.id })
+      .from(grants)
+      .where(
+        and(
+          isLive(tables, of.now),
+          isNotNull(grants.accessEndsAt),
+          eq(grants.subjectId, of.subjectId),
+          eq(grants.clientId, of.clientId),
+          sql`${grants.resourceId} is not distinct from ${of.resourceId}`,
+        ),
+      )
+      .orderBy(desc(grants.lastUsedAt), desc(grants.createdAt), desc(grants.id))
+      .limit(1000)
+      .offset(sql.placeholder('keep'))
+    return queries
+      .update(grants)
+      .set({ revokedAt: of.now, revokedReason: 'too_many_sessions' })
+      .where(inArray(grants.id, surplus))
+      .returning({ id: grants.id })
+  })
+
   return {
     async find(codeHash: string): Promise<{ code: Code; grant: Grant } | undefined> {
       const [found] = await byHash(db, { codeHash })
@@ -36,52 +76,17 @@ export function codes(db: Queries, tables: Tables, batch: Batch) {
       now: number,
       event: NewAuditEvent,
     ): Promise<Grant | undefined> {
+      const { subjectId, clientId, resourceId } = grant
       const redeemed = await batch((queries) => ({
-        guard: queries
-          .update(table)
-          .set({ usedAt: now })
-          .where(
-            and(
-              eq(table.codeHash, code.codeHash),
-              isNull(table.usedAt),
-              gt(table.expiresAt, now),
-              inArray(table.grantId, liveGrant(queries, tables, code.grantId, now)),
-            ),
-          )
-          .returning(),
+        guard: use(queries, { codeHash: code.codeHash, grantId: code.grantId, now }),
         writes: [
-          queries.update(grants).set(bought.life).where(eq(grants.id, code.grantId)).returning(),
+          prolong(queries, { id: code.grantId, ...bought.life }),
           recordEvent(queries, tables, event),
-          ...(bought.refreshToken === undefined
-            ? []
-            : [queries.insert(refreshTokens).values(bought.refreshToken).returning()]),
-          endSurplus(queries, grant, bought.keep, now),
+          ...(bought.refreshToken === undefined ? [] : [insertToken(queries, bought.refreshToken)]),
+          endSurplus(queries, { subjectId, clientId, resourceId, keep: bought.keep, now }),
         ],
       }))
       return redeemed?.rows[0][0]
     },
-  }
-
-  function endSurplus(queries: Queries, grant: Grant, keep: number, now: number) {
-    const surplus = queries
-      .select({ id: grants.id })
-      .from(grants)
-      .where(
-        and(
-          isLive(tables, now),
-          isNotNull(grants.accessEndsAt),
-          eq(grants.subjectId, grant.subjectId),
-          eq(grants.clientId, grant.clientId),
-          grant.resourceId === null ? isNull(grants.resourceId) : eq(grants.resourceId, grant.resourceId),
-        ),
-      )
-      .orderBy(desc(grants.lastUsedAt), desc(grants.createdAt), desc(grants.id))
-      .limit(1000)
-      .offset(keep)
-    return queries
-      .update(grants)
-      .set({ revokedAt: now, revokedReason: 'too_many_sessions' })
-      .where(inArray(grants.id, surplus))
-      .returning({ id: grants.id })
   }
 }

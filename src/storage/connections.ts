@@ -2,6 +2,7 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
+import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
@@ -26,9 +27,19 @@ export function connections(db: Queries, tables: Tables, batch: Batch) {
   const recorded = recordedIn(batch, tables)
   const asRead = (connection: Connection) =>
     and(eq(table.id, connection.id), eq(table.version, connection.version))
+  const byId = prepared((queries, of: Slots<{ id: string }>) =>
+    queries.select().from(table).where(eq(table.id, of.id)),
+  )
+  const ofGrant = prepared((queries, of: Slots<{ grantId: string }>) =>
+    queries
+      .select({ connection: table })
+      .from(grantConnections)
+      .innerJoin(table, eq(table.id, grantConnections.connectionId))
+      .where(eq(grantConnections.grantId, of.grantId)),
+  )
   return {
     async find(id: string): Promise<Connection | undefined> {
-      const [connection] = await db.select().from(table).where(eq(table.id, id))
+      const [connection] = await byId(db, { id })
       return connection
     },
 
@@ -43,11 +54,7 @@ export function connections(db: Queries, tables: Tables, batch: Batch) {
 
     /** What a grant may draw on. */
     async listForGrant(grantId: string): Promise<Connection[]> {
-      const rows = await db
-        .select({ connection: table })
-        .from(grantConnections)
-        .innerJoin(table, eq(table.id, grantConnections.connectionId))
-        .where(eq(grantConnections.grantId, grantId))
+      const rows = await ofGrant(db, { grantId })
       return rows.map((row) => row.connection)
     },
 

@@ -3,7 +3,7 @@ import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { isLive } from './live-grant.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
-import { prepared, type Slots } from './prepared.ts'
+import { perTables, prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
@@ -12,6 +12,22 @@ export type GrantConnection = Tables['grantConnections']['$inferSelect']
 
 /** When a grant's tokens end, as of the token answer that is being given. */
 export type GrantLife = Pick<Grant, 'accessEndsAt' | 'expiresAt' | 'absoluteEndsAt' | 'lastUsedAt'>
+
+/** Moves the ends of a grant to where the token answer that is being given puts them. */
+export const prolongGrant = perTables(({ grants: table }) =>
+  prepared((queries, of: Slots<GrantLife & { id: string }>) =>
+    queries
+      .update(table)
+      .set({
+        accessEndsAt: of.accessEndsAt,
+        expiresAt: of.expiresAt,
+        absoluteEndsAt: of.absoluteEndsAt,
+        lastUsedAt: of.lastUsedAt,
+      })
+      .where(eq(table.id, of.id))
+      .returning(),
+  ),
+)
 
 export type GrantFilter = Partial<Pick<Grant, 'subjectId' | 'clientId' | 'resourceId'>>
 
@@ -25,6 +41,21 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
   )
   const byTsid = prepared((queries, of: Slots<{ tsid: string }>) =>
     queries.select().from(table).where(eq(table.tsid, of.tsid)),
+  )
+
+  const noteUse = prepared((queries, of: Slots<{ id: string; now: number }>) =>
+    queries
+      .update(table)
+      .set({ lastUsedAt: of.now })
+      .where(and(eq(table.id, of.id), isNull(table.revokedAt)))
+      .returning({ id: table.id }),
+  )
+  const noteUseOfConnection = prepared((queries, of: Slots<{ id: string; now: number }>) =>
+    queries
+      .update(connections)
+      .set({ lastUsedAt: of.now })
+      .where(eq(connections.id, of.id))
+      .returning({ id: connections.id }),
   )
 
   /** The grant, where it is one of the consent at hand. */
@@ -77,17 +108,9 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
       event: NewAuditEvent,
     ): Promise<boolean> {
       const recordedRelease = await batch((queries) => ({
-        guard: queries
-          .update(table)
-          .set({ lastUsedAt: now })
-          .where(and(eq(table.id, grantId), isNull(table.revokedAt)))
-          .returning({ id: table.id }),
+        guard: noteUse(queries, { id: grantId, now }),
         writes: [
-          queries
-            .update(connections)
-            .set({ lastUsedAt: now })
-            .where(eq(connections.id, connectionId))
-            .returning({ id: connections.id }),
+          noteUseOfConnection(queries, { id: connectionId, now }),
           recordEvent(queries, tables, event),
         ],
       }))

@@ -1,5 +1,6 @@
 import { and, eq, gt, isNull, sql } from 'drizzle-orm'
 import type { Queries } from './dialect.ts'
+import { inColumns, prepared, type Slots } from './prepared.ts'
 import type { Tables } from './schema.ts'
 
 export type Interaction = Tables['interactions']['$inferSelect']
@@ -27,9 +28,12 @@ export type UnderWay = { all: number; ofClient: number; nextEnds: number; nextOf
 /** Authorization requests and connect links under way, each bound to one browser. */
 export function interactions(db: Queries, { interactions: table }: Tables) {
   const underWay = (now: number) => and(isNull(table.completedAt), gt(table.expiresAt, now))
+  const insert = prepared((queries, of: Slots<Interaction>) =>
+    queries.insert(table).values(inColumns(table, of)).returning({ id: table.id }),
+  )
   return {
     async create(interaction: Interaction): Promise<void> {
-      await db.insert(table).values(interaction).returning({ id: table.id })
+      await insert(db, interaction)
     },
 
     async find(id: string, now: number): Promise<Interaction | undefined> {

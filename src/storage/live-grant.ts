@@ -1,14 +1,19 @@
-import { and, eq, gt, isNull } from 'drizzle-orm'
+import { and, eq, gt, isNull, type SQL } from 'drizzle-orm'
 import type { Queries } from './dialect.ts'
 import type { Tables } from './schema.ts'
 
 /** The condition that a grant has neither been revoked nor come to its end. */
-export function isLive({ grants }: Tables, now: number) {
+export function isLive({ grants }: Tables, now: number | SQL<number>) {
   return and(isNull(grants.revokedAt), gt(grants.expiresAt, now))
 }
 
 /** The id of a grant as a subquery, empty where it has ended: what its codes and tokens hang on. */
-export function liveGrant(queries: Queries, tables: Tables, id: string, now: number) {
+export function liveGrant(
+  queries: Queries,
+  tables: Tables,
+  id: string | SQL<string>,
+  now: number | SQL<number>,
+) {
   const { grants } = tables
   return queries
     .select({ id: grants.id })

@@ -1,6 +1,7 @@
 import { fillPlaceholders, getTableColumns, is, Param, Placeholder, type SQL, sql } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import type { Queries, Statement } from './dialect.ts'
+import type { Tables } from './schema.ts'
 
 /**
  * Where the values of a prepared statement go. A slot stands wherever a value could: in a condition, in `set`,
@@ -42,6 +43,16 @@ export function inColumns<Table extends PgTable>(
 ): Slots<Table['$inferSelect']> {
   const names = Object.keys(getTableColumns(table)) as (keyof Table['$inferSelect'])[]
   return Object.fromEntries(names.map((name) => [name, slots[name]])) as Slots<Table['$inferSelect']>
+}
+
+/** What is built of a database's tables, once for each: for statements that several repositories share. */
+export function perTables<Built>(build: (tables: Tables) => Built): (tables: Tables) => Built {
+  const known = new WeakMap<Tables, { built: Built }>()
+  return (tables) => {
+    const { built } = known.get(tables) ?? { built: build(tables) }
+    if (!known.has(tables)) known.set(tables, { built })
+    return built
+  }
 }
 
 const slots = new Proxy({}, { get: (_, name: string) => sql.placeholder(name) })

@@ -1,6 +1,7 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
@@ -23,9 +24,13 @@ export function providers(db: Queries, tables: Tables, batch: Batch) {
       .where(and(eq(connections.provider, provider), eq(connections.status, 'live')))
       .returning({ id: connections.id })
 
+  const byId = prepared((queries, of: Slots<{ id: string }>) =>
+    queries.select().from(table).where(eq(table.id, of.id)),
+  )
+
   return {
     async find(id: string): Promise<ProviderRow | undefined> {
-      const [row] = await db.select().from(table).where(eq(table.id, id))
+      const [row] = await byId(db, { id })
       return row
     },
 

@@ -1,9 +1,9 @@
 import { and, eq, gt, inArray, isNull } from 'drizzle-orm'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
-import type { Grant, GrantLife } from './grants.ts'
+import { type Grant, type GrantLife, prolongGrant } from './grants.ts'
 import { liveGrant } from './live-grant.ts'
-import { prepared, type Slots } from './prepared.ts'
+import { inColumns, perTables, prepared, type Slots } from './prepared.ts'
 import type { Tables } from './schema.ts'
 
 export type RefreshToken = Tables['refreshTokens']['$inferSelect']
@@ -18,6 +18,28 @@ export function refreshTokens(db: Queries, tables: Tables, batch: Batch) {
       .innerJoin(grants, eq(grants.id, table.grantId))
       .where(eq(table.tokenHash, of.tokenHash)),
   )
+  type Use = Pick<RefreshToken, 'tokenHash' | 'grantId'> & {
+    now: number
+    successorHash: string
+    sealedSuccessor: string
+  }
+  const use = prepared((queries, of: Slots<Use>) =>
+    queries
+      .update(table)
+      .set({ usedAt: of.now, successorHash: of.successorHash, sealedSuccessor: of.sealedSuccessor })
+      .where(
+        and(
+          eq(table.tokenHash, of.tokenHash),
+          isNull(table.usedAt),
+          gt(table.expiresAt, of.now),
+          inArray(table.grantId, liveGrant(queries, tables, of.grantId, of.now)),
+        ),
+      )
+      .returning(),
+  )
+  const insert = insertRefreshToken(tables)
+  const prolong = prolongGrant(tables)
+
   return {
     async find(tokenHash: string): Promise<{ refreshToken: RefreshToken; grant: Grant } | undefined> {
       const [found] = await byHash(db, { tokenHash })
@@ -33,21 +55,16 @@ export function refreshTokens(db: Queries, tables: Tables, batch: Batch) {
     ): Promise<Grant | undefined> {
       const { successor, sealedSuccessor } = rotation
       const rotated = await batch((queries) => ({
-        guard: queries
-          .update(table)
-          .set({ usedAt: now, successorHash: successor.tokenHash, sealedSuccessor })
-          .where(
-            and(
-              eq(table.tokenHash, used.tokenHash),
-              isNull(table.usedAt),
-              gt(table.expiresAt, now),
-              inArray(table.grantId, liveGrant(queries, tables, used.grantId, now)),
-            ),
-          )
-          .returning(),
+        guard: use(queries, {
+          tokenHash: used.tokenHash,
+          grantId: used.grantId,
+          now,
+          successorHash: successor.tokenHash,
+          sealedSuccessor,
+        }),
         writes: [
-          queries.update(grants).set(rotation.life).where(eq(grants.id, used.grantId)).returning(),
-          queries.insert(table).values(successor).returning({ id: table.grantId }),
+          prolong(queries, { id: used.grantId, ...rotation.life }),
+          insert(queries, successor),
           recordEvent(queries, tables, event),
         ],
       }))
@@ -55,3 +72,9 @@ export function refreshTokens(db: Queries, tables: Tables, batch: Batch) {
     },
   }
 }
+
+export const insertRefreshToken = perTables(({ refreshTokens: table }) =>
+  prepared((queries, of: Slots<RefreshToken>) =>
+    queries.insert(table).values(inColumns(table, of)).returning({ grantId: table.grantId }),
+  ),
+)

@@ -19,18 +19,25 @@ export function resources(db: Queries, tables: Tables, batch: Batch) {
       .innerJoin(table, eq(table.id, credentials.resourceId))
       .where(eq(credentials.id, of.id)),
   )
+  const byId = prepared((queries, of: Slots<{ id: string }>) =>
+    queries.select().from(table).where(eq(table.id, of.id)),
+  )
+  const byUri = prepared((queries, of: Slots<{ uri: string }>) =>
+    queries.select().from(table).where(eq(table.uri, of.uri)),
+  )
+  const all = prepared((queries) => queries.select().from(table).orderBy(asc(table.id)))
   return {
     async find(id: string): Promise<Resource | undefined> {
-      const [resource] = await db.select().from(table).where(eq(table.id, id))
+      const [resource] = await byId(db, { id })
       return resource
     },
 
     async findByUri(uri: string): Promise<Resource | undefined> {
-      const [resource] = await db.select().from(table).where(eq(table.uri, uri))
+      const [resource] = await byUri(db, { uri })
       return resource
     },
 
-    list: async (): Promise<Resource[]> => await db.select().from(table).orderBy(asc(table.id)),
+    list: async (): Promise<Resource[]> => await all(db, {}),
 
     async save(resource: Resource, event: NewAuditEvent): Promise<Resource> {
       const { id: _, createdAt: __, ...current } = resource

@@ -2,6 +2,7 @@ import { and, asc, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
+import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
@@ -36,9 +37,13 @@ export function subjects(db: Queries, tables: Tables, batch: Batch) {
       email === undefined ? undefined : sql`lower(${identities.email}) = lower(${email})`,
     )
 
+  const byId = prepared((queries, of: Slots<{ id: string }>) =>
+    queries.select().from(table).where(eq(table.id, of.id)),
+  )
+
   return {
     async find(id: string): Promise<Subject | undefined> {
-      const [subject] = await db.select().from(table).where(eq(table.id, id))
+      const [subject] = await byId(db, { id })
       return subject
     },
 
