@@ -48,6 +48,7 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(everywhere(gateway))
+    noteForwarding(gateway, request)
     refuseUnclear(request)
   })
   closeWhenStopping(app)
@@ -106,6 +107,13 @@ const faces = [
 function faceOf({ config }: Gateway, { raw }: FastifyRequest) {
   const path = raw.url?.slice(new URL(config.issuer).pathname.replace(/\/$/, '').length) ?? ''
   return faces.find(([, shape]) => shape.test(path))?.[0] ?? 'oauth'
+}
+
+/** With what Fastify makes of the addresses of trusted proxies: where they are believed, the address is another one. */
+function noteForwarding({ forwardings }: Gateway, request: FastifyRequest): void {
+  const peer = request.socket.remoteAddress ?? ''
+  const isForwarded = request.headers['x-forwarded-for'] !== undefined
+  forwardings.note(!isForwarded ? 'direct' : request.ip === peer ? 'disbelieved' : 'believed', peer)
 }
 
 /** A connection kept alive after its last answer would hold up a stop until it is idle for long enough. */

@@ -6,10 +6,12 @@ import type { Config } from './config/config.ts'
 import { createRates, type Rates } from './config/rates.ts'
 import { createLinkOffers, type OfferConnectLink } from './grants/offered-link.ts'
 import type { Clock } from './lib/clock.ts'
+import { createForwardings, type Forwardings } from './lib/forwardings.ts'
 import { createGuardedFetch } from './lib/guarded-fetch.ts'
 import { createMemory, type Memory } from './lib/memory.ts'
 import { createSealer, type MasterKey, type Sealer } from './lib/seal.ts'
 import { sha256 } from './lib/secret.ts'
+import type { DatabaseCondition } from './storage/condition.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { checkMasterKeys, verifyMasterKeys } from './storage/key-check.ts'
 import { createStore, type Store } from './storage/store.ts'
@@ -35,10 +37,14 @@ export type Gateway = {
   rates: Rates
   /** The addresses from where somebody lately signed in. */
   returning: Memory
+  /** Whether requests say where they come from, and are believed. */
+  forwardings: Forwardings
   /** SHA-256 of the administrator's token; absent: the admin API refuses everybody. */
   adminTokenHash: string | undefined
   /** Resolves when the store takes writes; rejects otherwise. */
   ready(): Promise<void>
+  /** How the database is doing; rejects where it cannot tell. */
+  databaseCondition(): Promise<DatabaseCondition>
 }
 
 /** Secrets the configuration need not hold, because they may be generated for a gateway of this machine alone. */
@@ -140,8 +146,10 @@ function assemble(
       mostUnused: limits.unused_clients,
     }),
     rates: createRates(limits),
+    forwardings: createForwardings(),
     returning: createMemory({ lifetime: returningLifetime }, clock),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),
     ready: () => database.ping(),
+    databaseCondition: () => database.condition(),
   }
 }

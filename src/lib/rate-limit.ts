@@ -6,6 +6,8 @@ export type RateLimiter = {
   take(key: string, now: number): number
   /** What `take` would answer; nothing is taken. */
   wait(key: string, now: number): number
+  /** How much of the limit a key has just now taken. */
+  taken(key: string, now: number): number
   /** How many keys it remembers just now. */
   size(): number
 }
@@ -52,6 +54,7 @@ export function createRateLimiter({ limit, window }: Rate, keys = capacity): Rat
       return wait
     },
     wait: (key, now) => untilFree(levelOf(key, now), now),
+    taken: (key, now) => Math.ceil((levelOf(key, now) - now * limit) / window),
     size: () => fullAt.size,
   }
 }

@@ -59,6 +59,15 @@ export function unusedClients(db: Queries, tables: Tables) {
   }
 
   return {
+    /** How many of an origin there are. */
+    async count(origin: UnusedBound['origin']): Promise<number> {
+      const [counted] = await db
+        .select({ all: sql<number>`count(*)`.mapWith(Number) })
+        .from(clients)
+        .where(isUnused({ origin }))
+      return counted?.all ?? 0
+    },
+
     /** Before one more is stored: where there are as many as there may be, the oldest that nobody needs go. */
     async makeRoom(bound: UnusedBound, now: number): Promise<Room> {
       const [stored] = await db

@@ -14,6 +14,16 @@ describe('a key', () => {
     expect(waits).toEqual([0, 0, 0, 0, 0, 12, 12])
   })
 
+  test('tells what it has taken, which trickles back', () => {
+    const limiter = createRateLimiter({ limit: 6, window: 60 })
+    expect(limiter.taken('a', start)).toBe(0)
+    for (let times = 0; times < 8; times++) limiter.take('a', start)
+    expect(limiter.taken('a', start)).toBe(6)
+    expect(limiter.taken('a', start + 25)).toBe(4)
+    expect(limiter.taken('a', start + 60)).toBe(0)
+    expect(limiter.taken('b', start)).toBe(0)
+  })
+
   test('never takes more than its limit and what came since, whenever it asks', () => {
     fc.assert(
       fc.property(rates, pauses, (rate, gaps) => {
