@@ -16,29 +16,13 @@ export type ChooseProps = FormProps & {
 
 /** "Sign in to continue": each provider is a button of the form, `provider=<id>`. */
 export function choosePage(props: ChooseProps): Html {
-  if (props.providers.length === 0) return noWayIn(props)
   return layout(
     { title: 'Sign in to continue', issuerHost: props.issuerHost },
     html`<h1>Sign in to continue</h1>
-${whoSent(props)}
+<p class="lead">${clientName(props.client)} sent you here${purpose(props.mcpServer)}.</p>
 ${form(props, html`<div class="choices">${props.providers.map(choice)}</div>`)}
 <p class="small">Nothing is shared yet. You will see what is asked of you, and you decide.</p>`,
   )
-}
-
-function noWayIn(props: ChooseProps): Html {
-  return layout(
-    { title: 'There is no way to sign in yet', issuerHost: props.issuerHost },
-    html`<h1>There is no way to sign in yet</h1>
-${whoSent(props)}
-<p>Nobody has set up where people sign in for this. Nothing was shared.</p>
-<h2>What you can do</h2>
-<p>Please tell the administrator.</p>`,
-  )
-}
-
-function whoSent(props: ChooseProps): Html {
-  return html`<p class="lead">${clientName(props.client)} sent you here${purpose(props.mcpServer)}.</p>`
 }
 
 function purpose(server: McpServerShown | undefined): Html | undefined {

@@ -92,6 +92,7 @@ body {
 .brand { display: flex; align-items: center; gap: .6rem; font: 600 1.1rem/1.2 var(--serif); letter-spacing: .02em; }
 .hanger { width: 2.2rem; height: auto; flex: none; }
 .place, .number { font: .8rem/1.4 var(--mono); }
+.stub .number { margin-top: .4rem; }
 
 h1 { margin: 0 0 .9rem; font: 500 1.65rem/1.2 var(--serif); text-wrap: balance; }
 h2 { margin: 1.4rem 0 .4rem; font-size: 1.05rem; line-height: 1.35; text-wrap: balance; }

@@ -203,7 +203,6 @@ export const pageSamples: ReadonlyMap<string, Html> = new Map<string, Html>([
       issuerHost: 'sign-in.identity.production.eu-central-1.corp.example',
     }),
   ],
-  ['choose-none', choosePage({ ...form, client: appClient, providers: [], issuerHost })],
   ['consent', consentPage(consent)],
   [
     'consent-new-person',
