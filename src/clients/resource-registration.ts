@@ -42,7 +42,10 @@ export type Neighbour = { readonly id: string; readonly uri: string; readonly is
 
 export type PlannedResource = { outcome: 'planned'; before: Resource | undefined; row: Resource }
 
-export type ResourceSaved = { outcome: 'saved'; row: Resource; created: boolean }
+export type ResourceSaved =
+  | { outcome: 'saved'; row: Resource; created: boolean }
+  /** Another resource got its URI since it was looked at; nothing was written. */
+  | { outcome: 'conflict'; errors: readonly ProblemField[] }
 
 /** Creates or replaces a resource. Its URI is the `aud` of its tokens, and stays while any of them may be in use. */
 export async function saveResource(
@@ -101,7 +104,10 @@ export async function writeResource(
     resourceId: row.id,
     detail: { ...(before && { before: describedResource(before) }), after: describedResource(row) },
   })
-  return { outcome: 'saved', row: await store.resources.save(row, event), created: !before }
+  const saved = await store.resources.save(row, event)
+  return saved
+    ? { outcome: 'saved', row: saved, created: !before }
+    : { outcome: 'conflict', errors: [{ pointer: '/resource', message: 'is the URI of another resource' }] }
 }
 
 /** A disabled resource is nobody's default. */

@@ -12,6 +12,7 @@ import { canonicalUri } from '../lib/canonical-uri.ts'
 import { registeredIdPattern } from '../lib/registered-id.ts'
 import type { Resource } from '../storage/resources.ts'
 import type { Store } from '../storage/store.ts'
+import { ConfigError } from './config.ts'
 import {
   type DeclarationParts,
   type DeclarationPlan,
@@ -46,7 +47,10 @@ export async function planDeclaredResources(
     switch (planned.outcome) {
       case 'planned':
         plan.errors.push(...swapErrors(place, planned.row, stored, declared))
-        plan.writes.push(() => writeResource(registration, planned, by))
+        plan.writes.push(async () => {
+          const written = await writeResource(registration, planned, by)
+          if (written.outcome === 'conflict') throw new ConfigError(declarationErrors(place, written.errors))
+        })
         break
       case 'unchanged':
         break

@@ -20,3 +20,9 @@ export function checkHandle(db: object, statements: readonly object[]): void {
     throw new TypeError('every statement of a batch must be built from the handle the batch is given')
   }
 }
+
+/** Whether a write was refused because another row has what only one row may have. */
+export function isTaken(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'SQLITE_CONSTRAINT_UNIQUE' || code === '23505'
+}

@@ -2,6 +2,7 @@ import { and, asc, eq } from 'drizzle-orm'
 import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { prepared, type Slots } from './prepared.ts'
+import { isTaken } from './query-errors.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
@@ -39,17 +40,23 @@ export function resources(db: Queries, tables: Tables, batch: Batch) {
 
     list: async (): Promise<Resource[]> => await all(db, {}),
 
-    async save(resource: Resource, event: NewAuditEvent): Promise<Resource> {
+    /** Creates or replaces; `undefined` where another resource has its URI, and nothing is written then. */
+    async save(resource: Resource, event: NewAuditEvent): Promise<Resource | undefined> {
       const { id: _, createdAt: __, ...current } = resource
-      const [saved] = await recorded(event, (queries) =>
-        queries
-          .insert(table)
-          .values(resource)
-          .onConflictDoUpdate({ target: table.id, set: current })
-          .returning(),
-      )
-      if (!saved) throw new Error('an upsert returned no row')
-      return saved
+      try {
+        const [saved] = await recorded(event, (queries) =>
+          queries
+            .insert(table)
+            .values(resource)
+            .onConflictDoUpdate({ target: table.id, set: current })
+            .returning(),
+        )
+        return saved
+      } catch (error) {
+        // PostgreSQL takes one `on conflict`, and to look first would leave an instant in between.
+        if (isTaken(error)) return undefined
+        throw error
+      }
     },
 
     /** A credential together with the resource it belongs to. */

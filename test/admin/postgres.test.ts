@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openAdminGateway } from '../support/admin-gateway.ts'
-import { forge, notes, seedPeople } from '../support/admin-rows.ts'
+import { forge, notes, raceForOneUri, seedPeople } from '../support/admin-rows.ts'
 import { startPostgres, type TestServer } from '../support/postgres.ts'
 
 let server: TestServer
@@ -51,4 +51,9 @@ test('people are found on PostgreSQL too, and text it cannot hold is refused bef
   expect((await admin('GET', '/clients/a%00b')).status).toBe(400)
   expect((await admin('PUT', '/resources/notes', { ...notes, name: 'a\0b' })).status).toBe(400)
   expect((await admin('PUT', '/resources/notes', { ...notes, name: '\ud800' })).status).toBe(400)
+})
+
+test('of two resources that are given one URI at the same instant one gets it on PostgreSQL too', async () => {
+  const { admin } = await openOnPostgres()
+  await raceForOneUri(admin)
 })

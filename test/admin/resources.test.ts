@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { openAdminGateway, start } from '../support/admin-gateway.ts'
-import { forge, notes, seedPeople } from '../support/admin-rows.ts'
+import { forge, notes, raceForOneUri, seedPeople } from '../support/admin-rows.ts'
 
 async function withForge(options: Parameters<typeof openAdminGateway>[0] = {}) {
   const gateway = await openAdminGateway(options)
@@ -88,6 +88,11 @@ test('two resources cannot have one URI, however it is spelled', async () => {
     code: 'conflict',
     errors: [{ pointer: '/resource', message: 'is the URI of notes' }],
   })
+})
+
+test('of two resources that are given one URI at the same instant one gets it, new or there already', async () => {
+  const { admin } = await withForge()
+  await raceForOneUri(admin)
 })
 
 test('one enabled resource is the default', async () => {
