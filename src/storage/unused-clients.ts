@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, isNull, lte, notExists, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNull, lte, notExists, or, sql } from 'drizzle-orm'
 import type { Client } from './clients.ts'
 import type { Queries } from './dialect.ts'
 import type { Tables } from './schema.ts'
@@ -22,11 +22,13 @@ export function unusedClients(db: Queries, tables: Tables) {
   const isUnused = ({ origin }: Pick<UnusedBound, 'origin'>) =>
     and(eq(clients.origin, origin), eq(clients.invited, false), isNull(clients.lastUsedAt))
 
-  /** Nobody said yes to it, and nobody is about to. */
   const isDisplaceable = (bound: UnusedBound, now: number) =>
+    and(isUnused(bound), or(lte(clients.expiresAt, now), isNobodys(bound, now)))
+
+  /** Nobody said yes to it, and nobody is about to. */
+  const isNobodys = ({ protectedSince }: UnusedBound, now: number) =>
     and(
-      isUnused(bound),
-      lte(clients.createdAt, bound.protectedSince),
+      lte(clients.createdAt, protectedSince),
       notExists(db.select({ id: consents.clientId }).from(consents).where(eq(consents.clientId, clients.id))),
       notExists(db.select({ id: grants.id }).from(grants).where(eq(grants.clientId, clients.id))),
       notExists(
