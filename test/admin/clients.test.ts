@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { buildApp } from '../../src/app.ts'
+import { documentUrl } from '../../src/clients/document-id.ts'
 import { sha256 } from '../../src/lib/secret.ts'
+import { client } from '../storage/rows.ts'
 import { openAdminGateway, start } from '../support/admin-gateway.ts'
 import { seedPeople } from '../support/admin-rows.ts'
 
@@ -105,7 +108,30 @@ test('an id that is a URL can be named in a path', async () => {
   const gateway = await openAdminGateway()
   const { database } = gateway
   const id = 'https://client.test/metadata.json'
-  const { client } = await import('../storage/rows.ts')
   await database.db.insert(database.tables.clients).values(client(id)).returning()
   expect((await gateway.admin('GET', `/clients/${encodeURIComponent(id)}`)).json.client_id).toBe(id)
+})
+
+test('the longest such id can be named too, over HTTP as it is served', async () => {
+  const { gateway, database, adminToken } = await openAdminGateway()
+  // As long as an id may be, and three times that in a path.
+  const id = `https://client.test/${'/'.repeat(2028)}`
+  expect(documentUrl(id, { allowLoopback: false })?.href).toBe(id)
+  expect(documentUrl(`${id}/`, { allowLoopback: false })).toBeUndefined()
+  await database.db.insert(database.tables.clients).values(client(id)).returning()
+  const app = await buildApp(gateway, { level: 'silent' })
+  onTestFinished(async () => await app.close())
+  const origin = await app.listen({ host: '127.0.0.1', port: 0 })
+  const call = async (method: string, body?: object) => {
+    const response = await fetch(`${origin}/admin/v1/clients/${encodeURIComponent(id)}`, {
+      method,
+      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+      ...(body && { body: JSON.stringify(body) }),
+    })
+    return [response.status, await response.json()]
+  }
+  expect(await call('GET')).toMatchObject([200, { client_id: id, enabled: true }])
+  expect(await call('PATCH', { enabled: false })).toMatchObject([200, { enabled: false }])
+  expect(await call('DELETE')).toMatchObject([200, { deleted: { client: id } }])
+  expect(await call('GET')).toMatchObject([404, { code: 'not_found' }])
 })
