@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openDatabase } from '../../src/storage/database.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 import { startPostgres, type TestServer } from '../support/postgres.ts'
+import { boundsContract } from './bounds-contract.ts'
 import { storageContract } from './contract.ts'
 import { subject } from './rows.ts'
 import { sweepContract } from './sweep-contract.ts'
@@ -27,6 +28,7 @@ const backend = { newUrl: () => server.createDatabase(), run }
 
 storageContract('PostgreSQL', backend)
 sweepContract('PostgreSQL', backend)
+boundsContract('PostgreSQL', backend)
 
 /** A database with the two subjects the tests below change. */
 async function openWithSubjects() {

@@ -22,6 +22,7 @@ import type { GateEvent } from '../../src/storage/sqlite/gate.ts'
 import { checkIntegrity } from '../../src/storage/sqlite/integrity.ts'
 import { sweep, sweepDefaults } from '../../src/storage/sweep.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
+import { boundsContract } from './bounds-contract.ts'
 import { storageContract } from './contract.ts'
 import { subject } from './rows.ts'
 import { sweepContract } from './sweep-contract.ts'
@@ -43,6 +44,7 @@ const backend = {
 
 storageContract('SQLite', backend)
 sweepContract('SQLite', backend)
+boundsContract('SQLite', backend)
 
 /** Another process, as far as SQLite is concerned: a connection that holds the right to write. */
 function holdLock(file: string) {

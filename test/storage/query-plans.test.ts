@@ -1,0 +1,59 @@
+import SqliteDatabase from 'better-sqlite3'
+import { getTableName } from 'drizzle-orm'
+import { afterAll, expect, test } from 'vitest'
+import { readMigrations } from '../../src/storage/migrations.ts'
+import { migrate } from '../../src/storage/sqlite/migrate.ts'
+import { tables } from '../../src/storage/sqlite/tables.ts'
+
+// What a deletion takes with it, and what is counted at every request, is found by an index and never by a walk.
+
+const connection = new SqliteDatabase(':memory:')
+migrate(connection, readMigrations('sqlite'))
+afterAll(() => connection.close())
+
+type ForeignKey = { from: string; table: string }
+
+const foreignKeys = Object.values(tables)
+  .map((table) => getTableName(table))
+  .flatMap((name) =>
+    connection
+      .prepare<[], ForeignKey>(`PRAGMA foreign_key_list(${name})`)
+      .all()
+      .map(({ from, table: parent }) => ({ name, from, parent })),
+  )
+
+const planOf = (statement: string) =>
+  connection
+    .prepare<[], { detail: string }>(`EXPLAIN QUERY PLAN ${statement}`)
+    .all()
+    .map(({ detail }) => detail)
+    .join('\n')
+
+test('there are foreign keys', () => {
+  expect(foreignKeys.length).toBeGreaterThan(15)
+})
+
+test.each([...foreignKeys, { name: 'consents', from: 'resource_id', parent: 'resources' }])(
+  'removing a row of $parent finds those of $name by $from',
+  ({ name, from }) => {
+    const plan = planOf(`DELETE FROM ${name} WHERE ${from} = 'x'`)
+    expect(plan).toMatch(/USING (COVERING )?INDEX/)
+    expect(plan).not.toContain('SCAN')
+  },
+)
+
+test('what is under way is counted in an index alone', () => {
+  const plan = planOf(
+    `SELECT count(*), count(CASE WHEN client_id = 'x' THEN 1 END), min(expires_at) FROM interactions
+     WHERE completed_at IS NULL AND expires_at > 1`,
+  )
+  expect(plan).toContain('USING COVERING INDEX interactions_under_way')
+})
+
+test('registrations nobody used are counted in an index alone, and the oldest of them found in it', () => {
+  const unused = `FROM clients WHERE origin = 'dynamic' AND invited = 0 AND last_used_at IS NULL`
+  expect(planOf(`SELECT count(*), min(created_at) ${unused}`)).toContain('INDEX clients_unused')
+  const oldest = planOf(`SELECT id ${unused} AND created_at <= 1 ORDER BY created_at LIMIT 1`)
+  expect(oldest).toContain('INDEX clients_unused')
+  expect(oldest).not.toContain('TEMP B-TREE')
+})
