@@ -8,6 +8,7 @@ import { auditEventRoutes } from './audit-events.ts'
 import { authorOf, createAuthentication, requireRole } from './authenticate.ts'
 import { clientRoutes } from './clients.ts'
 import { connectionRoutes } from './connections.ts'
+import { diagnosisRoutes } from './diagnosis.ts'
 import { descriptionRoute } from './openapi.ts'
 import { providerRoutes } from './providers.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
@@ -52,6 +53,7 @@ function routesOf(gateway: Gateway, passwords: Passwords): Route[] {
     ...auditEventRoutes(gateway),
     ...signingKeyRoutes(gateway),
     ...administratorRoutes(gateway, passwords),
+    ...diagnosisRoutes(gateway),
   ]
 }
 
