@@ -22,7 +22,8 @@ export type PageError =
   | { kind: 'our fault' }
 
 const startAgain = 'Go back to your MCP client and start again from there.'
-const askAdministrator = 'Please tell the administrator.'
+const tellAdministrator =
+  'tell the administrator the number on this ticket. Whoever gave you the address of the MCP server knows who that is.'
 
 /** The words for an error, in one voice. */
 export function errorText(error: PageError): ErrorText {
@@ -94,7 +95,7 @@ export function errorText(error: PageError): ErrorText {
       return {
         title: `${name} does not let us in`,
         message: `The setup between Coatcheck and ${name} is not right. You have done nothing wrong, and trying again will not help.`,
-        whatToDo: askAdministrator,
+        whatToDo: `Please ${tellAdministrator}`,
       }
     }
     case 'not admitted': {
@@ -123,7 +124,7 @@ export function errorText(error: PageError): ErrorText {
     case 'too many requests':
       return {
         title: 'That was a little too fast',
-        message: 'There were many requests from your network in a short time.',
+        message: 'There were many requests from your network in a short time. Nothing was lost.',
         whatToDo: 'Wait a minute, then start again from your MCP client.',
       }
     case 'not found':
@@ -142,8 +143,7 @@ export function errorText(error: PageError): ErrorText {
       return {
         title: 'Something went wrong on our side',
         message: 'We could not finish, and the fault is ours. You have done nothing wrong.',
-        whatToDo:
-          'Start again from your MCP client. If it happens again, tell the administrator the number on this ticket.',
+        whatToDo: `Start again from your MCP client. If it happens again, ${tellAdministrator}`,
       }
   }
 }
