@@ -4,7 +4,8 @@ import type { ErrorText } from './error.ts'
 /** Everything that ends on an error page. Names are neutralised here; hosts too. */
 export type PageError =
   | { kind: 'bad request' }
-  | { kind: 'unknown client' }
+  /** `registers`: how a client of its sort becomes known here. */
+  | { kind: 'unknown client'; registers: 'by itself' | 'by the administrator' }
   | { kind: 'unregistered redirect'; host?: string }
   | { kind: 'client unreachable'; host: string }
   | { kind: 'expired' }
@@ -25,6 +26,22 @@ const startAgain = 'Go back to your MCP client and start again from there.'
 const tellAdministrator =
   'tell the administrator the number on this ticket. Whoever gave you the address of the MCP server knows who that is.'
 
+const forgottenClient: ErrorText = {
+  title: 'We do not know this client',
+  message:
+    'Your MCP client uses a registration that is not on our list. It may have been removed because nobody used it for a long time. Nothing was shared.',
+  // No client finds out by itself: it sent the browser here and hears nothing of this page.
+  whatToDo:
+    'In your MCP client, find the list of MCP servers (it may call them connectors, integrations or tools). Sign out of this one there, or clear its authentication, if it offers that; otherwise remove it and add it again with the same address. Your client will then register anew. If you still end up here, close the client and open it again, and if that does not help, ask the administrator.',
+}
+
+const clientNotAdmitted: ErrorText = {
+  title: 'We do not know this client',
+  message:
+    'Your MCP client is not on the list of those that may be used here, and trying again will not change that. Nothing was shared.',
+  whatToDo: 'Ask the administrator to add your MCP client. Tell them its name and the number on this ticket.',
+}
+
 /** The words for an error, in one voice. */
 export function errorText(error: PageError): ErrorText {
   switch (error.kind) {
@@ -35,24 +52,20 @@ export function errorText(error: PageError): ErrorText {
         whatToDo: `${startAgain} If it happens again, the client may need an update.`,
       }
     case 'unknown client':
-      return {
-        title: 'We do not know this client',
-        message:
-          'Your MCP client uses a registration that is not on our list. It may have been removed because nobody used it for a long time.',
-        whatToDo: 'In your MCP client, remove this connection and add it again. It will then register anew.',
-      }
+      return error.registers === 'by itself' ? forgottenClient : clientNotAdmitted
     case 'unregistered redirect':
       return {
         title: 'We will not send you there',
         message: `Your MCP client asked us to send you back to ${error.host === undefined ? 'an address' : displayHost(error.host)}, but it never registered that address. That can be a mistake, or somebody trying to lead you astray.`,
         whatToDo:
-          'If you did not start this yourself, close this page. Otherwise remove this connection in your MCP client and add it again.',
+          'If you did not start this yourself, close this page. Otherwise remove this MCP server in your MCP client and add it again. If that does not help, ask the administrator.',
       }
     case 'client unreachable':
       return {
         title: 'We could not check this client',
         message: `Your MCP client describes itself at ${displayHost(error.host)}, and we could not read that description.`,
-        whatToDo: 'Wait a few minutes, then start again from your MCP client.',
+        whatToDo:
+          'Wait a few minutes, then start again from your MCP client. If it stays like this, tell the administrator, who can keep that description here.',
       }
     case 'expired':
       return {

@@ -150,7 +150,8 @@ const hostileConsent: ConsentProps = {
 
 const errors: readonly PageError[] = [
   { kind: 'bad request' },
-  { kind: 'unknown client' },
+  { kind: 'unknown client', registers: 'by itself' },
+  { kind: 'unknown client', registers: 'by the administrator' },
   { kind: 'unregistered redirect', host: 'evil.example' },
   { kind: 'client unreachable', host: 'claude.ai' },
   { kind: 'expired' },

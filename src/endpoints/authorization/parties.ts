@@ -1,6 +1,5 @@
 import { matchesRedirectUri } from '../../clients/redirect-uri.ts'
 import { redirectUriFault } from '../../clients/registrable-uri.ts'
-import { appSchemesOf } from '../../clients/registration-policy.ts'
 import type { Gateway } from '../../gateway.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import type { Client } from '../../storage/clients.ts'
@@ -8,6 +7,7 @@ import type { Interaction } from '../../storage/interactions.ts'
 import type { Resource } from '../../storage/resources.ts'
 import { offlineAccess } from '../../tokens/scope.ts'
 import { refusalOf } from './refusal.ts'
+import { unknownClient } from './unknown-client.ts'
 
 /** For whom an interaction is, and for which of our scopes there. */
 export type Parties = { client: Client; resource: Resource | undefined; scopes: string[] }
@@ -26,12 +26,12 @@ export async function partiesOf(gateway: Gateway, interaction: Interaction): Pro
 
 async function clientOf(gateway: Gateway, { clientId, request }: Interaction): Promise<Client> {
   const client = await gateway.store.clients.find(clientId, gateway.clock())
-  if (!client?.enabled) throw new PageRefusal(400, { kind: 'unknown client' })
+  if (!client?.enabled) throw unknownClient(gateway, clientId)
   // Both may be older than the rules of today, or than the client as it is today.
   const isSafe =
     request.kind === 'connect' ||
     (matchesRedirectUri(client.metadata.redirect_uris, request.redirectUri) &&
-      redirectUriFault(request.redirectUri, appSchemesOf(client, gateway.config.registration)) === undefined)
+      redirectUriFault(request.redirectUri, gateway.config.registration.app_schemes) === undefined)
   if (!isSafe) throw new PageRefusal(400, { kind: 'unregistered redirect' })
   return client
 }

@@ -12,6 +12,7 @@ import type { AuthorizationRequest } from '../../storage/documents.ts'
 import type { Resource } from '../../storage/resources.ts'
 import { isCodeChallenge } from '../../tokens/pkce.ts'
 import { grantScopes, offlineAccess, parseScope } from '../../tokens/scope.ts'
+import { unknownClient } from './unknown-client.ts'
 
 export type CheckedRequest = { client: Client; resource: Resource | undefined; request: AuthorizationRequest }
 
@@ -82,7 +83,7 @@ async function knownClient(gateway: Gateway, { values }: Parameters): Promise<Cl
   const client = isDocumentId(id)
     ? await publishedClient(gateway, id)
     : await gateway.store.clients.find(id, gateway.clock())
-  if (!client?.enabled) throw new PageRefusal(400, { kind: 'unknown client' })
+  if (!client?.enabled) throw unknownClient(gateway, id)
   return client
 }
 
