@@ -12,7 +12,7 @@ import { freshUntil } from './document-freshness.ts'
 import { documentUrl } from './document-id.ts'
 import type { FetchBudget } from './fetch-budget.ts'
 import { readMetadataDocument } from './metadata-document.ts'
-import type { RegistrationPolicy } from './registration-policy.ts'
+import { documentRules, type RegistrationPolicy } from './registration-policy.ts'
 
 export type DocumentAnswer =
   | { readonly outcome: 'found'; readonly client: Client }
@@ -59,6 +59,8 @@ export function createClientDocuments(parts: DocumentParts): ClientDocuments {
   async function look(id: string, url: URL): Promise<DocumentAnswer> {
     const now = clock()
     const before = await parts.store.clients.find(id, now)
+    const pinned = parts.policy.metadata_documents.get(id)
+    if (pinned) return found(await keepPinned(parts, id, pinned, before))
     if (before && (!before.enabled || (before.freshUntil ?? 0) > now)) return found(before)
     const mayAsk = underWay.size <= fetchesAtOnce && (!before || patience.spend(id)) && mayFetch(url.origin)
     const fetched = mayAsk ? await fetchDocument(parts, id) : undefined
@@ -71,7 +73,8 @@ export function createClientDocuments(parts: DocumentParts): ClientDocuments {
     async find(id) {
       const url = documentUrl(id, parts)
       const hosts = parts.policy.metadata_document_hosts
-      if (!url || (hosts && !hosts.includes(url.host))) return { outcome: 'unknown' }
+      const isTaken = parts.policy.metadata_documents.has(id) || !hosts || hosts.includes(url?.host ?? '')
+      if (!url || !isTaken) return { outcome: 'unknown' }
       const looking = underWay.get(id) ?? look(id, url).finally(() => underWay.delete(id))
       underWay.set(id, looking)
       return await looking
@@ -89,7 +92,7 @@ async function fetchDocument(
   try {
     const response = await fetch(id, { headers: { accept: 'application/json' }, deadline, limit: maxBytes })
     if (response.status !== 200 || !isJson(response.headers)) return undefined
-    const metadata = readMetadataDocument(await response.text(), id, { appSchemes: policy.app_schemes })
+    const metadata = readMetadataDocument(await response.text(), id, documentRules(policy))
     return { metadata, freshUntil: freshUntil(response.headers, clock()) }
   } catch (error) {
     if (error instanceof FetchError || error instanceof OAuthError) return undefined
@@ -99,6 +102,17 @@ async function fetchDocument(
 
 function isJson(headers: Headers): boolean {
   return /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(headers.get('content-type') ?? '')
+}
+
+/** A document of the configuration file is as fresh as the file; once it is taken out there, it is fetched. */
+async function keepPinned(
+  parts: DocumentParts,
+  id: string,
+  metadata: ClientMetadata,
+  before: Client | undefined,
+): Promise<Client> {
+  if (before && isDeepStrictEqual(before.metadata, metadata)) return before
+  return await keep(parts, id, { metadata, freshUntil: parts.clock() }, before)
 }
 
 async function keep(

@@ -70,6 +70,11 @@ export type MetadataRules = {
   readonly appSchemes: readonly string[]
   /** The web hosts that redirect URIs may have; absent: any. */
   readonly redirectHosts?: readonly string[] | undefined
+  /**
+   * What becomes of a redirect URI that these rules alone forbid, where others remain. Clients list every address they
+   * have, for all their editions, and most use another one.
+   */
+  readonly forbidden?: 'left out' | 'refused'
 }
 
 /**
@@ -123,11 +128,25 @@ function readRedirectUris(value: unknown, rules: MetadataRules): string[] {
     throw refuse('redirect_uris must be a list of redirect URIs')
   if (value.length > maxRedirectUris)
     throw refuse(`redirect_uris must have at most ${maxRedirectUris} members`)
-  value.forEach((uri: unknown, index) => {
-    const fault = typeof uri === 'string' ? redirectFault(uri, rules) : 'must be a string'
-    if (fault) throw refuse(`redirect_uris[${index}] ${fault}`)
-  })
-  return [...new Set<string>(value)]
+  const firstFault = (faultOf: (uri: unknown) => string | undefined) => {
+    const index = value.findIndex((uri) => faultOf(uri) !== undefined)
+    return index < 0 ? undefined : refuse(`redirect_uris[${index}] ${faultOf(value[index])}`)
+  }
+  // One that could never be registered anywhere is no matter of taste: whoever sends it is told so.
+  const malformed = firstFault(ownFault)
+  if (malformed) throw malformed
+  const uris = [...new Set<string>(value)]
+  const allowed = uris.filter((uri) => redirectFault(uri, rules) === undefined)
+  const forbidden = firstFault((uri) => redirectFault(String(uri), rules))
+  if (forbidden && (rules.forbidden !== 'left out' || allowed.length === 0)) throw forbidden
+  return allowed
+}
+
+/** What is wrong with a redirect URI whatever the rules are. */
+function ownFault(uri: unknown): string | undefined {
+  if (typeof uri !== 'string') return 'must be a string'
+  const place = redirectKind(uri)
+  return redirectUriFault(uri, place.kind === 'app' ? [place.scheme] : [])
 }
 
 function redirectFault(uri: string, { appSchemes, redirectHosts }: MetadataRules): string | undefined {

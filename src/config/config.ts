@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { knownAppSchemes } from '../clients/registrable-uri.ts'
 import { type RegistrationPolicy, registrationPolicySchema } from '../clients/registration-policy.ts'
 import { isLoopbackHost } from '../lib/address.ts'
 import { type Fault, faultsOf } from '../lib/schema-faults.ts'
@@ -43,13 +44,17 @@ const loopbackUpstreamsInPublic = 'COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: is refuse
 const exposedLoopbackIssuer =
   'COATCHECK_HOST: a loopback issuer must not listen beyond this machine; in a container, set COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER=true'
 
-const fileSchema = z.strictObject({
-  $schema: z.string().optional(),
-  lifetimes: lifetimesSchema.prefault({}),
-  limits: limitsSchema.prefault({}),
-  registration: registrationPolicySchema.prefault({}),
-  ...declarationsSchema.shape,
-})
+const fileSchema = (appSchemes: readonly string[]) =>
+  z.strictObject({
+    $schema: z.string().optional(),
+    lifetimes: lifetimesSchema.prefault({}),
+    limits: limitsSchema.prefault({}),
+    registration: registrationPolicySchema.prefault({}),
+    ...declarationsSchema({ appSchemes }).shape,
+  })
+
+/** The part of a file that its clients are checked by; what is wrong with it is said where all of it is read. */
+const appSchemesSchema = z.object({ registration: z.object({ app_schemes: z.array(z.string()) }) })
 
 /**
  * Reads the environment and the file that `COATCHECK_CONFIG` names. Throws `ConfigError` with every error
@@ -90,18 +95,19 @@ export function loadConfig(
   }
 }
 
-type FileContent = z.infer<typeof fileSchema>
+type FileContent = z.infer<ReturnType<typeof fileSchema>>
 
 function readConfigFile(
   env: Record<string, string | undefined>,
   readFile: (path: string) => string,
 ): { content?: FileContent; errors: string[] } {
   const path = env.COATCHECK_CONFIG
-  if (!path) return { content: fileSchema.parse({}), errors: [] }
+  if (!path) return { content: fileSchema(knownAppSchemes).parse({}), errors: [] }
   const read = readDocument(path, readFile)
   if ('error' in read) return { errors: [`COATCHECK_CONFIG: ${path} ${read.error}`] }
   const { value, errors } = resolveSecrets(read.document, env, readFile)
-  const content = fileSchema.safeParse(value)
+  const own = appSchemesSchema.safeParse(value).data?.registration.app_schemes
+  const content = fileSchema(own ?? knownAppSchemes).safeParse(value)
   const prefix = `${path}: `
   const found = [...errors, ...linesOf(unstorableText(value), prefix), ...issuesOf(content, prefix)]
   return content.success ? { content: content.data, errors: found } : { errors: found }

@@ -43,7 +43,7 @@ const headToo = { exposeHeadRoute: true }
 /** Says only what is true here; no member is null or an empty array, which clients refuse (RFC 8414 section 2). */
 async function metadata({ config, store }: Gateway) {
   const { issuer, registration } = config
-  const { policy, metadata_document_hosts: documentHosts } = registration
+  const { policy, metadata_document_hosts: documentHosts, metadata_documents: pinned } = registration
   const resources = await store.resources.list()
   const scopes = resources
     .filter(({ enabled }) => enabled)
@@ -69,7 +69,7 @@ async function metadata({ config, store }: Gateway) {
     revocation_endpoint_auth_signing_alg_values_supported: algorithms,
     introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'private_key_jwt'],
     introspection_endpoint_auth_signing_alg_values_supported: algorithms,
-    client_id_metadata_document_supported: documentHosts?.length !== 0,
+    client_id_metadata_document_supported: documentHosts?.length !== 0 || pinned.size > 0,
     authorization_response_iss_parameter_supported: true,
     // Clients that found this by OpenID Connect Discovery refuse it without these two.
     subject_types_supported: ['public'],

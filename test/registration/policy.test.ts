@@ -60,6 +60,9 @@ test('closed, nobody registers, and no endpoint is named for it', async () => {
   const { status, answer } = await register(closed, local)
   expect([status, answer.error]).toEqual([403, 'access_denied'])
   expect(await metadataOf(closed)).not.toHaveProperty('registration_endpoint')
+  // Nor is anybody sent to register anew.
+  const page = await followed(closed, `client_${'A'.repeat(22)}`, local)
+  expect(page).toContain('Ask the administrator to add your MCP client')
 })
 
 test('who registered before it was closed still manages what is there', async () => {
@@ -91,6 +94,13 @@ test('by a list, only clients that are answered at its hosts, on this computer o
     const { status, answer } = await register(listed, uri)
     expect([status, answer.error]).toEqual([400, 'invalid_redirect_uri'])
   }
+  const several = { redirect_uris: ['https://evil.test/callback', 'https://good.test/callback', local] }
+  const mixed = await fetch(`${listed.url}/oauth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(several),
+  })
+  expect(await mixed.json()).toMatchObject({ redirect_uris: ['https://good.test/callback', local] })
   const { answer } = await register(listed, 'https://good.test/callback')
   const moved = await fetch(answer.registration_client_uri ?? '', {
     method: 'PUT',
@@ -119,7 +129,47 @@ describe('schemes of apps', () => {
     expect(await stepOf(registered.answer.client_id, own)).not.toContain('We will not send you there')
     expect(await stepOf(answer.client_id, cursor)).toContain('We will not send you there')
   })
+
+  test('are the same for clients of an administrator', async () => {
+    const gateway = await start({})
+    const make = async (uri: string, expect: number) =>
+      await gateway.admin<{ client_id: string }>(
+        'POST',
+        '/clients',
+        { ...secretless, redirect_uris: [uri] },
+        expect,
+      )
+    const before = await make('cursor://editor/callback', 201)
+    await make('ourapp://callback', 400)
+    await gateway.restart({ registration: { app_schemes: ['ourapp'] } })
+    const after = await make('ourapp://callback', 201)
+    // A typing error is one: nothing that an administrator wrote is left out.
+    await make('cursor://editor/callback', 400)
+    const uris = ['ourapp://callback', 'cursor://editor/callback']
+    await gateway.admin('POST', '/clients', { ...secretless, redirect_uris: uris }, 400)
+    const refusal = 'We will not send you there'
+    expect(await followed(gateway, after.client_id, 'ourapp://callback')).not.toContain(refusal)
+    expect(await followed(gateway, before.client_id, 'cursor://editor/callback')).toContain(refusal)
+  })
+
+  test('are the same for clients of the configuration file', async () => {
+    const declaring = (uri: string, registration?: unknown) => ({
+      clients: [{ ...secretless, client_id: 'editor', redirect_uris: [uri] }],
+      ...(registration !== undefined && { registration }),
+    })
+    const own = { app_schemes: ['ourapp'] }
+    for (const file of [declaring('ourapp://callback'), declaring('cursor://editor/callback', own)]) {
+      await expect(startTestGateway({ file })).rejects.toThrow('the configuration has an error')
+    }
+    gateway = await startTestGateway({ file: declaring('cursor://editor/callback') })
+    await gateway.restart(declaring('ourapp://callback', own))
+    const refusal = 'We will not send you there'
+    expect(await followed(gateway, 'editor', 'ourapp://callback')).not.toContain(refusal)
+    expect(await followed(gateway, 'editor', 'cursor://editor/callback')).toContain(refusal)
+  })
 })
+
+const secretless = { client_name: 'Editor', token_endpoint_auth_method: 'none' }
 
 /** What the browser shows in the end. */
 async function followed({ url }: TestGateway, clientId: string, redirectUri: string): Promise<string> {
@@ -131,6 +181,7 @@ async function followed({ url }: TestGateway, clientId: string, redirectUri: str
     code_challenge_method: 'S256',
   })
   const first = await fetch(`${url}/oauth/authorize?${query}`, { redirect: 'manual' })
+  if (first.status !== 303) return await first.text()
   const cookie = (first.headers.getSetCookie()[0] ?? '').split(';')[0] ?? ''
   const next = await fetch(first.headers.get('location') ?? '', { headers: { cookie }, redirect: 'manual' })
   return await next.text()

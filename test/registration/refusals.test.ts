@@ -78,11 +78,12 @@ describe('nothing is registered', () => {
       'https://u:p@c.test/cb',
       'http://c.test/cb',
       `https://c.test/${'a'.repeat(2_048)}`,
-      'myapp:/cb',
     ]) {
       await expectRefused({ redirect_uris: [uri] }, 'invalid_redirect_uri')
       await expectRefused({ redirect_uris: ['https://c.test/cb', uri] }, 'invalid_redirect_uri')
     }
+    // What only the policy forbids is left out where others remain.
+    await expectRefused({ redirect_uris: ['myapp:/cb'] }, 'invalid_redirect_uri')
     for (const uris of [undefined, [], null, 'https://c.test/cb', [1], [['https://c.test/cb']]]) {
       await expectRefused({ redirect_uris: uris }, 'invalid_redirect_uri')
     }

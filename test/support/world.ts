@@ -1,6 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { type Browser, callbackOf, createBrowser, type Press, type Stop } from './browser.ts'
-import { createTestClock, startTestGateway, type TestClock, type TestGateway } from './gateway.ts'
+import {
+  createTestClock,
+  startTestGateway,
+  type TestClock,
+  type TestGateway,
+  type TestGatewayOptions,
+} from './gateway.ts'
 import { startUpstream, type TestUpstream, type UpstreamKind } from './upstreams.ts'
 
 export const resourceUri = 'https://notes.test/mcp'
@@ -21,9 +27,12 @@ export type World = {
 
 export type Tokens = { access_token: string; refresh_token: string; expires_in: number; scope: string }
 
-export async function startWorld(kind: UpstreamKind = 'github'): Promise<World> {
+export async function startWorld(
+  kind: UpstreamKind = 'github',
+  options: Omit<TestGatewayOptions, 'clock'> = {},
+): Promise<World> {
   const clock = createTestClock()
-  const gateway = await startTestGateway({ clock })
+  const gateway = await startTestGateway({ ...options, clock })
   const upstream = await startUpstream(kind, { issuer: gateway.issuer, clock: clock.now })
   upstream.approveAs('ada')
   await gateway.admin('PUT', `/providers/${kind}`, upstream.definition)

@@ -62,7 +62,7 @@ export function clientRoutes(gateway: Gateway): Route[] {
       role: 'write',
       operationId: 'createClient',
       summary: 'Register a client; its secret, if it has one, is in this one answer',
-      body: preRegistrationSchema,
+      body: preRegistrationSchema({ appSchemes: gateway.config.registration.app_schemes }),
       answers: { 201: newClientView },
       handle: async ({ body, by: { actor, now } }) => {
         const { client, secret } = newClient(body, now)
