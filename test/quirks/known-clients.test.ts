@@ -1,6 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createBrowser } from '../support/browser.ts'
-import { authorizeUrl, claimsOf, newPkce, resourceUri, startWorld, type World } from '../support/world.ts'
+import { claimsOf, resourceUri, startWorld, type World } from '../support/world.ts'
+import {
+  asItIs,
+  ask,
+  askForTokens,
+  authorize,
+  deadToken,
+  type Encoding,
+  hasNull,
+  type Registered,
+} from './client.ts'
 import { type KnownClient, knownClients } from './known-clients.ts'
 
 let world: World
@@ -11,8 +20,6 @@ beforeAll(async () => {
 })
 afterAll(() => world.stop())
 
-type Registered = { client_id: string; client_secret?: string; token_endpoint_auth_method: string }
-
 async function register({ registration }: Pick<KnownClient, 'registration'>) {
   const response = await fetch(`${world.gateway.url}/oauth/register`, {
     method: 'POST',
@@ -21,48 +28,32 @@ async function register({ registration }: Pick<KnownClient, 'registration'>) {
   })
   const body = (await response.json()) as Registered
   expect(response.status, JSON.stringify(body)).toBe(201)
+  expect(response.headers.get('cache-control')).toBe('no-store')
   return body
 }
 
-/** Goes to the end of an authorization request; a parameter that is empty is not sent. */
-async function authorize(client: Registered, redirectUri: string, asks: Record<string, string>) {
-  const { verifier, challenge } = newPkce()
-  const target = { gateway: world.gateway, clientId: client.client_id }
-  const parameters = { resource: '', redirect_uri: redirectUri, ...asks }
-  const url = new URL(authorizeUrl(target, challenge, parameters))
-  for (const [name, value] of [...url.searchParams]) if (value === '') url.searchParams.delete(name)
-  const stop = await createBrowser({ redirectUris: [redirectUri] }).walk(url.href, ['allow'])
-  if (!stop.left) throw new Error(`still on ${stop.status} ${stop.text}`)
-  return { verifier, url: stop.url, answer: new URL(stop.url).searchParams }
-}
-
-/** How both SDKs send Basic, not encoded, and how RFC 6749 section 2.3.1 has it. */
-type Encoding = (text: string) => string
-const asItIs: Encoding = (text) => text
-
-async function askForTokens(client: Registered, form: Record<string, string>, encode = asItIs) {
-  const { client_id: id, client_secret: secret } = client
-  const pair = Buffer.from(`${encode(id)}:${encode(secret ?? '')}`).toString('base64')
-  const response = await fetch(`${world.gateway.url}/oauth/token`, {
-    method: 'POST',
-    headers: {
-      accept: 'application/json',
-      ...(secret === undefined ? {} : { authorization: `Basic ${pair}` }),
-    },
-    body: new URLSearchParams(secret === undefined ? { client_id: id, ...form } : form),
-  })
-  return { status: response.status, body: (await response.json()) as Record<string, string> }
-}
-
-const hasNull = (value: unknown): boolean =>
-  value === null || (typeof value === 'object' && Object.values(value).some(hasNull))
-
 describe.each(knownClients)('$name', (known) => {
-  test('registers, signs in and refreshes', async () => {
+  test('registers, signs in and refreshes with a scope and without', async () => {
     const client = await register(known)
-    expect(client).toMatchObject({ redirect_uris: known.registration.redirect_uris })
+    const { redirect_uris, token_endpoint_auth_method: method = 'client_secret_basic' } = known.registration
+    expect(client).toMatchObject({
+      redirect_uris: known.registered ?? redirect_uris,
+      // One method, which is the one that works, also where the client named none.
+      token_endpoint_auth_method: method,
+    })
+    // Both SDKs send them in a Basic header as they are.
+    expect(`${client.client_id}${client.client_secret ?? ''}`).toMatch(/^[A-Za-z0-9._~-]+$/)
+    expect(client.client_secret !== undefined).toBe(method !== 'none')
+
     const { redirectUri } = known
-    const { verifier, answer, url } = await authorize(client, redirectUri, known.asks)
+    const { verifier, answer, url, page } = await authorize(
+      world.gateway,
+      client.client_id,
+      redirectUri,
+      known.asks,
+    )
+    expect(page.text).toContain(known.registration.client_name)
+    expect(page.text).toContain('Not verified')
     expect(url.split('?')[0]).toBe(redirectUri)
     expect(Object.fromEntries(answer)).toEqual({
       code: expect.any(String),
@@ -71,26 +62,47 @@ describe.each(knownClients)('$name', (known) => {
     })
     const code = answer.get('code') ?? ''
     const proof = { grant_type: 'authorization_code', code, code_verifier: verifier }
-    const first = await askForTokens(client, { ...proof, redirect_uri: redirectUri })
+    const first = await askForTokens(world.gateway, client, { ...proof, redirect_uri: redirectUri })
     expect(first).toMatchObject({ status: 200, body: { scope: known.granted, token_type: 'Bearer' } })
     expect(claimsOf(first.body.access_token ?? '').aud).toBe(resourceUri)
 
     const refresh = { grant_type: 'refresh_token', refresh_token: first.body.refresh_token ?? '' }
-    const second = await askForTokens(client, { ...refresh, ...known.refresh })
+    const second = await askForTokens(world.gateway, client, { ...refresh, ...known.refresh })
     expect(second).toMatchObject({ status: 200, body: { scope: known.granted } })
     expect(claimsOf(second.body.access_token ?? '').aud).toBe(resourceUri)
-    expect([client, first.body, second.body].filter(hasNull)).toEqual([])
+    const next = { ...refresh, refresh_token: second.body.refresh_token ?? '', scope: 'notes.read' }
+    const third = await askForTokens(world.gateway, client, next)
+    expect(third).toMatchObject({ status: 200, body: { scope: 'notes.read' } })
+    expect([client, first.body, second.body, third.body].filter(hasNull)).toEqual([])
   })
 
   test('is told by the code of an error what it can do about it', async () => {
     const client = await register(known)
-    const dead = { grant_type: 'refresh_token', refresh_token: `cc_refresh_${'A'.repeat(43)}` }
-    const gone = await askForTokens(client, dead)
-    expect(gone).toMatchObject({ status: 400, body: { error: 'invalid_grant' } })
+    const { answer, verifier } = await authorize(
+      world.gateway,
+      client.client_id,
+      known.redirectUri,
+      known.asks,
+    )
+    const proof = {
+      grant_type: 'authorization_code',
+      code: answer.get('code') ?? '',
+      code_verifier: verifier,
+    }
+    const fails = async (form: Record<string, string>) => {
+      const { status, body } = await askForTokens(world.gateway, client, form)
+      expect(hasNull(body)).toBe(false)
+      return [status, body.error]
+    }
+    expect(await fails({ ...proof, resource: 'https://other.test/mcp' })).toEqual([400, 'invalid_target'])
+    const { body } = await askForTokens(world.gateway, client, proof)
+    const refresh = { grant_type: 'refresh_token', refresh_token: body.refresh_token ?? '' }
+    expect(await fails({ ...refresh, refresh_token: deadToken })).toEqual([400, 'invalid_grant'])
+    expect(await fails({ ...refresh, scope: `${known.granted} notes.admin` })).toEqual([400, 'invalid_scope'])
     await world.gateway.admin('DELETE', `/clients/${client.client_id}`)
-    const forgotten = await askForTokens(client, dead)
-    expect(forgotten).toMatchObject({ status: 401, body: { error: 'invalid_client' } })
-    expect([gone.body, forgotten.body].filter(hasNull)).toEqual([])
+    expect(await fails(refresh)).toEqual([401, 'invalid_client'])
+    // Which is why it registers anew.
+    expect((await register(known)).client_id).not.toBe(client.client_id)
   })
 })
 
@@ -100,14 +112,43 @@ test('HTTP Basic is understood as the SDKs send it and as RFC 6749 section 2.3.1
   expect(client.token_endpoint_auth_method).toBe('client_secret_basic')
   const percent: Encoding = (text) => text.replaceAll('_', '%5F')
   for (const encode of [asItIs, percent]) {
-    const { answer, verifier } = await authorize(client, redirectUri, {})
+    const { answer, verifier } = await authorize(world.gateway, client.client_id, redirectUri, {})
     const proof = {
       grant_type: 'authorization_code',
       code: answer.get('code') ?? '',
       code_verifier: verifier,
     }
-    expect(await askForTokens(client, proof, encode)).toMatchObject({ status: 200 })
+    expect(await askForTokens(world.gateway, client, proof, encode)).toMatchObject({ status: 200 })
   }
+})
+
+describe('of several redirect URIs', () => {
+  const several = ['https://ide.test/callback', 'someide://callback', 'http://localhost:8787/callback']
+  const registration = { redirect_uris: several, token_endpoint_auth_method: 'none' }
+
+  test('one with a scheme that is not allowed here is left out, and the others work', async () => {
+    const client = await register({ registration })
+    const [web, , local] = several as [string, string, string]
+    expect(client.redirect_uris).toEqual([web, local])
+    expect((await authorize(world.gateway, client.client_id, local, {})).answer.has('code')).toBe(true)
+    const { page } = await ask(world.gateway, client.client_id, { redirect_uri: 'someide://callback' })
+    expect(page.text).toContain('We will not send you there')
+  })
+
+  test.each(['javascript:alert(1)', 'http://ide.test/callback', 'https://ide.test/callback#f', ''])(
+    'one that is none anywhere keeps all of them out: %s',
+    async (uri) => {
+      const response = await fetch(`${world.gateway.url}/oauth/register`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ ...registration, redirect_uris: [...several, uri] }),
+      })
+      const body = (await response.json()) as Record<string, string>
+      expect([response.status, body.error]).toEqual([400, 'invalid_redirect_uri'])
+      expect(body.error_description).toContain('redirect_uris[3]')
+      expect(hasNull(body)).toBe(false)
+    },
+  )
 })
 
 test.each(['a b+c/d=e&f', 'é\u{1f511}', '%7B%22a%22%3A1%7D', '{"nonce":"x","to":"https://a.test/?b=c#d"}'])(
@@ -117,9 +158,10 @@ test.each(['a b+c/d=e&f', 'é\u{1f511}', '%7B%22a%22%3A1%7D', '{"nonce":"x","to"
     const client = await register({
       registration: { redirect_uris: [redirectUri], token_endpoint_auth_method: 'none' },
     })
-    const { answer } = await authorize(client, redirectUri, { state })
+    const { answer } = await authorize(world.gateway, client.client_id, redirectUri, { state })
     expect([answer.has('code'), answer.getAll('state')]).toEqual([true, [state]])
-    expect((await authorize(client, redirectUri, { state: '' })).answer.has('state')).toBe(false)
+    const stateless = await authorize(world.gateway, client.client_id, redirectUri, { state: '' })
+    expect(stateless.answer.has('state')).toBe(false)
   },
 )
 

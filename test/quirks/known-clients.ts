@@ -2,6 +2,8 @@
 export type KnownClient = {
   name: string
   registration: Record<string, unknown>
+  /** The redirect URIs that it gets, where those are fewer. */
+  registered?: string[]
   /** Where it wants the answer; a loopback port is whatever was free. */
   redirectUri: string
   /** Parameters of the authorization request beside those every client sends; no `resource` unless it is here. */
@@ -98,6 +100,117 @@ export const knownClients: readonly KnownClient[] = [
     },
     redirectUri: 'cursor://anysphere.cursor-mcp/oauth/callback',
     asks: { resource },
+    granted: 'notes.read',
+  },
+  {
+    name: 'Cursor where it listens on this computer',
+    registration: {
+      client_name: 'Cursor',
+      redirect_uris: [
+        'cursor://anysphere.cursor-mcp/oauth/callback',
+        'https://www.cursor.com/agents/mcp/oauth/callback',
+        'http://localhost:8787/callback',
+      ],
+      ...browserless,
+    },
+    redirectUri: 'http://localhost:8787/callback',
+    asks: { resource, scope: 'notes.read' },
+    granted: 'notes.read',
+    refresh: { resource },
+  },
+  {
+    name: 'Cursor, an old one',
+    registration: {
+      client_name: 'Cursor',
+      redirect_uris: ['cursor://anysphere.cursor-mcp/oauth/user-notes/callback'],
+      ...browserless,
+    },
+    redirectUri: 'cursor://anysphere.cursor-mcp/oauth/user-notes/callback',
+    asks: { resource },
+    granted: 'notes.read',
+  },
+  {
+    name: 'an editor made from another, whose own scheme is not known here',
+    registration: {
+      client_name: 'Some Editor',
+      redirect_uris: [
+        'some-editor://anysphere.cursor-mcp/oauth/callback',
+        'https://some-editor.test/agents/mcp/oauth/callback',
+        'http://localhost:8787/callback',
+      ],
+      ...browserless,
+    },
+    registered: ['https://some-editor.test/agents/mcp/oauth/callback', 'http://localhost:8787/callback'],
+    redirectUri: 'http://localhost:8787/callback',
+    asks: { resource },
+    granted: 'notes.read',
+  },
+  {
+    name: 'VS Code in a browser, which registers scopes of an OpenID Provider',
+    registration: {
+      client_name: 'Visual Studio Code',
+      client_uri: 'https://code.visualstudio.com',
+      grant_types: both,
+      response_types: ['code'],
+      redirect_uris: [
+        'https://insiders.vscode.dev/redirect',
+        'https://vscode.dev/redirect',
+        'http://127.0.0.1/',
+        'http://127.0.0.1:33418/',
+      ],
+      scope: 'openid',
+      token_endpoint_auth_method: 'none',
+      application_type: 'native',
+    },
+    redirectUri: 'https://insiders.vscode.dev/redirect',
+    asks: { resource, scope: 'openid' },
+    granted: 'notes.read',
+    refresh: { scope: 'notes.read' },
+  },
+  {
+    name: 'Windsurf',
+    registration: {
+      client_name: 'Windsurf',
+      redirect_uris: ['windsurf://codeium.windsurf-mcp/oauth/callback'],
+      ...browserless,
+    },
+    redirectUri: 'windsurf://codeium.windsurf-mcp/oauth/callback',
+    asks: { resource },
+    granted: 'notes.read',
+  },
+  {
+    name: 'JetBrains',
+    registration: {
+      client_name: 'JetBrains AI Assistant',
+      redirect_uris: ['jetbrains://gateway/mcp/oauth/callback'],
+      ...browserless,
+    },
+    redirectUri: 'jetbrains://gateway/mcp/oauth/callback',
+    asks: { resource },
+    granted: 'notes.read',
+  },
+  {
+    name: 'Goose',
+    registration: {
+      client_name: 'goose',
+      redirect_uris: ['http://127.0.0.1:51234/oauth_callback'],
+      ...browserless,
+      scope: 'notes.read notes.write',
+    },
+    redirectUri: 'http://127.0.0.1:51234/oauth_callback',
+    asks: { resource, scope: 'notes.read notes.write' },
+    granted: 'notes.read notes.write',
+    refresh: { resource },
+  },
+  {
+    name: 'Antigravity',
+    registration: {
+      client_name: 'Antigravity',
+      redirect_uris: ['https://antigravity.google/oauth-callback'],
+      ...browserless,
+    },
+    redirectUri: 'https://antigravity.google/oauth-callback',
+    asks: { resource, scope: 'notes.read' },
     granted: 'notes.read',
   },
   {
