@@ -97,4 +97,4 @@ export function unusedClients(db: Queries, tables: Tables) {
 }
 
 /** Rows that one statement takes, so that it never holds up the requests beside it for long. */
-const mostAtOnce = 1_000
+const mostAtOnce = 100

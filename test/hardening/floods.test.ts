@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { callbackOf } from '../support/browser.ts'
 import { askRest } from '../support/faces.ts'
 import {
+  cookiesOf,
   createFlood,
   type Flood,
   form,
@@ -168,10 +169,9 @@ test('two thousand registrations and five thousand authorization requests from a
 test('what is kept for those who were here before is so much for each, told to the second', async () => {
   restUp()
   const flood = () => useUp('authorizations_per_client', flooded.clientId)
-  const cookie = stay.browser.cookies.list().map(({ name, value }) => `${name}=${value}`)
   const nowhere = '203.0.113.60'
   const returning = () =>
-    floodOf.forwarded({ ...start(flooded)(nowhere), headers: { cookie: cookie.join('; ') } })
+    floodOf.forwarded({ ...start(flooded)(nowhere), headers: { cookie: cookiesOf(stay.browser) } })
   flood()
   const answers = await Promise.all([returning(), returning(), returning(), returning()])
   expect(withStatus(answers, 303)).toHaveLength(limits.returning_authorizations_per_person)

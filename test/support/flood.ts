@@ -1,4 +1,5 @@
 import { Agent, request as send } from 'node:http'
+import type { Browser } from './browser.ts'
 
 export type Sent = {
   path: string
@@ -73,3 +74,10 @@ export const form = { 'content-type': 'application/x-www-form-urlencoded' }
 
 /** The path of an address of the gateway, as it is sent through a proxy. */
 export const pathOf = (url: string) => url.slice(new URL(url).origin.length)
+
+/** The cookies of a browser, as a header that is sent through a proxy. */
+export const cookiesOf = (browser: Browser) =>
+  browser.cookies
+    .list()
+    .map(({ name, value }) => `${name}=${value}`)
+    .join('; ')
