@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sha256 } from '../../src/lib/secret.ts'
 import { type Notes, startNotes } from '../support/notes.ts'
 import {
   authorize,
@@ -188,6 +189,16 @@ describe('what is registered is what clients may say of themselves, and no more'
     // The scope it wrote down is nothing it is granted.
     const { tokens } = await signIn({ ...notes, clientId: id }, { parameters: { scope: 'admin notes.read' } })
     expect(tokens.scope).toBe('notes.read')
+  })
+
+  test('nor, where it is to have a secret, one that it brings', async () => {
+    for (const method of ['client_secret_basic', 'client_secret_post']) {
+      const { answer } = await register({ ...greedy, token_endpoint_auth_method: method })
+      expect(answer.client_secret).toMatch(/^cc_secret_[\w-]{43}$/)
+      const { store } = notes.gateway.running().gateway
+      const stored = await store.clients.find(String(answer.client_id), notes.clock.now())
+      expect(stored?.secretHash).toBe(sha256(String(answer.client_secret)))
+    }
   })
 
   test('its id is never a URL, a person or a caller of another kind', async () => {
