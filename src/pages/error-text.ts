@@ -137,7 +137,8 @@ export function errorText(error: PageError): ErrorText {
     case 'too many requests':
       return {
         title: 'That was a little too fast',
-        message: 'There were many requests from your network in a short time. Nothing was lost.',
+        message:
+          'There were more requests in a short time than we can take, from your network or in all. Nothing was lost.',
         whatToDo: 'Wait a minute, then start again from your MCP client.',
       }
     case 'not found':
