@@ -12,8 +12,7 @@ export type PreRegistration = { trusted: boolean; enabled: boolean; metadata: Cl
 export type DeclaredClient = PreRegistration & { id: string; secretHash: string | null }
 
 const flags = {
-  /** A remembered consent may skip the page. */
-  trusted: z.boolean().default(false),
+  trusted: z.boolean().default(false).describe('A remembered consent may skip the page'),
   enabled: z.boolean().default(true),
 }
 

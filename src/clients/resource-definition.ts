@@ -9,21 +9,42 @@ const providerSchema = z.strictObject({
   provider: id,
   scopes: z.array(scope).max(100),
   required: z.boolean().default(true),
-  for: z.array(scope).min(1).max(100).optional(),
+  for: z
+    .array(scope)
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('Only when one of these scopes of the resource is asked for'),
 })
 
 /** The body of `PUT /admin/v1/resources/{id}` and of a resource in the configuration file. */
 export const resourceDefinitionSchema = z
   .strictObject({
-    resource: z.string().min(1).max(2048),
-    name: z.string().min(1).max(100),
-    scopes: z.record(scope, z.string().min(1).max(300)).default({}),
-    default_scopes: z.array(scope).max(100).default([]),
-    providers: z.array(providerSchema).max(20).default([]),
-    sign_in: z.array(id).min(1).max(20).optional(),
-    require_user_token: z.boolean().optional(),
-    offline_retrieval: z.int().min(0).max(31_536_000).optional(),
-    default: z.boolean().optional(),
+    resource: z.string().min(1).max(2048).describe('Its URI (RFC 8707), the aud of its tokens'),
+    name: z.string().min(1).max(100).describe('What people read'),
+    scopes: z
+      .record(scope, z.string().min(1).max(300))
+      .default({})
+      .describe('Its own scopes, each with a sentence that people read'),
+    default_scopes: z.array(scope).max(100).default([]).describe('Asked for where a client asks for none'),
+    providers: z.array(providerSchema).max(20).default([]).describe('What it may have of each provider'),
+    sign_in: z
+      .array(id)
+      .min(1)
+      .max(20)
+      .optional()
+      .describe('Providers to sign in with; absent: those it lists that can sign people in, else any'),
+    require_user_token: z
+      .boolean()
+      .optional()
+      .describe('Hand out upstream tokens only along with the person’s own token'),
+    offline_retrieval: z
+      .int()
+      .min(0)
+      .max(31_536_000)
+      .optional()
+      .describe('Seconds after the last access token’s end in which it may fetch tokens without it'),
+    default: z.boolean().optional().describe('The one for clients that name no resource'),
     enabled: z.boolean().default(true),
   })
   .superRefine((definition, context) => {

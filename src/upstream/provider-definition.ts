@@ -21,19 +21,31 @@ const admitSchema = z.union(
 
 /** The body of `PUT /admin/v1/providers/{id}` and of a provider in the configuration file. */
 export const providerDefinitionSchema = z.strictObject({
-  /** A built-in descriptor's id, or one written here, which may say `extends`. */
-  descriptor: z.union(
-    [z.string().regex(registeredIdPattern, 'is not an id'), z.record(z.string(), z.unknown())],
-    'must be the id of a built-in descriptor, or a descriptor',
-  ),
-  variables: z.record(z.string(), z.string().min(1).max(2048)).default({}),
-  client_id: z.string().min(1).max(512),
-  client_secret: z.string().min(1).max(2048).optional(),
+  descriptor: z
+    .union(
+      [z.string().regex(registeredIdPattern, 'is not an id'), z.record(z.string(), z.unknown())],
+      'must be the id of a built-in descriptor, or a descriptor',
+    )
+    .describe('The id of a built-in descriptor, or one written here, which may say extends'),
+  variables: z
+    .record(z.string(), z.string().min(1).max(2048))
+    .default({})
+    .describe('Base URLs of the descriptor that differ'),
+  client_id: z.string().min(1).max(512).describe('As registered at the provider'),
+  client_secret: z
+    .string()
+    .min(1)
+    .max(2048)
+    .optional()
+    .describe('Absent: the stored one is kept, unless the client or an address changed'),
   scopes: z
     .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/, 'is not a scope'))
     .max(200)
-    .optional(),
-  admit: admitSchema.optional(),
+    .optional()
+    .describe('All this gateway may ever ask for; absent: what resources list'),
+  admit: admitSchema
+    .optional()
+    .describe('Who may sign in; required with a public issuer, and anyone on a loopback one'),
   enabled: z.boolean().default(true),
 })
 

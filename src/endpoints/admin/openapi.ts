@@ -5,22 +5,29 @@ import { problemSchema } from '../../http/problems.ts'
 import { version } from '../../lib/version.ts'
 import { ok, type Route, route } from './route.ts'
 
+const openApiSchema = z.looseObject({ openapi: z.string() })
+type OpenApi = z.output<typeof openApiSchema>
+
 /** The route that describes all others, and itself. */
 export function descriptionRoute({ config }: Pick<Gateway, 'config'>, others: readonly Route[]): Route {
+  let document: OpenApi | undefined
   const own: Route = route({
     method: 'GET',
     path: '/openapi.json',
     role: 'read',
     operationId: 'describeApi',
     summary: 'Describe this API, as an OpenAPI document',
-    answers: { 200: z.looseObject({ openapi: z.string() }) },
-    handle: async () => ok(openApiDocument(config.issuer, [...others, own])),
+    answers: { 200: openApiSchema },
+    handle: async () => {
+      document ??= openApiDocument(config.issuer, [...others, own])
+      return ok(document)
+    },
   })
   return own
 }
 
 /** OpenAPI 3.1, whose schemas are JSON Schema as zod writes it. */
-function openApiDocument(issuer: string, routes: readonly Route[]) {
+function openApiDocument(issuer: string, routes: readonly Route[]): OpenApi {
   const sent = jsonSchemas(
     'input',
     routes.map(({ operationId, body }) => [operationId, body]),
@@ -131,7 +138,7 @@ function refusalsOf({ method, role, problems = [] }: Route): Record<string, Prob
   }
 }
 
-const nameOf = (codes: readonly ProblemCode[]) => codes.join('.')
+const nameOf = (codes: readonly ProblemCode[]) => codes.join('_or_')
 
 function refusal(codes: readonly ProblemCode[]) {
   return {
