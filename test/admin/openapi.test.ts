@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { buildApp } from '../../src/app.ts'
 import { type Json, type Method, openAdminGateway } from '../support/admin-gateway.ts'
+import { forge, notes, seedPeople } from '../support/admin-rows.ts'
 import { createAnswerCheck, operationsOf, responsesOf, validator } from '../support/openapi.ts'
 
 /** Every object in a document, however deep, with the way to it. */
@@ -182,6 +183,76 @@ test.each([204, 409])('the check of answers sees that %d is none of this route',
   const check = createAnswerCheck((await openAdminGateway()).document)
   const answer = { method: 'GET', url: '/admin/v1/providers', type: 'application/json', body: '{"items":[]}' }
   expect(() => check({ ...answer, status })).toThrow(/knows nothing/)
+})
+
+test('every route has been seen to succeed, and to answer what it says, empty or not', async () => {
+  const gateway = await openAdminGateway()
+  const { admin, document } = gateway
+  const seen = new Set<string>()
+  const call = async (method: Method, path: string, body?: unknown) => {
+    const { status, json } = await admin(method, path, body)
+    expect(status, `${method} ${path}: ${JSON.stringify(json)}`).toBeLessThan(300)
+    const { pathname } = new URL(`/admin/v1${path}`, 'http://localhost')
+    for (const each of operationsOf(document)) {
+      if (each.method === method && each.pattern.test(pathname)) seen.add(each.operation.operationId)
+    }
+    return json
+  }
+  const lists = operationsOf(document).filter(
+    ({ method, path }) => method === 'GET' && !path.includes('{') && path !== '/audit-events',
+  )
+  for (const { path } of lists) await call('GET', path)
+
+  await call('PUT', '/providers/forge', forge)
+  await call('PUT', '/providers/forge', { ...forge, scopes: ['repo'], admit: { subjects: ['4711'] } })
+  await call('PUT', '/providers/lost', { ...forge, variables: { web: 'https://lost.test' } })
+  await call('GET', '/providers/forge')
+  await call('POST', '/providers/forge/check')
+  await call('PUT', '/resources/notes', { ...notes, offline_retrieval: 60, sign_in: ['forge'] })
+  await call('PUT', '/resources/notes', { ...notes, require_user_token: true, default: true })
+  await call('GET', '/resources/notes')
+  const credential = await call('POST', '/resources/notes/credentials', {})
+  await call('POST', '/resources/notes/credentials', { jwks_uri: 'https://notes.test/jwks' })
+  await call('GET', '/resources/notes/credentials')
+  await call('DELETE', `/resources/notes/credentials/${credential.client_id}`)
+  await seedPeople(gateway)
+  const key = { kty: 'OKP', crv: 'Ed25519', x: 'x'.repeat(43), kid: 'one' }
+  const client = await call('POST', '/clients', {
+    redirect_uris: ['https://client.test/cb'],
+    token_endpoint_auth_method: 'private_key_jwt',
+    token_endpoint_auth_signing_alg: 'EdDSA',
+    jwks: { keys: [key] },
+    contacts: ['ada@client.test'],
+    application_type: 'web',
+  })
+  await call('GET', `/clients/${client.client_id}`)
+  await call('PATCH', `/clients/${client.client_id}`, { enabled: false })
+  const token = await call('POST', '/registration-tokens')
+  await call('PATCH', '/subjects/sub_ada', { enabled: false })
+  await call('POST', '/signing-keys/rotate')
+  await call('POST', '/administrators', { name: 'ada', role: 'read', password: 'correct horse battery' })
+  await call('GET', '/administrators/ada')
+  await call('PATCH', '/administrators/ada', { role: 'write' })
+
+  for (const { path } of lists) await call('GET', path)
+  await call('GET', '/audit-events?limit=1')
+  for (const path of [
+    '/token-sessions/grant_ada',
+    '/connections/con_ada',
+    '/subjects/sub_bob',
+    '/resources/notes',
+    '/providers/forge',
+    `/clients/${client.client_id}`,
+    `/registration-tokens/${token.id}`,
+    '/administrators/ada',
+  ]) {
+    await call('DELETE', path)
+  }
+  await call('GET', '/token-sessions?state=any')
+  await call('GET', '/audit-events')
+
+  const all = operationsOf(document).map(({ operation }) => operation.operationId)
+  expect(all.filter((id) => !seen.has(id))).toEqual([])
 })
 
 test('in the whole app what is refused before any route is a problem too', async () => {
