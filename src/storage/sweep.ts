@@ -1,4 +1,4 @@
-import { and, gt, inArray, isNotNull, isNull, lte, or, type SQL } from 'drizzle-orm'
+import { and, eq, gt, inArray, isNotNull, isNull, lte, or, type SQL } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import type { Database } from './database.ts'
 import type { Queries } from './dialect.ts'
@@ -107,7 +107,8 @@ function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKep
       clients,
       clients.id,
       and(
-        inArray(clients.origin, ['dynamic', 'document']),
+        // A published one that an administrator disabled would come back enabled, were it forgotten.
+        or(eq(clients.origin, 'dynamic'), and(eq(clients.origin, 'document'), eq(clients.enabled, true))),
         or(
           and(isNull(clients.lastUsedAt), lte(clients.expiresAt, now - margin)),
           lte(clients.expiresAt, now - endedKept),

@@ -22,8 +22,9 @@ export function unusedClients(db: Queries, tables: Tables) {
   const isUnused = ({ origin }: Pick<UnusedBound, 'origin'>) =>
     and(eq(clients.origin, origin), eq(clients.invited, false), isNull(clients.lastUsedAt))
 
+  /** One that an administrator disabled would come back enabled, were it forgotten and published again. */
   const isDisplaceable = (bound: UnusedBound, now: number) =>
-    and(isUnused(bound), or(lte(clients.expiresAt, now), isNobodys(bound, now)))
+    and(isUnused(bound), eq(clients.enabled, true), or(lte(clients.expiresAt, now), isNobodys(bound, now)))
 
   /** Nobody said yes to it, and nobody is about to. */
   const isNobodys = ({ protectedSince }: UnusedBound, now: number) =>

@@ -34,6 +34,7 @@ export function boundsContract(name: string, backend: Pick<Backend, 'newUrl'>) {
           client('invited', { createdAt: now - 700, invited: true }),
           client('used', { createdAt: now - 600, lastUsedAt: now - 500 }),
           client('https://client.test/document', { createdAt: now - 500, origin: 'document' }),
+          client('disabled', { createdAt: now - 450, enabled: false }),
           client('busy', { createdAt: now - 400 }),
           client('old', { createdAt: now - 300 }),
           client('older', { createdAt: now - 310 }),
@@ -65,9 +66,18 @@ export function boundsContract(name: string, backend: Pick<Backend, 'newUrl'>) {
           interaction('done', { clientId: 'older', expiresAt: now + 9, completedAt: now }),
         ])
         .returning()
-      // Seven of three: those that may go go at once, the oldest first.
+      // Eight of three: those that may go go at once, the oldest first.
       expect(await store.unusedClients.makeRoom(bound, now)).toEqual({ outcome: 'there is' })
-      const kept = ['agreed', 'busy', 'granted', 'https://client.test/document', 'invited', 'used', 'young']
+      const kept = [
+        'agreed',
+        'busy',
+        'disabled',
+        'granted',
+        'https://client.test/document',
+        'invited',
+        'used',
+        'young',
+      ]
       expect(await stored()).toEqual(kept)
       expect(await store.unusedClients.makeRoom(bound, now)).toEqual({
         outcome: 'none',

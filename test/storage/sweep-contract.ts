@@ -232,12 +232,13 @@ export function sweepContract(name: string, backend: Pick<Backend, 'newUrl'>) {
           client('used-long-ago', { expiresAt: longAgo, lastUsedAt: longAgo }),
           client('published-unused', { origin: 'document', expiresAt: lately }),
           client('published-used', { origin: 'document', expiresAt: lately, lastUsedAt: lately }),
+          client('published-disabled', { origin: 'document', enabled: false, expiresAt: longAgo }),
           client('admins', { origin: 'admin', expiresAt: longAgo }),
           client('configured', { origin: 'config', expiresAt: longAgo }),
         ])
         .returning()
       expect(await sweepNow()).toEqual({ ...nothing, clients: 3 })
-      expect(await left()).toEqual(['admins', 'configured', 'published-used', 'used'])
+      expect(await left()).toEqual(['admins', 'configured', 'published-disabled', 'published-used', 'used'])
     })
 
     test('takes no more than it may, however much has ended', async () => {
