@@ -55,6 +55,7 @@ export function createClientDocuments(parts: DocumentParts): ClientDocuments {
   const { clock, mayFetch } = parts
   const patience = createBudget({ limit: 1, window: retryAfter }, clock)
   const underWay = new Map<string, Promise<DocumentAnswer>>()
+  let fetching = 0
 
   async function look(id: string, url: URL): Promise<DocumentAnswer> {
     const now = clock()
@@ -62,11 +63,20 @@ export function createClientDocuments(parts: DocumentParts): ClientDocuments {
     const pinned = parts.policy.metadata_documents.get(id)
     if (pinned) return found(await keepPinned(parts, id, pinned, before))
     if (before && (!before.enabled || (before.freshUntil ?? 0) > now)) return found(before)
-    const mayAsk = underWay.size <= fetchesAtOnce && (!before || patience.spend(id)) && mayFetch(url.origin)
-    const fetched = mayAsk ? await fetchDocument(parts, id) : undefined
+    const fetched = await fetchWithin(id, url, before)
     if (fetched) return found(await keep(parts, id, fetched, before))
     const isGoodEnough = before && (before.freshUntil ?? 0) + staleLifetime > now
     return isGoodEnough ? found(before) : { outcome: 'unreachable', host: url.host }
+  }
+
+  /** Nothing, too, where there is no room for another fetch. */
+  async function fetchWithin(id: string, url: URL, before: Client | undefined): Promise<Fetched | undefined> {
+    const mayAsk = fetching < fetchesAtOnce && (!before || patience.spend(id)) && mayFetch(url.origin)
+    if (!mayAsk) return undefined
+    fetching += 1
+    return await fetchDocument(parts, id).finally(() => {
+      fetching -= 1
+    })
   }
 
   return {
