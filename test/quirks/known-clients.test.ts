@@ -193,6 +193,27 @@ test.each([
   expect(response.headers.get('access-control-allow-headers')).toContain('mcp-protocol-version')
 })
 
+test('who finds it by OpenID Connect Discovery finds what it cannot do without', async () => {
+  const response = await fetch(`${world.gateway.url}/.well-known/openid-configuration`)
+  expect(await response.json()).toMatchObject({
+    jwks_uri: `${world.gateway.issuer}/.well-known/jwks.json`,
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['ES256'],
+  })
+})
+
+test.each([
+  ['GET', '/.well-known/oauth-authorization-server/'],
+  ['GET', '/.well-known//oauth-authorization-server'],
+  ['POST', '/oauth/register/'],
+  ['POST', '/oauth/token/'],
+])('%s %s is not sent elsewhere: clients would not follow', async (method, path) => {
+  const response = await fetch(world.gateway.url + path, { method, redirect: 'manual' })
+  expect(response.headers.get('location')).toBeNull()
+  expect([404, 405]).toContain(response.status)
+  expect(await response.json()).toMatchObject({ error: expect.any(String) })
+})
+
 test.each([
   '/.well-known/oauth-authorization-server/mcp',
   '/.well-known/openid-configuration/mcp',
