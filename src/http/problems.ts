@@ -28,7 +28,7 @@ export function answerProblem(error: FastifyError | Error, request: FastifyReque
   const { status, code, title, detail, errors } = meant ?? unexpected(request)
   return reply
     .code(status)
-    .header('cache-control', 'no-store')
+    .headers({ 'cache-control': 'no-store', ...(error instanceof OAuthError && error.headers) })
     .type('application/problem+json')
     .send({ type: `urn:coatcheck:problem:${code}`, title, status, code, detail, errors })
 }
@@ -39,8 +39,8 @@ function asProblem(error: FastifyError | Error): Problem | undefined {
     const detail = 'The store does not answer, or the master keys do not fit it; nothing may have changed.'
     return new Problem(503, 'gateway_unavailable', 'The gateway is unavailable', { detail, cause: error })
   }
-  // What is refused before any scope: two credentials, a NUL in the address.
-  if (error instanceof OAuthError) return new Problem(400, 'invalid_request', error.description)
+  // What is refused of any message, whatever its address: two credentials, a NUL in it, another method.
+  if (error instanceof OAuthError) return new Problem(error.status, 'invalid_request', error.description)
   // Fastify's own refusals: a body too large, a content type nobody parses, broken JSON.
   const status = 'statusCode' in error ? error.statusCode : undefined
   if (status !== undefined && status >= 400 && status < 500) {

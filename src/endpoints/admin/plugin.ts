@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { Problem } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
+import { acceptJsonOnly } from '../../http/json-body.ts'
+import { refusingOtherMethods } from '../../http/methods.ts'
 import { answerProblem } from '../../http/problems.ts'
 import { createPasswords, type Passwords } from '../../lib/passwords.ts'
 import { administratorRoutes } from './administrators.ts'
@@ -25,7 +27,7 @@ import { tokenSessionRoutes } from './token-sessions.ts'
  */
 export async function adminEndpoints(scope: FastifyInstance, gateway: Gateway): Promise<void> {
   await scope.register(
-    async (api) => {
+    refusingOtherMethods(async (api) => {
       const passwords = createPasswords()
       api.addHook('onRequest', createAuthentication({ ...gateway, passwords }))
       acceptJsonOnly(api)
@@ -35,7 +37,7 @@ export async function adminEndpoints(scope: FastifyInstance, gateway: Gateway): 
       })
       const routes = routesOf(gateway, passwords)
       for (const each of [...routes, descriptionRoute(gateway, routes)]) mount(api, gateway, each)
-    },
+    }),
     { prefix: '/admin/v1' },
   )
 }
@@ -67,16 +69,5 @@ function mount(api: FastifyInstance, gateway: Gateway, { method, path, role, ans
       const answered = await answer({ params, query, body, by: authorOf(gateway, request) })
       return reply.code(answered.status).send(answered.body)
     },
-  })
-}
-
-/** A page of another origin can send forms and text without asking first, but no JSON. */
-function acceptJsonOnly(api: FastifyInstance): void {
-  const parseJson = api.getDefaultJsonParser('error', 'error')
-  api.removeAllContentTypeParsers()
-  api.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    // Many clients name the content type of a body they do not send.
-    if (body.length === 0) done(null, undefined)
-    else void parseJson(request, String(body), done)
   })
 }
