@@ -47,7 +47,8 @@ export function bytesOf({ method = 'GET', path, headers = [], body = '' }: RawRe
 
 /** The one answer to a request that is sent as it stands. */
 export async function sendRaw(origin: string, request: RawRequest): Promise<RawAnswer> {
-  const [answer] = await sendBytes(origin, bytesOf(request))
+  const answers = await sendBytes(origin, bytesOf(request))
+  const answer = answers.find(({ status }) => status >= 200)
   if (!answer) throw new Error('the server hung up without an answer')
   return answer
 }
