@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../gateway.ts'
 import type { BrowserSession } from '../storage/browser-sessions.ts'
+import type { Provider } from '../upstream/provider.ts'
 import { clearSession, sessionHash, setSession } from './cookies.ts'
 
 /** Idle ends are moved at most this often, in seconds, so that a page view is seldom a write. */
@@ -30,16 +31,17 @@ export async function startBrowserSession(
   gateway: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
-  signedIn: { subjectId: string; provider: string; at: number },
+  signedIn: { subjectId: string; provider: Pick<Provider, 'id' | 'signInHash'>; at: number },
 ): Promise<void> {
   const before = await findBrowserSession(gateway, request)
   if (before) await gateway.store.browserSessions.delete(before.secretHash)
   const now = gateway.clock()
+  const { provider } = signedIn
   const earlier = before?.subjectId === signedIn.subjectId ? before.signIns : {}
   await gateway.store.browserSessions.create({
     secretHash: setSession(gateway.config, reply),
     subjectId: signedIn.subjectId,
-    signIns: { ...earlier, [signedIn.provider]: signedIn.at },
+    signIns: { ...earlier, [provider.id]: { at: signedIn.at, signInHash: provider.signInHash } },
     createdAt: now,
     lastSeenAt: now,
     expiresAt: idleEnd(gateway, now, now),

@@ -135,8 +135,8 @@ export function defineTables({
       subjectId: text('subject_id')
         .notNull()
         .references(() => subjects.id, { onDelete: 'cascade' }),
-      /** The providers this session was signed in through, with when. */
-      signIns: json<Record<string, number>>('sign_ins').notNull(),
+      /** The providers this session was signed in through, with when and what that rested on. */
+      signIns: json<Record<string, { at: number; signInHash: string }>>('sign_ins').notNull(),
       createdAt: integer('created_at').notNull(),
       lastSeenAt: integer('last_seen_at').notNull(),
       expiresAt: integer('expires_at').notNull(),

@@ -10,7 +10,7 @@ import type { Store } from '../storage/store.ts'
 import type { Descriptor } from './descriptor.ts'
 import type { Provider } from './provider.ts'
 import type { ProviderDefinition } from './provider-definition.ts'
-import { DescriptorError, namedHosts, resolveDescriptor } from './resolve-descriptor.ts'
+import { DescriptorError, destinations, resolveDescriptor } from './resolve-descriptor.ts'
 
 export type ProviderRegistration = {
   store: Pick<Store, 'providers'>
@@ -179,12 +179,6 @@ function hasMoved(
   // Where they were meant to go can no longer be told.
   if (!from || !descriptor) return true
   return !isDeepStrictEqual(destinations(from), destinations(descriptor))
-}
-
-/** Every host; and where one host serves several tenants by path, whose issuer and token endpoint it is. */
-function destinations(descriptor: Descriptor) {
-  const { issuer, token_endpoint: tokenEndpoint } = descriptor.server
-  return { issuer: new URL(issuer).href, tokenEndpoint, hosts: [...namedHosts(descriptor)].sort() }
 }
 
 async function sealedSecret(

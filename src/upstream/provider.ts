@@ -12,6 +12,8 @@ export type Provider = {
   /** Counts the administrator's changes. */
   version: number
   admit: Admit
+  /** Digest of what a sign-in rests on: where it leads, as which client, whom it admits, and that it is still there. */
+  signInHash: string
   /** The scopes an administrator lets this gateway ask for; absent: what resources list. */
   scopes: string[] | undefined
 }

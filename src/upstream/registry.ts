@@ -1,8 +1,14 @@
 import { SealError, type Sealer } from '../lib/seal.ts'
+import { sha256 } from '../lib/secret.ts'
 import type { UrlRules } from '../lib/upstream-url.ts'
 import type { ProviderRow } from '../storage/providers.ts'
 import type { Provider } from './provider.ts'
-import { DescriptorError, type DescriptorFault, resolveDescriptor } from './resolve-descriptor.ts'
+import {
+  DescriptorError,
+  type DescriptorFault,
+  destinations,
+  resolveDescriptor,
+} from './resolve-descriptor.ts'
 
 export type ProviderRegistry = {
   /** A provider that is ready to be spoken to; a broken one is as absent as an unknown one. */
@@ -77,6 +83,9 @@ async function resolveRow(
       enabled: row.enabled,
       version: row.version,
       admit,
+      signInHash: sha256(
+        JSON.stringify([row.createdAt, row.clientId, destinations(descriptor), descriptor.identity, admit]),
+      ),
       scopes,
     }
   } catch (error) {

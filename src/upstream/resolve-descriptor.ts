@@ -156,3 +156,9 @@ function isObject(value: unknown): value is Json {
 function toPointer(path: readonly PropertyKey[]): string {
   return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }
+
+/** Every host; and where one host serves several tenants by path, whose issuer and token endpoint it is. */
+export function destinations(descriptor: Descriptor) {
+  const { issuer, token_endpoint: tokenEndpoint } = descriptor.server
+  return { issuer: new URL(issuer).href, tokenEndpoint, hosts: [...namedHosts(descriptor)].sort() }
+}

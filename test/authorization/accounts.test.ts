@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Browser, callbackOf } from '../support/browser.ts'
 import { askForLink } from '../support/connect-links.ts'
-import { enter, type House, type Person, type Room, startHouse, visit } from '../support/house.ts'
+import {
+  enter,
+  type House,
+  type Person,
+  type Room,
+  startHouse,
+  upstreamClient,
+  visit,
+} from '../support/house.ts'
 import { authorizeUrl, claimsOf, newBrowser, newPkce, postToken, tsidOf } from '../support/world.ts'
 import {
   approveAs,
@@ -260,6 +268,43 @@ describe('the session of a browser', () => {
     await enter(house, room.agenda, { browser, presses: ['allow'] })
     expect((await browser.get(urlFor(house, room.agenda))).text).toContain('Signed in as')
     expect((await browser.get(urlFor(house, room.notes))).text).toContain('You will be sent to GitHub')
+  })
+
+  test('ends where the provider it was made at admits others, is another client’s, or was set up anew', async () => {
+    const { admin } = house.gateway
+    const stays = async (signedIn: boolean, what: string) => {
+      const { text } = await browser.get(urlFor(house, room.either))
+      expect([what, text.includes('Signed in as')]).toEqual([what, signedIn])
+    }
+    const github = await admin('GET', '/providers/github')
+    const { descriptor, variables, client_id: clientId } = github
+    const whole = { descriptor, variables, client_id: clientId, admit: 'anyone', enabled: true }
+    const secret = { client_secret: upstreamClient.clientSecret }
+    const changes: [string, boolean, () => Promise<unknown>][] = [
+      ['nothing', true, () => admin('PUT', '/providers/github', whole)],
+      ['its scopes', true, () => admin('PUT', '/providers/github', { ...whole, scopes: ['repo', 'gist'] })],
+      [
+        'whom it admits',
+        false,
+        () => admin('PUT', '/providers/github', { ...whole, admit: { subjects: ['1'] } }),
+      ],
+      [
+        'its client',
+        false,
+        () => admin('PUT', '/providers/github', { ...whole, ...secret, client_id: 'other' }),
+      ],
+      ['all of it', false, () => admin('DELETE', '/providers/github')],
+    ]
+    for (const [what, signedIn, change] of changes) {
+      await enter(house, room.either, { browser, presses: ['github', 'allow'] })
+      await stays(true, what)
+      await change()
+      await stays(signedIn, what)
+      // As it was, and yet not the one it was if it was deleted in between.
+      house.clock.advance(5)
+      await admin('PUT', '/providers/github', { ...whole, ...secret })
+      await stays(what !== 'all of it', what)
+    }
   })
 
   test('ends after eight idle hours, and a day after it began however busy', async () => {

@@ -39,6 +39,7 @@ export function testProvider(
     enabled: true,
     version: 1,
     admit: 'anyone',
+    signInHash: '',
     scopes: undefined,
     ...differences,
   }

@@ -62,7 +62,7 @@ export async function finishSignIn(
   if (!switchesAccount) {
     await startBrowserSession(gateway, request, reply, {
       subjectId: subject.id,
-      provider: provider.id,
+      provider,
       at: authTime,
     })
   }

@@ -137,17 +137,18 @@ async function decideSwitch(
   decision: string | undefined,
 ): Promise<FastifyReply> {
   const { person, interaction } = plan
+  const provider = plan.candidates.find(({ id }) => id === interaction.signInProvider)
   if (decision === 'back') {
     // A connect link is its person's alone, so that whoever stays has no use for it.
     if (interaction.request.kind === 'connect') return await stop(gateway, reply, plan)
     return await advance(gateway, reply, plan, { ...fresh, consent: null })
   }
-  if (decision !== 'switch' || !person || interaction.signInProvider === null) {
+  if (decision !== 'switch' || !person || !provider) {
     throw new PageRefusal(400, { kind: 'bad request' })
   }
   await startBrowserSession(gateway, request, reply, {
     subjectId: person.subjectId,
-    provider: interaction.signInProvider,
+    provider,
     at: person.authTime,
   })
   return await advance(gateway, reply, plan, { switchesAccount: false })

@@ -122,7 +122,9 @@ async function signedInEnough(
   candidates: readonly Provider[],
   session: BrowserSession,
 ): Promise<Person | undefined> {
-  const times = candidates.flatMap(({ id }) => session.signIns[id] ?? [])
+  // What a sign-in rested on may have changed since: a provider that leads elsewhere, or admits others.
+  const counting = candidates.filter(({ id, signInHash }) => session.signIns[id]?.signInHash === signInHash)
+  const times = counting.flatMap(({ id }) => session.signIns[id]?.at ?? [])
   if (times.length === 0) return undefined
   const person = { subjectId: session.subjectId, authTime: Math.max(...times) }
   if (request.kind === 'connect') {
