@@ -41,7 +41,7 @@ test('who may only read gets every list and no change, not of themselves either'
   for (const { method, url } of routes) {
     const path = url.replaceAll(/:\w+/g, 'forge')
     const { statusCode } = await ada(method as Method, path, method === 'GET' ? undefined : {})
-    if (method === 'GET') expect([200, 404, 405], `GET ${path}`).toContain(statusCode)
+    if (method === 'GET') expect([200, 404], `GET ${path}`).toContain(statusCode)
     else expect(statusCode, `${method} ${path}`).toBe(403)
   }
   const raised = await ada('PATCH', '/administrators/ada', { role: 'write' })
