@@ -31,8 +31,11 @@ const forgottenClient: ErrorText = {
   message:
     'Your MCP client uses a registration that is not on our list. It may have been removed because nobody used it for a long time. Nothing was shared.',
   // No client finds out by itself: it sent the browser here and hears nothing of this page.
-  whatToDo:
-    'In your MCP client, find the list of MCP servers (it may call them connectors, integrations or tools). Sign out of this one there, or clear its authentication, if it offers that; otherwise remove it and add it again with the same address. Your client will then register anew. If you still end up here, close the client and open it again, and if that does not help, ask the administrator.',
+  whatToDo: [
+    'In your MCP client, find the list of MCP servers (it may call them connectors, integrations or tools).',
+    'Sign out of this one there, or clear its authentication, if it offers that; otherwise remove it and add it again with the same address. Your client will then register anew.',
+    'If you still end up here, close the client and open it again, and if that does not help, ask the administrator.',
+  ],
 }
 
 const clientNotAdmitted: ErrorText = {

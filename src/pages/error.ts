@@ -4,7 +4,7 @@ import { layout } from './layout.ts'
 import { technical } from './technical.ts'
 
 /** What went wrong, in words for the person; `error-text.ts` has them for all we know of. */
-export type ErrorText = { title: string; message: string; whatToDo: string }
+export type ErrorText = { title: string; message: string; whatToDo: string | readonly string[] }
 
 export type ErrorProps = ErrorText & {
   issuerHost: string
@@ -23,7 +23,14 @@ export function errorPage(props: ErrorProps): Html {
     html`<h1>${displayText(props.title, 120)}</h1>
 <p class="lead">${displayText(props.message, 600)}</p>
 <h2>What you can do</h2>
-<p>${displayText(props.whatToDo, 600)}</p>
+${advice(props.whatToDo)}
 ${technical({ Code: displayExact(props.code ?? '', 64), Detail: displayText(props.detail ?? '', 300) })}`,
   )
+}
+
+/** A sentence or two, or steps in their order. */
+function advice(whatToDo: ErrorText['whatToDo']): Html {
+  return typeof whatToDo === 'string'
+    ? html`<p>${displayText(whatToDo, 600)}</p>`
+    : html`<ol class="steps">${whatToDo.map((step) => html`<li>${displayText(step, 600)}</li>`)}</ol>`
 }

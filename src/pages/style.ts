@@ -131,6 +131,10 @@ dd { margin: 0; }
 }
 code { display: inline-block; color: var(--soft); font-size: .8rem; }
 
+.steps { margin: 0; padding: 0 0 0 1.35rem; }
+.steps li { padding: .15rem 0 .35rem .2rem; }
+.steps li::marker { color: var(--soft); font-variant-numeric: tabular-nums; }
+
 .warning { padding: .8rem 1rem; border-radius: .5rem; background: var(--warning); color: var(--warning-ink); border: 1px solid transparent; }
 .include { display: flex; gap: .7rem; align-items: center; min-height: 2.75rem; padding: .4rem 0; cursor: pointer; }
 .include input { flex: none; width: 1.35rem; height: 1.35rem; margin: 0; accent-color: var(--deed); }

@@ -95,7 +95,7 @@ test('no two kinds of page have the same title, so that tabs can be told apart',
   const titles = new Map<string, Set<string>>()
   for (const [name, page] of kinds) {
     const title = /<title>(.*?) · Coatcheck<\/title>/.exec(page)?.[1] ?? ''
-    const kind = name.startsWith('error-') ? name : name.replace(/-.*/, '')
+    const kind = name.startsWith('error-') ? name.replace(/-registers-.*/, '') : name.replace(/-.*/, '')
     titles.set(title, (titles.get(title) ?? new Set()).add(kind))
   }
   const shared = [...titles].filter(([, sharing]) => sharing.size > 1)

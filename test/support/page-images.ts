@@ -10,7 +10,7 @@ export const imagesShown: ReadonlyMap<string, string> = new Map([
   ['done', 'done'],
   ['wrong-account', 'wrong-person'],
   ['expired', 'error-expired'],
-  ['unknown-client', 'error-unknown-client'],
+  ['unknown-client', 'error-unknown-client-registers-by-itself'],
   ['interstitial', 'interstitial'],
 ])
 

@@ -172,14 +172,19 @@ const errors: readonly PageError[] = [
 const requestId = 'kT4wq0BzJx9v'
 
 function errorSample(error: PageError): [string, Html] {
-  return [
-    `error-${error.kind.replaceAll(' ', '-')}`,
-    errorPage({ ...errorText(error), issuerHost, requestId }),
-  ]
+  const words = 'registers' in error ? `${error.kind} registers ${error.registers}` : error.kind
+  return [`error-${words.replaceAll(' ', '-')}`, errorPage({ ...errorText(error), issuerHost, requestId })]
+}
+
+/** A name given twice would hide a page from every test. */
+function byName(samples: readonly (readonly [string, Html])[]): ReadonlyMap<string, Html> {
+  const found = new Map(samples)
+  if (found.size !== samples.length) throw new Error('two samples have the same name')
+  return found
 }
 
 /** Every page in every form we know of, by name. */
-export const pageSamples: ReadonlyMap<string, Html> = new Map<string, Html>([
+export const pageSamples: ReadonlyMap<string, Html> = byName([
   [
     'choose',
     choosePage({
