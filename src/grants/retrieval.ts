@@ -154,7 +154,7 @@ async function release(
     ...aboutGrant(grant),
     detail: { connection: connection.id, scopes: connection.scopes },
   })
-  const isRecorded = await parts.store.grants.recordRelease(grant.id, connection.id, now, event)
+  const isRecorded = await parts.store.grants.recordRelease(grant.id, connection, now, event)
   if (!isRecorded) return refusal('unknown_token_session')
   return {
     outcome: 'released',

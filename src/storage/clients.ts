@@ -145,7 +145,13 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
     },
 
     /** Notes a use, at most once an hour; a registration in use lives on until `expiresAt`. */
-    async touch(id: string, now: number, expiresAt: number | null): Promise<void> {
+    async touch(
+      { id, lastUsedAt }: Pick<Client, 'id' | 'lastUsedAt'>,
+      now: number,
+      expiresAt: number | null,
+    ): Promise<void> {
+      // A write that changes nothing would be a commit all the same.
+      if (lastUsedAt !== null && lastUsedAt >= now - useGranularity) return
       await db
         .update(table)
         .set({ lastUsedAt: now, expiresAt })

@@ -1,5 +1,6 @@
 import { and, desc, eq, exists, isNotNull, isNull, lt, sql } from 'drizzle-orm'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
+import type { Connection } from './connections.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { isLive } from './live-grant.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
@@ -28,6 +29,12 @@ export const prolongGrant = perTables(({ grants: table }) =>
       .returning(),
   ),
 )
+
+/** Seconds for which the use of a connection that was written down stands for those that follow. */
+const useGranularity = 60
+
+const wasJustUsed = ({ lastUsedAt }: Pick<Connection, 'lastUsedAt'>, now: number) =>
+  lastUsedAt !== null && lastUsedAt > now - useGranularity
 
 export type GrantFilter = Partial<Pick<Grant, 'subjectId' | 'clientId' | 'resourceId'>>
 
@@ -100,18 +107,21 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
       return grant
     },
 
-    /** Records a release of an upstream token before it leaves: audit row and last uses in one commit. */
+    /**
+     * Records a release of an upstream token before it leaves: audit row and last uses in one commit. A connection's
+     * row is large, so its last use is written at most once a minute.
+     */
     async recordRelease(
       grantId: string,
-      connectionId: string,
+      connection: Pick<Connection, 'id' | 'lastUsedAt'>,
       now: number,
       event: NewAuditEvent,
     ): Promise<boolean> {
       const recordedRelease = await batch((queries) => ({
         guard: noteUse(queries, { id: grantId, now }),
         writes: [
-          noteUseOfConnection(queries, { id: connectionId, now }),
           recordEvent(queries, tables, event),
+          ...(wasJustUsed(connection, now) ? [] : [noteUseOfConnection(queries, { id: connection.id, now })]),
         ],
       }))
       return recordedRelease !== undefined

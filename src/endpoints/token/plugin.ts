@@ -96,7 +96,7 @@ async function noteUse({ config, clock, store }: Gateway, caller: Caller): Promi
   const { id, metadata, invited, createdAt, lastUsedAt } = caller.client
   const now = clock()
   const expiresAt = caller.client.expiresAt === null ? null : now + config.lifetimes.idle_client
-  if (lastUsedAt !== null || invited) return await store.clients.touch(id, now, expiresAt)
+  if (lastUsedAt !== null || invited) return await store.clients.touch(caller.client, now, expiresAt)
   const facts = { actor: `client:${id}`, clientId: id, detail: { after: metadata, since: createdAt } }
   const event = auditEvent(now, { event: 'client.registered', ...facts })
   await store.clients.noteFirstUse(id, now, expiresAt, event)
