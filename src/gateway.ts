@@ -16,6 +16,7 @@ import { type Database, openDatabase } from './storage/database.ts'
 import { checkMasterKeys, verifyMasterKeys } from './storage/key-check.ts'
 import { createStore, type Store } from './storage/store.ts'
 import { createSigningKeys, type SigningKeys } from './tokens/signing-keys.ts'
+import { createVerifyAccessToken, type VerifyAccessToken } from './tokens/verified-tokens.ts'
 import { createFreshTokens, type FreshTokens } from './upstream/fresh-token.ts'
 import { createRefreshConnection } from './upstream/refresh-connection.ts'
 import { createProviderRegistry, type ProviderRegistry } from './upstream/registry.ts'
@@ -28,6 +29,7 @@ export type Gateway = {
   store: Store
   sealer: Sealer
   signingKeys: SigningKeys
+  verifyAccessToken: VerifyAccessToken
   providers: ProviderRegistry
   upstream: Upstream
   freshToken: FreshTokens
@@ -109,18 +111,20 @@ function assemble(
     { perOrigin: limits.document_fetches_per_origin, inTotal: limits.document_fetches },
     clock,
   )
+  const signingKeys = createSigningKeys({
+    repository: store.signingKeys,
+    sealer,
+    clock,
+    pace: { overlap: 2 * jwksMaxAge, tokenLifetime: lifetimes.access_token },
+  })
   const keySets = createKeySets({ fetch, clock, deadline: limits.discovery_deadline, mayFetch })
   return {
     config,
     clock,
     store,
     sealer,
-    signingKeys: createSigningKeys({
-      repository: store.signingKeys,
-      sealer,
-      clock,
-      pace: { overlap: 2 * jwksMaxAge, tokenLifetime: lifetimes.access_token },
-    }),
+    signingKeys,
+    verifyAccessToken: createVerifyAccessToken({ signingKeys, issuer: config.issuer, clock }),
     providers: createProviderRegistry({ ...store.providers, sealer, allowLoopback }),
     upstream,
     freshToken: createFreshTokens({

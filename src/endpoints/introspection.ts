@@ -7,7 +7,7 @@ import { acceptFormsOnly, formOf, refuseFaults } from '../http/form-body.ts'
 import { answerOAuthError } from '../http/oauth-errors.ts'
 import { countRequest } from '../http/rates.ts'
 import { grantOfClaims } from '../http/token-grant.ts'
-import { type AccessTokenClaims, verifyAccessToken } from '../tokens/access-token.ts'
+import type { AccessTokenClaims } from '../tokens/access-token.ts'
 import { formatScope } from '../tokens/scope.ts'
 
 /**
@@ -37,11 +37,9 @@ async function liveClaims(
   token: string,
   audience: string,
 ): Promise<AccessTokenClaims | undefined> {
-  const now = gateway.clock()
-  const keys = await gateway.signingKeys.verificationKeys()
-  const claims = await verifyAccessToken(token, { keys, issuer: gateway.config.issuer, audience, now })
+  const claims = await gateway.verifyAccessToken(token, audience)
   const grant = claims && (await grantOfClaims(gateway, claims))
-  return grant && (await grantStanding(gateway, grant, now)).stands ? claims : undefined
+  return grant && (await grantStanding(gateway, grant, gateway.clock())).stands ? claims : undefined
 }
 
 function introspected(claims: AccessTokenClaims) {

@@ -1,7 +1,7 @@
 import type { Gateway } from '../gateway.ts'
 import { sha256 } from '../lib/secret.ts'
 import type { Grant } from '../storage/grants.ts'
-import { type AccessTokenClaims, verifyAccessToken } from '../tokens/access-token.ts'
+import type { AccessTokenClaims } from '../tokens/access-token.ts'
 import { isRefreshToken } from '../tokens/refresh-token.ts'
 
 /** The grant an access token of ours was issued for: its `jti` names it. */
@@ -13,10 +13,6 @@ export async function grantOfClaims(gateway: Gateway, claims: AccessTokenClaims)
 /** The grant a refresh or access token belongs to; the token's own form tells which it is, whatever the hint says. */
 export async function grantOfToken(gateway: Gateway, token: string): Promise<Grant | undefined> {
   if (isRefreshToken(token)) return (await gateway.store.refreshTokens.find(sha256(token)))?.grant
-  const claims = await verifyAccessToken(token, {
-    keys: await gateway.signingKeys.verificationKeys(),
-    issuer: gateway.config.issuer,
-    now: gateway.clock(),
-  })
+  const claims = await gateway.verifyAccessToken(token)
   return claims && (await grantOfClaims(gateway, claims))
 }
