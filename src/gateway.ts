@@ -70,7 +70,7 @@ export async function openGateway(config: Config, secrets: Secrets, clock: Clock
     beforeMigrations: async (checks) => void (await verifyMasterKeys(checks, sealer)),
   })
   try {
-    const gateway = assemble(config, secrets, clock, { database, sealer })
+    const gateway = assembleGateway(config, secrets, clock, { database, sealer })
     await checkMasterKeys(gateway.store, gateway.sealer, clock())
     return { gateway, database }
   } catch (error) {
@@ -81,7 +81,8 @@ export async function openGateway(config: Config, secrets: Secrets, clock: Clock
 
 type Opened = { database: Database; sealer: Sealer }
 
-function assemble(
+/** Puts a gateway together over a database as it is: nothing is written, and no master key proven. */
+export function assembleGateway(
   config: Config,
   secrets: Pick<Secrets, 'adminToken'>,
   clock: Clock,

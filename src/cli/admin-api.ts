@@ -14,9 +14,17 @@ export class AdminApiError extends Error {
   override name = 'AdminApiError'
   /** The problem (RFC 9457), where there is one. */
   readonly problem: Json | undefined
-  constructor(message: string, problem?: Json) {
-    super(message)
+  /** What to do, where that is known; it ends the message. */
+  readonly advice: string | undefined
+  constructor(message: string, problem?: Json, advice?: string) {
+    super(advice === undefined ? message : `${message}. ${advice}`)
     this.problem = problem
+    this.advice = advice
+  }
+
+  /** The message without the advice. */
+  get fault(): string {
+    return this.advice === undefined ? this.message : this.message.slice(0, -this.advice.length - 2)
   }
 }
 
@@ -62,9 +70,8 @@ export async function reach(url: string, ask: () => Promise<Response>): Promise<
   } catch (error) {
     const code = causeOf(error)
     if (code === 'ECONNREFUSED') {
-      throw new AdminApiError(
-        `no gateway listens at ${url}. Start it with \`npm start\` (or \`coatcheck serve\`), or say where it is: --url`,
-      )
+      const advice = 'Start it with `npm start` (or `coatcheck serve`), or say where it is: --url'
+      throw new AdminApiError(`no gateway listens at ${url}`, undefined, advice)
     }
     throw new AdminApiError(`${url} cannot be reached${code === undefined ? '' : ` (${code})`}`)
   }

@@ -1,200 +1,247 @@
-import { ConfigError, loadConfig } from '../config/config.ts'
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { type Config, ConfigError, loadConfig } from '../config/config.ts'
+import type { DatabaseView, DiagnosisView } from '../endpoints/admin/diagnosis.ts'
 import { systemClock } from '../lib/clock.ts'
+import { databaseAddress } from '../storage/database.ts'
 import { type AdminApi, AdminApiError, isJson, type Json, jsonOf, reach } from './admin-api.ts'
 import { type Answer, apiOptions, type Call, type Command } from './command.ts'
+import { about, attempt, type Finding, report } from './finding.ts'
 import { gatewayUrl } from './gate.ts'
+import {
+  administratorFindings,
+  databaseFindings,
+  limitFindings,
+  masterKeyFindings,
+  proxyFindings,
+} from './gateway-findings.ts'
 import { segment } from './input.ts'
-import { findings } from './providers.ts'
-import { columns, itemsOf, wordsOf } from './show.ts'
-import { UsageError } from './usage-error.ts'
-
-/** What was looked at and found. `unchecked`: it could not be looked at, and why. */
-export type Finding = { about: string; state: 'ok' | 'wrong' | 'note' | 'unchecked'; message: string }
+import { keyFindings } from './key-findings.ts'
+import { integrityFindings, localFindings } from './local-findings.ts'
+import { checkedFindings, redirectFinding } from './provider-words.ts'
+import { resourceFindings } from './resource-findings.ts'
+import { itemsOf, wordsOf } from './show.ts'
 
 const deadline = 10_000
 /** Beyond this, tokens seem to begin or end too early (seconds). */
 const tolerableSkew = 30
 
 async function doctor(call: Call): Promise<Answer> {
-  const found = [...configuration(call), ...(await gateway(gatewayUrl(call, call.terminal), call))]
+  const { config, findings } = configuration(call)
+  const url = gatewayUrl(call, call.terminal)
+  const published = await attempt('metadata', () => metadata(url))
+  const isOpen = !published.some(({ state }) => state === 'wrong')
+  const found = [
+    ...findings,
+    ...published,
+    ...(isOpen ? await throughGateway(url, call, config) : await withoutGateway(call, config)),
+  ]
   const isWrong = found.some(({ state }) => state === 'wrong')
-  const lines = columns(found.map(({ about, state, message }) => [state, about, message]))
-  const verdict = isWrong ? 'Something is wrong.' : 'Nothing is wrong.'
-  const unchecked = found.some(({ state }) => state === 'unchecked')
-    ? ' Not everything could be checked.'
-    : ''
   return {
-    text: `${lines}\n\n${verdict}${unchecked}`,
+    text: report(found, call.terminal.screen),
     json: { ok: !isWrong, findings: found },
     exitCode: isWrong ? 1 : 0,
   }
 }
 
 /** The configuration as a gateway started here would read it. */
-function configuration({ text, terminal }: Call): Finding[] {
-  const about = 'configuration'
+function configuration({ text, terminal }: Call): { config?: Config; findings: Finding[] } {
+  const { ok, wrong, unchecked } = about('configuration')
   if (text('url') !== undefined) {
-    return [{ about, state: 'unchecked', message: 'that of a gateway elsewhere is not seen from here' }]
+    const advice = 'Run coatcheck doctor on its own machine, with the variables it has.'
+    return { findings: [unchecked('that of a gateway elsewhere is not seen from here', advice)] }
   }
   try {
-    loadConfig(terminal.env, terminal.readFile)
-    return [{ about, state: 'ok', message: 'the variables and the file are sound' }]
+    const config = loadConfig(terminal.env, terminal.readFile)
+    return { config, findings: [ok('the variables and the file are sound')] }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    return error.errors.map((message) => ({ about, state: 'wrong', message }))
+    const advice = 'Mend it: no gateway starts until then. docs/configuration.md says what there may be.'
+    return { findings: error.errors.map((message) => wrong(message, advice)) }
   }
 }
 
-async function gateway(url: string, { api }: Call): Promise<Finding[]> {
-  const published = await attempt('metadata', () => metadata(url))
-  if (published.some(({ state }) => state === 'wrong')) {
-    const rest = ['database', 'signing keys', 'providers', 'MCP servers']
-    const message = 'only seen through a gateway that answers at its issuer'
-    return [...published, ...rest.map((about): Finding => ({ about, state: 'unchecked', message }))]
-  }
+async function withoutGateway({ text }: Call, config: Config | undefined): Promise<Finding[]> {
+  const unseen = 'Mend what is wrong above, and ask again.'
+  const throughIt = about('limits and proxies').unchecked(
+    'only a gateway that answers at its issuer knows them',
+    unseen,
+  )
+  if (config) return [...(await localFindings(config)), throughIt]
+  const why =
+    text('url') === undefined
+      ? 'the configuration does not say where they are'
+      : 'they are not of this machine'
+  return [about('database, keys and providers').unchecked(why, unseen), throughIt]
+}
+
+async function throughGateway(url: string, call: Call, config: Config | undefined): Promise<Finding[]> {
+  const ready = await attempt('database', () => readiness(url))
+  const asked: { access?: 'granted'; diagnosis?: DiagnosisView } = {}
+  const own = await attempt('keys, limits, providers and MCP servers', async () => {
+    const diagnosis = await diagnose(call.api())
+    Object.assign(asked, { access: 'granted', diagnosis })
+    return diagnosis ? ownFindings(diagnosis, { url, config }) : [untold]
+  })
+  // Without a credential that is taken, the rest would say the same again.
+  if (!asked.access) return [...ready, ...own]
   return [
-    ...published,
-    ...(await attempt('database', () => readiness(url))),
-    ...(await attempt('signing keys', async () => await signingKeys(api()))),
-    ...(await attempt('providers', async () => await providers(api()))),
-    ...(await attempt('MCP servers', async () => await resources(api()))),
+    ...ready,
+    ...own,
+    ...(await attempt('signing keys', async () => await signingKeys(call.api(), asked.diagnosis))),
+    ...(await attempt('providers', async () => await providers(call.api()))),
+    ...(await attempt('MCP servers', async () => await resources(call.api()))),
   ]
 }
 
-/** What cannot be asked for is itself a finding. */
-async function attempt(about: string, check: () => Promise<Finding[]>): Promise<Finding[]> {
+const untold = about('database, master keys, limits and proxies').unchecked(
+  'this gateway does not tell of them: it is of another version',
+  'Use the command line of the version it runs.',
+)
+
+async function diagnose(api: AdminApi): Promise<DiagnosisView | undefined> {
   try {
-    return await check()
+    return (await api('GET', '/diagnosis')) as DiagnosisView
   } catch (error) {
-    if (error instanceof AdminApiError) return [{ about, state: 'wrong', message: error.message }]
-    if (error instanceof UsageError) return [{ about, state: 'unchecked', message: error.message }]
+    if (error instanceof AdminApiError && error.problem?.status === 404) return undefined
     throw error
   }
 }
 
+function ownFindings(
+  view: DiagnosisView,
+  { url, config }: { url: string; config: Config | undefined },
+): Finding[] {
+  return [
+    ...databaseFindings(view.database, 'gateway'),
+    ...(config && isItsFile(view.database, config) ? integrityFindings(view.database.path) : []),
+    ...masterKeyFindings(view),
+    ...administratorFindings(view),
+    ...proxyFindings(view, url),
+    ...limitFindings(view),
+  ]
+}
+
+/** Whether the database is a file of this machine. */
+function isItsFile(
+  view: DatabaseView,
+  { databaseUrl }: Config,
+): view is Extract<DatabaseView, { kind: 'sqlite' }> {
+  const own = databaseAddress(databaseUrl)
+  return (
+    view.kind === 'sqlite' &&
+    own.kind === 'sqlite' &&
+    resolve(own.path) === view.path &&
+    existsSync(view.path)
+  )
+}
+
 const get = async (url: string) =>
-  await reach(url, () => fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(deadline) }))
+  await reach(new URL(url).origin, () =>
+    fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(deadline) }),
+  )
 
 /** RFC 8414 section 3: where clients look, and an issuer that is the same to the byte. */
 async function metadata(issuer: string): Promise<Finding[]> {
-  if (!URL.canParse(issuer)) throw new UsageError(`${issuer} is not an absolute URL`)
+  const { ok, wrong } = about('metadata')
+  if (!URL.canParse(issuer))
+    return [wrong(`${issuer} is not an absolute URL`, 'Name it in full: https://host')]
   const { origin, pathname } = new URL(issuer)
   const address = `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`
   const response = await get(address)
   const document = await jsonOf(response)
-  const about = 'metadata'
   if (!response.ok || !document) {
-    const message = `${address} answers ${response.status} and no metadata; does a proxy pass /.well-known/ on?`
-    return [{ about, state: 'wrong', message }]
+    const advice = 'Have the proxy before the gateway pass /.well-known/ on to it.'
+    return [wrong(`${address} answers ${response.status} and no metadata`, advice)]
   }
   if (document.issuer !== issuer) {
-    const message = `names the issuer ${wordsOf(document.issuer)}, which is not ${issuer} to the byte`
-    return [{ about, state: 'wrong', message }]
+    const message = `it names the issuer ${wordsOf(document.issuer)}, which is not ${issuer} to the byte`
+    return [wrong(message, 'Set COATCHECK_ISSUER to what clients are told, or tell them what it is.')]
   }
   return [
-    { about, state: 'ok', message: `${address} names this issuer` },
+    ok(`${address} names this issuer`),
     ...(await attempt('JWKS', () => jwks(document.jwks_uri))),
     ...clockSkew(response.headers.get('date'), systemClock()),
   ]
 }
 
 async function jwks(address: unknown): Promise<Finding[]> {
-  const about = 'JWKS'
+  const { ok, wrong } = about('JWKS')
   const answer =
     typeof address === 'string' && URL.canParse(address) ? await jsonOf(await get(address)) : undefined
   const keys = Array.isArray(answer?.keys) ? answer.keys.filter(isJson) : []
   if (keys.length === 0) {
-    return [{ about, state: 'wrong', message: `${wordsOf(address)} has no key: nobody can validate a token` }]
+    const advice = 'Have the proxy before the gateway pass it on; if it does, see the gateway’s log.'
+    return [wrong(`${wordsOf(address)} has no key: nobody can validate a token`, advice)]
   }
   // RFC 7517 section 4: `d` is the private half.
-  const isPrivate = keys.some((key) => Object.hasOwn(key, 'd'))
-  if (isPrivate) return [{ about, state: 'wrong', message: 'publishes a private key: rotate it now' }]
-  return [{ about, state: 'ok', message: `${keys.length === 1 ? 'one key' : `${keys.length} keys`}` }]
+  if (keys.some((key) => Object.hasOwn(key, 'd'))) {
+    return [
+      wrong('it publishes a private key', 'coatcheck key rotate --emergency, now; then report it as a bug.'),
+    ]
+  }
+  return [ok(keys.length === 1 ? 'one key' : `${keys.length} keys`)]
 }
 
 /** The gateway's clock against that of this machine. */
 export function clockSkew(date: string | null, now: number): Finding[] {
-  const about = 'clock'
+  const { ok, wrong, unchecked } = about('clock')
   const theirs = Date.parse(date ?? '') / 1000
-  if (Number.isNaN(theirs))
-    return [{ about, state: 'unchecked', message: 'the gateway does not tell its time' }]
-  const skew = Math.round(theirs - now)
-  if (Math.abs(skew) <= tolerableSkew) {
-    return [{ about, state: 'ok', message: 'the gateway’s is that of this machine' }]
+  if (Number.isNaN(theirs)) {
+    return [
+      unchecked('the gateway does not tell its time', 'Have the proxy before it pass on the Date header.'),
+    ]
   }
-  const direction = skew > 0 ? 'ahead of' : 'behind'
-  const message = `the gateway’s is ${Math.abs(skew)} s ${direction} that of this machine; set both by NTP`
-  return [{ about, state: 'wrong', message }]
+  const skew = Math.round(theirs - now)
+  if (Math.abs(skew) <= tolerableSkew) return [ok('the gateway’s is that of this machine')]
+  const message = `the gateway’s is ${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} that of this machine`
+  return [wrong(message, 'Set the clocks of both by NTP; timedatectl says which of them is not.')]
 }
 
 async function readiness(issuer: string): Promise<Finding[]> {
-  const { ok, status } = await get(`${issuer}/readyz`)
-  if (ok) return [{ about: 'database', state: 'ok', message: 'takes writes' }]
-  const message = `does not take writes (/readyz answers ${status}): is its disk full, or its server down?`
-  return [{ about: 'database', state: 'wrong', message }]
+  const { ok, wrong } = about('database')
+  const { ok: isReady, status } = await get(`${issuer}/readyz`)
+  if (isReady) return [ok('it takes writes')]
+  const advice = 'See whether its disk is full or its server down; the gateway’s log says which.'
+  return [wrong(`it does not take writes (/readyz answers ${status})`, advice)]
 }
 
-async function signingKeys(api: AdminApi): Promise<Finding[]> {
-  return keyFindings(itemsOf(await api('GET', '/signing-keys')))
-}
-
-export function keyFindings(keys: readonly Json[]): Finding[] {
-  const about = 'signing keys'
-  const count = (state: string) => keys.filter((key) => key.state === state).length
-  if (count('signing') !== 1) {
-    return [
-      { about, state: 'wrong', message: `${count('signing')} keys sign; coatcheck key rotate makes one` },
-    ]
-  }
-  const others = ['pending', 'retiring', 'retired'].map((state) => `${count(state)} ${state}`)
-  return [{ about, state: 'ok', message: `one signs; ${others.join(', ')}` }]
+async function signingKeys(api: AdminApi, diagnosis: DiagnosisView | undefined): Promise<Finding[]> {
+  const keys = itemsOf(await api('GET', '/signing-keys'))
+  const { now = systemClock(), token_lifetime: tokenLifetime = 0 } = diagnosis ?? {}
+  return keyFindings(keys, { now, tokenLifetime })
 }
 
 async function providers(api: AdminApi): Promise<Finding[]> {
   const items = itemsOf(await api('GET', '/providers'))
   if (items.length === 0) {
-    return [{ about: 'providers', state: 'note', message: 'none yet: coatcheck provider set --help' }]
+    return [about('providers').note('there is none, so nobody can sign in', 'coatcheck provider set --help')]
   }
-  const found: Finding[] = []
-  for (const { id, enabled } of items) {
-    const checked = await api('POST', `/providers/${segment(wordsOf(id))}/check`)
-    found.push(...providerFindings(wordsOf(id), enabled === true ? 'enabled' : 'disabled', checked))
-  }
-  return found
+  return (await Promise.all(items.map((item) => provider(api, item)))).flat()
 }
 
-export function providerFindings(id: string, use: 'enabled' | 'disabled', checked: Json): Finding[] {
-  const about = `provider ${id}`
-  // Nobody is harmed by what nobody can use.
-  const state = use === 'enabled' ? 'wrong' : 'note'
-  const registered = `register the redirect URI ${wordsOf(checked.redirect_uri)} there; only a sign-in shows whether it is`
-  return [
-    ...findings(checked.problems).map((message): Finding => ({ about, state, message })),
-    ...findings(checked.warnings).map((message): Finding => ({ about, state: 'note', message })),
-    { about, state: checked.ok === true ? 'ok' : 'note', message: registered },
-  ]
+/** An administrator who may only read still sees what to register, and whether it is broken. */
+async function provider(api: AdminApi, item: Json): Promise<Finding[]> {
+  const id = wordsOf(item.id)
+  const use = item.enabled === true ? 'enabled' : 'disabled'
+  const found = await attempt(`provider ${id}`, async () =>
+    checkedFindings({ id, use }, await api('POST', `/providers/${segment(id)}/check`)),
+  )
+  const isUnchecked = found.every(({ state }) => state === 'unchecked')
+  return isUnchecked ? [...found, redirectFinding(id, item.redirect_uri)] : found
 }
 
 async function resources(api: AdminApi): Promise<Finding[]> {
-  const items = itemsOf(await api('GET', '/resources'))
+  const [items, known] = [itemsOf(await api('GET', '/resources')), itemsOf(await api('GET', '/providers'))]
   if (items.length === 0) {
-    return [{ about: 'MCP servers', state: 'note', message: 'none yet: coatcheck resource set --help' }]
+    const advice = 'coatcheck resource set --help'
+    return [about('MCP servers').note('there is none for people to be let in to', advice)]
   }
-  const found: Finding[] = []
-  for (const { id, resource } of items) {
-    const about = `MCP server ${wordsOf(id)}`
-    const credentials = itemsOf(await api('GET', `/resources/${segment(wordsOf(id))}/credentials`))
-    found.push(
-      credentials.length > 0
-        ? { about, state: 'ok', message: wordsOf(resource) }
-        : {
-            about,
-            state: 'note',
-            message: `cannot fetch tokens: coatcheck resource credential create ${wordsOf(id)}`,
-          },
-    )
-  }
-  return found
+  const found = items.map(async (item) => {
+    const credentials = await api('GET', `/resources/${segment(wordsOf(item.id))}/credentials`)
+    return resourceFindings(item, { credentials: itemsOf(credentials).length, providers: known })
+  })
+  return (await Promise.all(found)).flat()
 }
 
 export const doctorCommand: Command = {

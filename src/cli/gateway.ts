@@ -1,9 +1,11 @@
 import { loadConfig } from '../config/config.ts'
-import { configuredSecrets } from '../config/generated-secrets.ts'
+import { configuredSecrets, presentSecrets } from '../config/generated-secrets.ts'
 import { openGateway } from '../gateway.ts'
 import { systemClock } from '../lib/clock.ts'
+import { createSealer } from '../lib/seal.ts'
 import { startGateway } from '../main.ts'
 import { openDatabase } from '../storage/database.ts'
+import { verifyMasterKeys } from '../storage/key-check.ts'
 import { AdminApiError, type Json } from './admin-api.ts'
 import type { Answer, Call, Command } from './command.ts'
 import type { Terminal } from './terminal.ts'
@@ -29,9 +31,16 @@ async function serve({ terminal }: Call): Promise<Answer> {
   return { text: lines.join('\n'), json: { issuer: config.issuer, generated } }
 }
 
-/** Brings the schema up to date and does nothing else. */
+/** Brings the schema up to date and does nothing else; not that of a database other master keys belong to. */
 async function migrate({ terminal }: Call): Promise<Answer> {
-  const database = await openDatabase(readConfig(terminal).databaseUrl)
+  const config = readConfig(terminal)
+  const [first, ...rest] = presentSecrets(config).masterKeys ?? []
+  const sealer = first && createSealer([first, ...rest])
+  const database = await openDatabase(config.databaseUrl, {
+    beforeMigrations: async (checks) => {
+      if (sealer) await verifyMasterKeys(checks, sealer)
+    },
+  })
   await database.close()
   return { text: 'The database is up to date.', json: { up_to_date: true } }
 }

@@ -3,6 +3,9 @@ import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { UsageError } from './usage-error.ts'
 
+/** `columns` are absent where it is a file or another program. */
+export type Screen = { columns: number | undefined; isColored: boolean }
+
 /** What a command may see of the process it runs in. */
 export type Terminal = {
   env: Readonly<Record<string, string | undefined>>
@@ -10,6 +13,8 @@ export type Terminal = {
   /** All of standard input. */
   readInput(): string
   isInteractive: boolean
+  /** Where answers go. */
+  screen: Screen
   /** What is typed, without showing it; all of standard input where nobody types. */
   askSecret(question: string): Promise<string>
 }
@@ -35,6 +40,10 @@ export function processTerminal(): Terminal {
     readFile: (path) => readFileSync(path, 'utf8'),
     readInput,
     isInteractive: process.stdin.isTTY,
+    // Node heeds NO_COLOR and FORCE_COLOR there.
+    screen: process.stdout.isTTY
+      ? { columns: process.stdout.columns, isColored: process.stdout.hasColors() }
+      : { columns: undefined, isColored: false },
     askSecret: async (question) =>
       process.stdin.isTTY ? await typed(question) : readInput().replace(/\r?\n$/, ''),
   }

@@ -34,11 +34,9 @@ export function configuredSecrets(config: Config): ConfiguredSecrets {
   const kept = <Value>(name: string, make: () => string, schema: z.ZodType<Value>): Value => {
     const path = join(dataFolder(config.databaseUrl), name)
     const { value, isNew } = readOrCreate(path, make)
-    const read = schema.safeParse(value)
-    // Never the value. A file cut short must not become a secret that is easy to guess.
-    if (!read.success) throw new ConfigError(read.error.issues.map(({ message }) => `${path}: ${message}`))
+    const secret = readSecret(path, value, schema)
     if (isNew) generated.push(path)
-    return read.data
+    return secret
   }
   const mayGenerate = config.issuerIsLoopback
   const keys = config.masterKeys ?? (mayGenerate ? kept('master.key', newMasterKey, masterKeys) : [])
@@ -47,6 +45,37 @@ export function configuredSecrets(config: Config): ConfiguredSecrets {
   const token =
     config.adminToken ?? (mayGenerate ? kept(adminTokenFile, newAdminToken, adminToken) : undefined)
   return { masterKeys: [first, ...rest], adminToken: token, generated }
+}
+
+/** The secrets there are, made or found by nobody: what `configuredSecrets` would not have to generate. */
+export type PresentSecrets = {
+  masterKeys: MasterKey[] | undefined
+  adminToken: string | undefined
+  /** The generated files that are there. */
+  files: string[]
+}
+
+/** The secrets of the configuration without generating any. Throws `ConfigError` for a file that holds something else. */
+export function presentSecrets(config: Config): PresentSecrets {
+  const files: string[] = []
+  const kept = <Value>(name: string, schema: z.ZodType<Value>): Value | undefined => {
+    const path = join(dataFolder(config.databaseUrl), name)
+    if (!config.issuerIsLoopback || !existsSync(path)) return undefined
+    files.push(path)
+    return readSecret(path, readFileSync(path, 'utf8').trim(), schema)
+  }
+  return {
+    masterKeys: config.masterKeys ?? kept('master.key', masterKeys),
+    adminToken: config.adminToken ?? kept(adminTokenFile, adminToken),
+    files,
+  }
+}
+
+/** Never the value. A file cut short must not become a secret that is easy to guess. */
+function readSecret<Value>(path: string, value: string, schema: z.ZodType<Value>): Value {
+  const read = schema.safeParse(value)
+  if (!read.success) throw new ConfigError(read.error.issues.map(({ message }) => `${path}: ${message}`))
+  return read.data
 }
 
 const newMasterKey = () => `local:${randomBytes(32).toString('base64')}`

@@ -1,16 +1,19 @@
 import { type Outcome, runCli } from '../../src/cli/run.ts'
+import type { Screen } from '../../src/cli/terminal.ts'
 import type { TestGateway } from './gateway.ts'
 
 export type CliOptions = {
   env?: Record<string, string>
   files?: Record<string, string>
   input?: string
+  /** A file unless said. */
+  screen?: Screen
 }
 
 /** One call of the command line, with these files and this standard input and nothing else. */
 export async function coatcheck(
   args: readonly string[],
-  { env = {}, files = {}, input }: CliOptions = {},
+  { env = {}, files = {}, input, screen = { columns: undefined, isColored: false } }: CliOptions = {},
 ): Promise<Outcome> {
   const readInput = () => {
     if (input === undefined) throw new Error('nothing is typed')
@@ -25,6 +28,7 @@ export async function coatcheck(
     },
     readInput,
     isInteractive: false,
+    screen,
     askSecret: async () => readInput(),
   })
 }
