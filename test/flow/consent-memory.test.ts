@@ -192,7 +192,7 @@ describe('a remembered consent', () => {
     expect(asked).toEqual([true, true, true, false])
   })
 
-  test('ends with the session that an administrator ends, and that session alone (CU-16)', async () => {
+  test('ends with the session that an administrator ends, and that session alone', async () => {
     type List = { items: { id: string }[] }
     const trusted = { token_endpoint_auth_method: 'none', trusted: true }
     const [ended, other] = [

@@ -27,7 +27,7 @@ const auth = () => ({ authorization: basic(notes.credential) })
 const ask = () => ({ credential: notes.credential, tsid, userToken: tokens.access_token, provider: 'github' })
 
 describe('an answer', () => {
-  test('is the token, what it may and whose it is, and nothing more (RT-10)', async () => {
+  test('is the token, what it may and whose it is, and nothing more', async () => {
     const rest = await retrieve(notes, tsid)
     expect(rest.status).toBe(200)
     expect(rest.body).toEqual({
@@ -59,7 +59,7 @@ describe('an answer', () => {
     expect(second.body.access_token).toBe(first.body.access_token)
   })
 
-  test('is the same to everybody who asks with the session, and recorded each time before it leaves (RT-18)', async () => {
+  test('is the same to everybody who asks with the session, and recorded each time before it leaves', async () => {
     const list = async () =>
       (
         await notes.gateway.admin<{ items: Record<string, unknown>[] }>(
@@ -91,7 +91,7 @@ describe('a credential', () => {
     ['a wrong secret', { authorization: `Basic ${Buffer.from('resource_x:y').toString('base64')}` }],
     ['a bearer that is no assertion', { authorization: 'Bearer abc' }],
     ['a cookie', { cookie: 'session=1' }],
-  ])('that is %s is told the same on every path (RT-01, RT-05)', async (_what, headers) => {
+  ])('that is %s is told the same on every path', async (_what, headers) => {
     const paths: [string, string][] = [
       ['GET', tsid],
       ['GET', `${tsid}/tokens/github`],
@@ -110,7 +110,7 @@ describe('a credential', () => {
     expect(seen.size).toBe(1)
   })
 
-  test('in the query or the body is none (RT-20)', async () => {
+  test('in the query or the body is none', async () => {
     const { id, secret } = notes.credential
     const query = new URLSearchParams({
       client_id: id,
@@ -120,7 +120,7 @@ describe('a credential', () => {
     expect((await fetch(url(`${tsid}/tokens/github?${query}`))).status).toBe(401)
   })
 
-  test('of another resource gets nothing of this session, nor does the user token help (RT-02)', async () => {
+  test('of another resource gets nothing of this session, nor does the user token help', async () => {
     const asOther = { ...ask(), credential: other.credential, withHeader: true }
     const calls = notes.github.log().length
     const rest = await askRest(notes.gateway, asOther)
@@ -139,7 +139,7 @@ describe('a credential', () => {
 })
 
 describe('a tsid', () => {
-  test('that is unknown, foreign, mangled, ended or odd gets one answer (RT-01, RT-07)', async () => {
+  test('that is unknown, foreign, mangled, ended or odd gets one answer', async () => {
     const foreign = await enter(notes, other, { browser })
     const odd = [
       'ts_unknown',
@@ -201,7 +201,7 @@ describe('a tsid', () => {
   })
 })
 
-describe('without the person’s token (RT-04)', () => {
+describe('without the person’s token', () => {
   test('a session answers as long as its last access token, refreshes included', async () => {
     notes.clock.advance(3500)
     const { refresh_token: successor } = (await (await refresh(notes, tokens.refresh_token)).json()) as Tokens
@@ -254,7 +254,7 @@ describe('without the person’s token (RT-04)', () => {
   })
 })
 
-describe('what a resource may ask for (RT-03, RT-11)', () => {
+describe('what a resource may ask for', () => {
   const codeOf = async (answer: Promise<Answer>) => (await answer).body.error_code
 
   test.each(['google', 'unknown', '__proto__', 'GITHUB', 'github ', 'x'.repeat(200)])(
@@ -329,7 +329,7 @@ describe('what a resource may ask for (RT-03, RT-11)', () => {
   })
 })
 
-describe('other origins (RT-20)', () => {
+describe('other origins', () => {
   test('are told nothing: no CORS, and no OPTIONS', async () => {
     for (const path of [tsid, `${tsid}/tokens/github`]) {
       const headers = { ...auth(), origin: 'https://evil.test' }

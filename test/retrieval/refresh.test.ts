@@ -372,7 +372,7 @@ describe('min_ttl', () => {
   })
 })
 
-describe('a provider that moved (AD-05)', () => {
+describe('a provider that moved', () => {
   let moved: House
   let session: Session
 

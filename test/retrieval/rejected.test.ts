@@ -45,7 +45,7 @@ async function lasting(): Promise<Session> {
 }
 
 describe('a rejected token', () => {
-  test('buys one refresh, and its successor serves (RT-16, 30)', async () => {
+  test('buys one refresh, and its successor serves', async () => {
     const first = await current()
     const before = refreshes()
     const { status, body } = await reject(first)

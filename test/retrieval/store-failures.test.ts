@@ -135,7 +135,7 @@ describe('retrieval while one call of the store fails', () => {
   })
 })
 
-test('an answer that is given was recorded, one that was not may be: never the other way round (RT-18)', async () => {
+test('an answer that is given was recorded, one that was not may be: never the other way round', async () => {
   await session.age(0)
   const before = await releases()
   store.arm('grants.recordRelease', 'before')

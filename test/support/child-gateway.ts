@@ -63,6 +63,9 @@ export async function startChildGateway(more: Record<string, string> = {}): Prom
     running() {
       throw new Error('it runs in another process')
     },
+    async replica() {
+      throw new Error('its keys are in another process')
+    },
     admin: adminCalls(issuer, adminToken),
     async restart() {
       await end('SIGTERM')

@@ -49,6 +49,8 @@ export type TestGateway = {
   ): Promise<Body>
   /** Stops and starts again over the same database and keys; with another configuration file, if one is given. */
   restart(file?: unknown): Promise<void>
+  /** A second gateway over the same database and keys, with the same issuer, as if behind one proxy. */
+  replica(): Promise<RunningGateway>
   stop(): Promise<void>
 }
 
@@ -99,6 +101,11 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       // Connections kept alive by fetch learn only from the event loop that their other end is gone.
       for (let turns = 0; turns < 10; turns++) await turn()
       running = await start()
+    },
+    async replica() {
+      const elsewhere = { ...env, COATCHECK_PORT: String(await freePort()) }
+      const config = loadConfig(elsewhere, () => JSON.stringify(roomy(options.file ?? {})))
+      return await startGateway(config, secrets, { clock: clock.now, log })
     },
     async stop() {
       await running.stop()
