@@ -15,8 +15,8 @@ import type { StoredCheck } from '../storage/key-checks.ts'
 import { SchemaMismatchError } from '../storage/migrations.ts'
 import { checkIntegrity } from '../storage/sqlite/integrity.ts'
 import { StorageUnavailableError } from '../storage/unavailable.ts'
+import { databaseFindings } from './database-findings.ts'
 import { about, type Finding } from './finding.ts'
-import { databaseFindings } from './gateway-findings.ts'
 import { checkedFindings } from './provider-words.ts'
 
 /**

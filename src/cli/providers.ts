@@ -1,7 +1,8 @@
-import { isJson, type Json } from './admin-api.ts'
 import type { Answer, Call, Command } from './command.ts'
 import { apiOptions } from './command.ts'
+import { report } from './finding.ts'
 import { bodyOf, fileOption, listOf, pairOf, pairsOf, segment } from './input.ts'
+import { checkedFindings } from './provider-words.ts'
 import { member, receiptOf, record, table, wordsOf } from './show.ts'
 import { readSecret } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
@@ -57,21 +58,9 @@ async function set(call: Call): Promise<Answer> {
 
 async function check(call: Call): Promise<Answer> {
   const found = await call.api()('POST', `${pathOf(call)}/check`)
-  return { text: checkText(call.argument('ID'), found), json: found, exitCode: found.ok === true ? 0 : 1 }
-}
-
-/** What a check found, with what to do. */
-export function checkText(id: string, found: Json): string {
-  const lines = [
-    ...findings(found.problems).map((words) => `wrong: ${words}`),
-    ...findings(found.warnings).map((words) => `note: ${words}`),
-    `The redirect URI to register there: ${wordsOf(found.redirect_uri)}`,
-  ]
-  return [`Provider ${id} ${found.ok === true ? 'answers' : 'cannot be used'}.`, ...lines].join('\n  ')
-}
-
-export function findings(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter(isJson).map((each) => wordsOf(each.message)) : []
+  const told = checkedFindings({ id: call.argument('ID'), use: 'enabled' }, found)
+  const text = report(told, call.terminal.screen)
+  return { text, json: found, exitCode: found.ok === true ? 0 : 1 }
 }
 
 export const providerCommands: readonly Command[] = [

@@ -71,7 +71,7 @@ test('a check that finds something wrong is exit code 1', async () => {
   await cli(['provider', 'set', 'nobody', '--file', 'body', '--client-id', 'x'], { files })
   const { out, exitCode } = await cli(['provider', 'check', 'nobody'])
   expect(exitCode).toBe(1)
-  expect(out).toContain('wrong: http://127.0.0.1:1 cannot be reached')
+  expect(out).toMatch(/^wrong +provider nobody: http:.* cannot be reached.*\n +→ /m)
   await cli(['provider', 'delete', 'nobody'])
 })
 

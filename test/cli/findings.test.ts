@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest'
+import { databaseFindings, sizeOf } from '../../src/cli/database-findings.ts'
 import {
   administratorFindings,
-  databaseFindings,
   limitFindings,
   masterKeyFindings,
   proxyFindings,
-  sizeOf,
 } from '../../src/cli/gateway-findings.ts'
 import { keyFindings, spanOf } from '../../src/cli/key-findings.ts'
 import { resourceFindings } from '../../src/cli/resource-findings.ts'
