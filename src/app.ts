@@ -23,6 +23,7 @@ export type LogSettings = { level: string; stream?: { write(line: string): void 
 
 /** The whole HTTP surface of a gateway, in the order it is registered. */
 export async function buildApp(gateway: Gateway, log: LogSettings): Promise<FastifyInstance> {
+  const everywhere = headersOfAll(gateway)
   const app = Fastify({
     // Codes, states and tickets travel in URLs, so nothing of a request is logged but its id, method and route.
     logger: { ...log, serializers: { req: () => ({}), res: () => ({}) } },
@@ -39,15 +40,15 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
     exposeHeadRoutes: false,
     // An address the router itself gives up on is answered as everything else is, and not repeated.
     frameworkErrors: (error, request, reply) => {
-      reply.headers(everywhere(gateway))
+      reply.headers(everywhere)
       answerUnrouted(gateway, error, request, reply)
     },
-    clientErrorHandler: (error, socket) => answerBrokenMessage(error, socket, everywhere(gateway)),
+    clientErrorHandler: (error, socket) => answerBrokenMessage(error, socket, everywhere),
     // As long as an address can be: whoever has the route says what is wrong with it.
     routerOptions: { maxParamLength: 16_384 },
   })
   app.addHook('onRequest', async (request, reply) => {
-    reply.headers(everywhere(gateway))
+    reply.headers(everywhere)
     noteForwarding(gateway, request)
     refuseUnclear(request)
   })
@@ -127,7 +128,7 @@ function closeWhenStopping(app: FastifyInstance): void {
   })
 }
 
-function everywhere({ config }: Gateway): Record<string, string> {
+function headersOfAll({ config }: Gateway): Record<string, string> {
   return {
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Limits } from '../../src/config/settings.ts'
 import { startChild } from '../child.ts'
 import { operations } from '../operations.ts'
 import { clientRedirect, pkce, providerId, resourceScope, resourceUri, type Seed } from '../seed.ts'
@@ -74,12 +75,16 @@ const common = {
 const roomy = {
   registrations_per_address: 100_000,
   registrations: 100_000,
+  unused_clients: 1_000_000,
   authorizations_per_address: 100_000,
   authorizations_per_client: 100_000,
   authorizations: 100_000,
+  authorizations_under_way_per_client: 1_000_000,
+  authorizations_under_way: 1_000_000,
   token_requests_per_client: 1_000_000,
   retrievals_per_resource: 10_000_000,
-}
+  introspections_per_resource: 10_000_000,
+} satisfies Partial<Limits>
 
 /** Waits until a URL answers 200. */
 async function answers(url: string): Promise<void> {
