@@ -1,10 +1,17 @@
 import { type Child, startChild } from '../child.ts'
 import type { Operation } from '../operations.ts'
 import type { Amounts, Seed } from '../seed.ts'
-import type { Usage } from '../usage.ts'
 
 /** Where a server runs: the one core it may use, the folder of its database, and more arguments of Node. */
 export type Place = { core: number; folder: string; node: readonly string[] }
+
+/** What a server has cost so far; `bench/usage.js` says it. */
+export type Usage = {
+  /** Of all its threads, user and system together. */
+  cpuMicroseconds: number
+  rssBytes: number
+  peakRssBytes: number
+}
 
 /** One that answers. */
 export type RunningServer = {
@@ -24,7 +31,7 @@ export type Server = {
 }
 
 /** Loaded into every child that is a server. */
-export const measured = ['--import', './bench/usage.ts']
+export const measured = ['--import', './bench/usage.js']
 
 export const usageOf = (child: Child) => async () => await child.ask<Usage>('usage')
 
