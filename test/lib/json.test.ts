@@ -101,6 +101,6 @@ describe('reading JSON', () => {
     ]
     const before = performance.now()
     for (const text of hard) read(text)
-    expect(performance.now() - before).toBeLessThan(500)
+    expect(performance.now() - before).toBeLessThan(2_000)
   })
 })
