@@ -18,7 +18,8 @@ import { createStore, type Store } from './storage/store.ts'
 import { createSigningKeys, type SigningKeys } from './tokens/signing-keys.ts'
 import { createVerifyAccessToken, type VerifyAccessToken } from './tokens/verified-tokens.ts'
 import { createFreshTokens, type FreshTokens } from './upstream/fresh-token.ts'
-import { createRefreshConnection } from './upstream/refresh-connection.ts'
+import { createProviderPace } from './upstream/provider-pace.ts'
+import { createRefresher } from './upstream/refresh-connection.ts'
 import { createProviderRegistry, type ProviderRegistry } from './upstream/registry.ts'
 import { createUpstream, type Upstream } from './upstream/upstream.ts'
 
@@ -33,6 +34,8 @@ export type Gateway = {
   providers: ProviderRegistry
   upstream: Upstream
   freshToken: FreshTokens
+  /** Stores rotated tokens the store would not take when they came. */
+  storeWaitingTokens(): Promise<void>
   offerConnectLink: OfferConnectLink
   clientDocuments: ClientDocuments
   verifyAssertion: VerifyAssertion
@@ -101,12 +104,15 @@ export function assembleGateway(
     allowLoopback,
     discoveryDeadline: limits.discovery_deadline,
   })
-  const refresh = createRefreshConnection({
+  const refresher = createRefresher({
     connections: store.connections,
+    leases: store.refreshLeases,
     sealer,
     refreshTokens: upstream.refreshTokens,
+    pace: createProviderPace({ clock, backoff: lifetimes.upstream_failure_backoff }),
     clock,
     backoff: lifetimes.upstream_failure_backoff,
+    deadline: limits.upstream_deadline + limits.discovery_deadline,
   })
   const mayFetch = createFetchBudget(
     { perOrigin: limits.document_fetches_per_origin, inTotal: limits.document_fetches },
@@ -131,12 +137,13 @@ export function assembleGateway(
     freshToken: createFreshTokens({
       connections: store.connections,
       sealer,
-      refresh,
+      refresh: refresher.refresh,
       probe: upstream.probe,
       clock,
       margin: lifetimes.upstream_refresh_margin,
       backoff: lifetimes.upstream_failure_backoff,
     }),
+    storeWaitingTokens: refresher.storeWaiting,
     offerConnectLink: createLinkOffers({ store, config, clock }),
     verifyAssertion: createAssertions({ issuer: config.issuer, store, keySets, clock }),
     clientDocuments: createClientDocuments({

@@ -15,6 +15,7 @@ export type RunningGateway = {
 }
 
 const sweepEvery = 300
+const storeWaitingEvery = 1
 
 /** Opens the store, builds the HTTP surface and listens. Throws for whatever keeps the gateway from starting. */
 export async function startGateway(
@@ -29,18 +30,24 @@ export async function startGateway(
     await gateway.signingKeys.signingKey()
     const app = await buildApp(gateway, log)
     await app.listen({ host: config.host, port: config.port })
-    const sweeping = setInterval(
-      () => void sweepOnce(gateway, database).catch((error) => app.log.error({ err: error }, 'sweep failed')),
-      sweepEvery * 1000,
-    ).unref()
+    const every = (seconds: number, what: string, work: () => Promise<void>) =>
+      setInterval(
+        () => void work().catch((error) => app.log.error({ err: error }, `${what} failed`)),
+        seconds * 1000,
+      ).unref()
+    const chores = [
+      every(sweepEvery, 'sweep', () => sweepOnce(gateway, database)),
+      every(storeWaitingEvery, 'storing tokens', gateway.storeWaitingTokens),
+    ]
     const { address, family, port } = app.server.address() as AddressInfo
     return {
       gateway,
       url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
       async stop() {
-        clearInterval(sweeping)
+        for (const chore of chores) clearInterval(chore)
         // What is under way is answered first; then nothing writes any more.
         await app.close()
+        await gateway.storeWaitingTokens().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
         await database.close()
       },
     }

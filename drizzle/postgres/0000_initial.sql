@@ -182,6 +182,20 @@ CREATE TABLE "providers" (
 	"version" bigint NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "refresh_leases" (
+	"connection_id" text collate "C" PRIMARY KEY NOT NULL,
+	"fence" bigint NOT NULL,
+	"holder" text collate "C" NOT NULL,
+	"expires_at" bigint NOT NULL,
+	"version" bigint NOT NULL,
+	"sent_at" bigint,
+	"attempts" bigint NOT NULL,
+	"sealed_answer" text collate "C",
+	"answered_at" bigint,
+	"rest_until" bigint,
+	"rest_reason" jsonb
+);
+--> statement-breakpoint
 CREATE TABLE "refresh_tokens" (
 	"token_hash" text collate "C" PRIMARY KEY NOT NULL,
 	"grant_id" text collate "C" NOT NULL,
@@ -255,6 +269,7 @@ ALTER TABLE "identities" ADD CONSTRAINT "identities_subject_id_subjects_id_fk" F
 ALTER TABLE "interactions" ADD CONSTRAINT "interactions_client_id_clients_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "interactions" ADD CONSTRAINT "interactions_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "interactions" ADD CONSTRAINT "interactions_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "refresh_leases" ADD CONSTRAINT "refresh_leases_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "refresh_tokens" ADD CONSTRAINT "refresh_tokens_grant_id_grants_id_fk" FOREIGN KEY ("grant_id") REFERENCES "public"."grants"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "resource_credentials" ADD CONSTRAINT "resource_credentials_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "audit_events_event" ON "audit_events" USING btree ("event","id");--> statement-breakpoint

@@ -224,6 +224,21 @@ CREATE TABLE `providers` (
 	`version` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `refresh_leases` (
+	`connection_id` text PRIMARY KEY NOT NULL,
+	`fence` integer NOT NULL,
+	`holder` text NOT NULL,
+	`expires_at` integer NOT NULL,
+	`version` integer NOT NULL,
+	`sent_at` integer,
+	`attempts` integer NOT NULL,
+	`sealed_answer` text,
+	`answered_at` integer,
+	`rest_until` integer,
+	`rest_reason` text,
+	FOREIGN KEY (`connection_id`) REFERENCES `connections`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
 CREATE TABLE `refresh_tokens` (
 	`token_hash` text PRIMARY KEY NOT NULL,
 	`grant_id` text NOT NULL,

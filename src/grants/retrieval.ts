@@ -79,6 +79,8 @@ export async function retrieveToken(
       return refusal('upstream_rate_limited', { retry_after: fresh.retryAfter })
     case 'unavailable':
       return refusal('upstream_unavailable', { retry_after: fresh.retryAfter })
+    case 'busy':
+      return refusal('refresh_busy', { retry_after: fresh.retryAfter })
   }
 }
 

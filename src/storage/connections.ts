@@ -1,9 +1,10 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import type { NewAuditEvent } from './audit-events.ts'
+import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
+import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
+import { heldConnection, type RefreshLease, releaseLease } from './refresh-leases.ts'
 import type { Tables } from './schema.ts'
 
 export type Connection = Tables['connections']['$inferSelect']
@@ -22,9 +23,9 @@ export type StoredTokens = Pick<
 >
 
 /** Subjects' sealed tokens at upstream accounts. */
-export function connections(db: Queries, tables: Tables, batch: Batch) {
-  const { connections: table, grantConnections } = tables
-  const recorded = recordedIn(batch, tables)
+export function connections(db: Queries, all: Tables, batch: Batch) {
+  const { connections: table, grantConnections } = all
+  const recorded = recordedIn(batch, all)
   const asRead = (connection: Connection) =>
     and(eq(table.id, connection.id), eq(table.version, connection.version))
   const byId = prepared((queries, of: Slots<{ id: string }>) =>
@@ -89,30 +90,39 @@ export function connections(db: Queries, tables: Tables, batch: Batch) {
       return saved
     },
 
-    /** Replaces the tokens of exactly the version that was read; `undefined` where somebody else was faster. */
+    /**
+     * Replaces the tokens of exactly the version that was read, and gives the lease back; `undefined` where somebody
+     * else was faster.
+     */
     async replaceTokens(
       read: Connection,
+      lease: RefreshLease,
       tokens: StoredTokens,
       event: NewAuditEvent,
     ): Promise<Connection | undefined> {
-      const [replaced] = await recorded(event, (queries) =>
-        queries
+      const replaced = await batch((queries) => ({
+        guard: queries
           .update(table)
           .set({ ...tokens, version: sql`${table.version} + 1` })
-          .where(asRead(read))
+          .where(and(asRead(read), inArray(table.id, heldConnection(queries, all, lease))))
           .returning(),
-      )
-      return replaced
+        writes: [releaseLease(queries, all, lease), recordEvent(queries, all, event)],
+      }))
+      return replaced?.guard[0]
     },
 
-    /** The provider said that this grant is dead; only if nobody brought new tokens in the meantime. */
+    /**
+     * The provider said that this grant is dead; only if nobody brought new tokens in the meantime, nor, where a
+     * lease was held, may be about to.
+     */
     async markDead(
       read: Connection,
       death: { reason: string; at: number },
       event: NewAuditEvent,
+      lease?: RefreshLease,
     ): Promise<Connection | undefined> {
-      const [dead] = await recorded(event, (queries) =>
-        queries
+      const dead = await batch((queries) => ({
+        guard: queries
           .update(table)
           .set({
             status: 'needs_reauthorization',
@@ -120,10 +130,11 @@ export function connections(db: Queries, tables: Tables, batch: Batch) {
             statusSince: death.at,
             version: sql`${table.version} + 1`,
           })
-          .where(asRead(read))
+          .where(and(asRead(read), lease && inArray(table.id, heldConnection(queries, all, lease))))
           .returning(),
-      )
-      return dead
+        writes: [recordEvent(queries, all, event), ...(lease ? [releaseLease(queries, all, lease)] : [])],
+      }))
+      return dead?.guard[0]
     },
 
     async list(

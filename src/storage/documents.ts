@@ -137,6 +137,12 @@ export type Leg = {
   reconsent: boolean
 }
 
+/** Why a refresh brought nothing, where that is not the end of the connection. */
+export type RefreshTrouble = {
+  kind: 'reauth' | 'config' | 'transient' | 'limited' | 'denied' | 'policy' | 'restart'
+  code: string
+}
+
 export type PublicJwk = {
   kty: string
   crv: string

@@ -12,6 +12,7 @@ import type {
   Origin,
   ProviderDocument,
   PublicJwk,
+  RefreshTrouble,
   ResourceDocument,
 } from './documents.ts'
 
@@ -187,6 +188,28 @@ export function defineTables({
       index('connections_provider').on(t.provider),
     ],
   )
+
+  const refreshLeases = table('refresh_leases', {
+    connectionId: text('connection_id')
+      .primaryKey()
+      .references(() => connections.id, { onDelete: 'cascade' }),
+    /** Counts those who took it: whoever writes says which of them it is. */
+    fence: integer('fence').notNull(),
+    /** The process that has it, until it ends. */
+    holder: text('holder').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+    /** The version of the connection whose refresh token is sent. */
+    version: integer('version').notNull(),
+    /** When that token was first sent to the provider without anybody knowing what came of it, and how often since. */
+    sentAt: integer('sent_at'),
+    attempts: integer('attempts').notNull(),
+    /** What the provider answered, before anything is made of it. */
+    sealedAnswer: text('sealed_answer'),
+    answeredAt: integer('answered_at'),
+    /** Until when the provider is not asked for this connection, and why. */
+    restUntil: integer('rest_until'),
+    restReason: json<RefreshTrouble>('rest_reason'),
+  })
 
   const consents = table(
     'consents',
@@ -447,6 +470,7 @@ export function defineTables({
     identities,
     browserSessions,
     connections,
+    refreshLeases,
     consents,
     interactions,
     grants,

@@ -12,6 +12,7 @@ import { grants } from './grants.ts'
 import { interactions } from './interactions.ts'
 import { keyChecks } from './key-checks.ts'
 import { providers } from './providers.ts'
+import { refreshLeases } from './refresh-leases.ts'
 import { refreshTokens } from './refresh-tokens.ts'
 import { registrationTokens } from './registration-tokens.ts'
 import { removals } from './removals.ts'
@@ -41,6 +42,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     interactions: interactions(db, tables),
     keyChecks: keyChecks(db, tables),
     providers: providers(db, tables, batch),
+    refreshLeases: refreshLeases(db, tables),
     refreshTokens: refreshTokens(db, tables, batch),
     registrationTokens: registrationTokens(db, tables, batch),
     removals: removals(batch, tables),

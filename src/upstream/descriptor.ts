@@ -101,11 +101,11 @@ const refresh = z.strictObject({
     .default('keep')
     .describe('What an answer without a refresh token means for the one at hand'),
   reuse_window: z
-    .int()
-    .min(0)
-    .max(86_400)
+    .union([z.int().min(0).max(86_400), z.literal('unlimited')])
     .default(0)
-    .describe('Seconds in which a refresh token that was already used may be sent again'),
+    .describe(
+      'Seconds in which a refresh token that was already used may be sent again; `unlimited` where they never change',
+    ),
 })
 
 /** What a failure asks for: see `UpstreamFailure`. */

@@ -7,7 +7,8 @@ import type { Connection } from '../storage/connections.ts'
 import type { Store } from '../storage/store.ts'
 import { accessTokenPlace } from './connection-record.ts'
 import type { Provider } from './provider.ts'
-import type { RefreshConnection, Refreshed } from './refresh-connection.ts'
+import type { Refreshed } from './refresh-attempt.ts'
+import type { RefreshConnection } from './refresh-connection.ts'
 import type { Probe, ProbeVerdict } from './tokens.ts'
 
 export type TokenWish = {
@@ -28,12 +29,14 @@ export type FreshToken =
     }
   | { outcome: 'needs_reauthorization'; since: number; reason: string }
   | { outcome: 'misconfigured' }
-  | { outcome: 'limited' | 'unavailable'; retryAfter: number }
+  | { outcome: 'limited' | 'unavailable' | 'busy'; retryAfter: number }
 
 export type FreshTokens = (provider: Provider, connection: Connection, wish: TokenWish) => Promise<FreshToken>
 
 const longestWish = 3600
 const mostRejections = 10_000
+/** How much earlier than the margin some connections are refreshed, so that those made together part ways. */
+const spread = 0.2
 
 /**
  * Hands out connections' access tokens, refreshed `margin` seconds before they end. Only the provider's own
@@ -63,18 +66,20 @@ export function createFreshTokens(parts: {
     if (isRejected) return await replace(provider, connection, accessToken)
     if (!isDue(connection, wish.minTtl)) return { ...serve(connection, accessToken), waited: false }
     if (connection.sealedRefreshToken === null) return serveWhileItLives(connection, accessToken)
-    return settle(await parts.refresh(provider, connection), connection, accessToken)
+    const urgency = remainingOf(connection) > 0 ? 'ahead' : 'now'
+    return settle(await parts.refresh(provider, connection, urgency), connection, accessToken)
   }
 
   /** The provider refused the stored token: one refresh; where that cannot help, its identity endpoint decides. */
   async function replace(provider: Provider, connection: Connection, refused: string): Promise<FreshToken> {
     const wasBought = boughtByRejection.get(connection.id) === sha256(refused)
     if (connection.sealedRefreshToken !== null && !wasBought) {
-      const refreshed = await parts.refresh(provider, connection)
+      const refreshed = await parts.refresh(provider, connection, 'now')
       if (refreshed.outcome === 'refreshed') {
         putBounded(boughtByRejection, connection.id, sha256(refreshed.accessToken), mostRejections)
       }
-      return refreshed.outcome === 'failed' ? trouble(refreshed) : settle(refreshed, connection, refused)
+      const isTrouble = refreshed.outcome === 'failed' || refreshed.outcome === 'busy'
+      return isTrouble ? trouble(refreshed) : settle(refreshed, connection, refused)
     }
     if ((await ask(provider, connection, refused)) !== 'rejected') {
       return serveWhileItLives(connection, refused)
@@ -121,13 +126,15 @@ export function createFreshTokens(parts: {
       case 'dead':
         return deadOf(refreshed.connection)
       case 'failed':
+      case 'busy':
         return remainingOf(before) > 0 ? serve(before, accessToken) : trouble(refreshed)
     }
   }
 
   function isDue(connection: Connection, minTtl: number): boolean {
     const half = (connection.accessLifetime ?? 0) / 2
-    const wanted = Math.max(Math.min(minTtl, longestWish, half), Math.min(parts.margin, half))
+    const ahead = parts.margin * (1 + spread * shareOf(connection))
+    const wanted = Math.max(Math.min(minTtl, longestWish, half), Math.min(ahead, half))
     return remainingOf(connection) < Math.max(wanted, 1)
   }
 
@@ -154,6 +161,11 @@ export function createFreshTokens(parts: {
   }
 }
 
+/** From 0 to 1, and for one connection always the same. */
+function shareOf({ id }: Connection): number {
+  return Buffer.from(sha256(id), 'base64url').readUInt16BE() / 0xffff
+}
+
 /** Why a connection cannot give a token at all, whatever its tokens say. */
 function endOf(provider: Provider, connection: Connection): FreshToken | undefined {
   if (connection.status === 'needs_reauthorization') return deadOf(connection)
@@ -172,7 +184,8 @@ function deadOf(connection: Connection): FreshToken {
   }
 }
 
-function trouble(failed: Extract<Refreshed, { outcome: 'failed' }>): FreshToken {
+function trouble(failed: Extract<Refreshed, { outcome: 'failed' | 'busy' }>): FreshToken {
+  if (failed.outcome === 'busy') return failed
   switch (failed.failure.kind) {
     case 'config':
       return { outcome: 'misconfigured' }

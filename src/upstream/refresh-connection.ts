@@ -1,149 +1,141 @@
-import { auditEvent } from '../audit/event.ts'
-import { putBounded } from '../lib/bounded-map.ts'
-import type { Clock } from '../lib/clock.ts'
-import type { Sealer } from '../lib/seal.ts'
+import { setTimeout } from 'node:timers/promises'
+import { newId } from '../lib/secret.ts'
 import type { Connection } from '../storage/connections.ts'
-import type { Store } from '../storage/store.ts'
-import { accessTokenPlace, refreshTokenPlace, sealTokens } from './connection-record.ts'
+import type { RefreshLease, RefreshRest } from '../storage/refresh-leases.ts'
 import type { Provider } from './provider.ts'
-import type { RefreshTokens, UpstreamFailure, UpstreamTokens } from './tokens.ts'
+import type { ProviderPace } from './provider-pace.ts'
+import {
+  type Attempt,
+  type AttemptParts,
+  createAttempts,
+  type Refreshed,
+  type Tried,
+} from './refresh-attempt.ts'
+import { planRefresh } from './refresh-plan.ts'
 
-export type Refreshed =
-  | { outcome: 'refreshed'; connection: Connection; accessToken: string }
-  | { outcome: 'dead'; connection: Connection }
-  | { outcome: 'failed'; failure: UpstreamFailure; retryAfter: number }
+/** `now`: the caller has nothing to go on with, and waits for whoever is at it. `ahead`: it has, and does not. */
+export type Urgency = 'now' | 'ahead'
 
-export type RefreshConnection = (provider: Provider, connection: Connection) => Promise<Refreshed>
+export type RefreshConnection = (
+  provider: Provider,
+  connection: Connection,
+  urgency: Urgency,
+) => Promise<Refreshed>
 
-/** What a provider answered to a refresh of this version of a connection, and when. */
-type Answered = { read: Connection; tokens: UpstreamTokens; at: number }
+export type Refresher = {
+  refresh: RefreshConnection
+  /** Stores what the store would not take before; for as long as it does not, nothing is lost but by the process. */
+  storeWaiting(): Promise<void>
+}
 
-/** Until when a connection or a provider is left alone, and why. */
-type Rest = { until: number; failure: UpstreamFailure }
+export type RefresherParts = AttemptParts & {
+  pace: ProviderPace
+  /** Seconds a provider may take to answer, all in all. */
+  deadline: number
+}
 
-const mostRests = 10_000
+/** Seconds a process may be held up, beyond the provider's deadline, before another takes over. */
+const leaseReserve = 5
+const looksEachSecond = 10
 
 /**
- * Refreshes connections, each at most once at a time in this process: whoever asks meanwhile gets the same
- * result, and a caller that gives up does not stop it. After a failure that is not the end the connection is
- * left alone for `backoff` seconds, or as long as the provider asked; after a rate limit the whole provider is,
- * for `backoff` seconds at most, since the limit may be this one person's.
+ * Refreshes connections, each by one process at a time: whoever asks meanwhile gets the same result, and a caller
+ * that gives up does not stop it. After a failure that is not the end the connection is left alone for a while, or as
+ * long as the provider asked.
  */
-export function createRefreshConnection(parts: {
-  connections: Store['connections']
-  sealer: Sealer
-  refreshTokens: RefreshTokens
-  clock: Clock
-  backoff: number
-}): RefreshConnection {
-  const { connections, sealer, clock } = parts
+export function createRefresher(parts: RefresherParts): Refresher {
+  const { connections, leases, pace, clock } = parts
+  const attempts = createAttempts(parts)
+  const holder = newId('refresher_')
   const underWay = new Map<string, Promise<Refreshed>>()
-  /** By connection or provider. */
-  const resting = new Map<string, Rest>()
-  /** By connection, answers the store did not take. A rotated token exists nowhere else, so they wait here. */
-  const unstored = new Map<string, Answered>()
 
-  return async (provider, connection) => {
-    const running = underWay.get(connection.id)
-    if (running) return await running
-    const now = clock()
-    const rest = unstored.has(connection.id) ? undefined : restOf(provider, connection, now)
-    if (rest) return { outcome: 'failed', failure: rest.failure, retryAfter: rest.until - now }
-    const started = refresh(provider, connection).finally(() => underWay.delete(connection.id))
-    underWay.set(connection.id, started)
-    return await started
+  return {
+    async refresh(provider, connection, urgency) {
+      for (;;) {
+        const running = underWay.get(connection.id)
+        if (!running) break
+        const refreshed = await running
+        if (refreshed.outcome !== 'busy' || urgency === 'ahead') return refreshed
+      }
+      const started = refresh(provider, connection, urgency).finally(() => underWay.delete(connection.id))
+      underWay.set(connection.id, started)
+      return await started
+    },
+
+    async storeWaiting() {
+      for (const id of attempts.waiting().filter((waiting) => !underWay.has(waiting))) {
+        await attempts.storeWaiting(id, await connections.find(id))
+      }
+    },
   }
 
-  function restOf(provider: Provider, connection: Connection, now: number): Rest | undefined {
-    return [connection.id, ofProvider(provider)]
-      .map((id) => resting.get(id))
-      .find((rest) => rest !== undefined && rest.until > now)
+  async function refresh(provider: Provider, asked: Connection, urgency: Urgency): Promise<Refreshed> {
+    const looks = urgency === 'ahead' ? 1 : parts.deadline * looksEachSecond
+    for (let look = 0; look < looks; look++) {
+      if (look > 0) await setTimeout(1000 / looksEachSecond)
+      const tried = await tryOnce(provider, asked)
+      if (tried !== 'held elsewhere') return tried
+    }
+    return { outcome: 'busy', retryAfter: 1 }
   }
 
-  async function refresh(provider: Provider, asked: Connection): Promise<Refreshed> {
+  async function tryOnce(provider: Provider, asked: Connection): Promise<Tried> {
     // The caller read its row before it came here; a refresh may have ended in between.
     const connection = await connections.find(asked.id)
-    const waiting = unstored.get(asked.id)
-    if (waiting && waiting.read.version === connection?.version) return await keep(provider, waiting)
-    unstored.delete(asked.id)
-    if (connection?.version !== asked.version) return await asItIsNow(asked)
-    if (connection.sealedRefreshToken === null) throw new Error('nothing to refresh with')
-    const refreshToken = await sealer.open(connection.sealedRefreshToken, refreshTokenPlace(connection.id))
-    const answer = await parts.refreshTokens(provider, {
-      refreshToken,
-      scopes: connection.scopes,
-      tokenEndpoint: connection.tokenEndpoint,
-      upstreamSubject: connection.upstreamSubject,
-    })
-    if (answer.outcome === 'failed') return await fail(provider, connection, answer.failure)
-    resting.delete(connection.id)
-    return await keep(provider, { read: connection, tokens: answer.tokens, at: clock() })
-  }
-
-  /** A rotated token exists nowhere else: it is stored before anything else is done with the answer. */
-  async function keep(provider: Provider, answered: Answered): Promise<Refreshed> {
-    const { read: connection, tokens, at } = answered
-    unstored.set(connection.id, answered)
-    const sealed = await sealTokens(sealer, connection.id, tokens, at)
-    const keepsOld = sealed.sealedRefreshToken === null && provider.descriptor.refresh.when_absent === 'keep'
-    const stored = keepsOld
-      ? {
-          ...sealed,
-          sealedRefreshToken: connection.sealedRefreshToken,
-          refreshExpiresAt: connection.refreshExpiresAt,
-        }
-      : sealed
-    const replaced = await connections.replaceTokens(
-      connection,
-      stored,
-      auditEvent(at, { event: 'connection.refreshed', ...about(connection) }),
-    )
-    unstored.delete(connection.id)
-    if (replaced) return { outcome: 'refreshed', connection: replaced, accessToken: tokens.accessToken }
-    return await asItIsNow(connection)
-  }
-
-  async function fail(
-    provider: Provider,
-    connection: Connection,
-    failure: UpstreamFailure,
-  ): Promise<Refreshed> {
+    const stored = await attempts.storeWaiting(asked.id, connection)
+    if (stored) return stored
+    if (connection?.version !== asked.version) return await attempts.asItIsNow(asked)
+    const seen = await leases.find(connection.id)
     const now = clock()
-    if (failure.kind === 'reauth') {
-      const dead = await connections.markDead(
-        connection,
-        { reason: failure.code, at: now },
-        auditEvent(now, { event: 'connection.died', outcome: failure.code, ...about(connection) }),
-      )
-      return dead ? { outcome: 'dead', connection: dead } : await asItIsNow(connection)
+    const reuseWindow = provider.descriptor.refresh.reuse_window
+    const { version } = connection
+    const plan = planRefresh(seen, { version, holder, reuseWindow }, now)
+    switch (plan.step) {
+      case 'wait':
+        return 'held elsewhere'
+      case 'rest':
+        return resting(plan, now)
+      case 'send':
+        return await inPace(provider, now, () => take({ provider, connection, seen, plan, now }))
+      case 'read':
+      case 'give up': {
+        const attempt = await take({ provider, connection, seen, plan, now })
+        return attempt ? await attempts.carryOut(attempt) : 'held elsewhere'
+      }
     }
-    const seconds = Math.max(1, failure.retryAfter ?? parts.backoff)
-    putBounded(resting, connection.id, { until: now + seconds, failure }, mostRests)
-    if (failure.kind === 'limited') {
-      const until = now + Math.min(seconds, parts.backoff)
-      putBounded(resting, ofProvider(provider), { until, failure }, mostRests)
-    }
-    return { outcome: 'failed', failure, retryAfter: seconds }
   }
 
-  /** Somebody else brought new tokens, or the end, while this was going on: theirs counts. */
-  async function asItIsNow(connection: Connection): Promise<Refreshed> {
-    const current = await connections.find(connection.id)
-    if (!current || current.status === 'needs_reauthorization') {
-      return { outcome: 'dead', connection: current ?? connection }
+  /** Asks the provider if it may be asked now, and remembers what came of it. */
+  async function inPace(
+    provider: Provider,
+    now: number,
+    begin: () => Promise<Attempt | undefined>,
+  ): Promise<Tried> {
+    const admission = pace.enter(provider.id)
+    if (admission.step === 'wait') return 'held elsewhere'
+    if (admission.step === 'rest') return resting(admission, now)
+    let attempt: Attempt | undefined
+    try {
+      attempt = await begin()
+      return attempt ? await attempts.carryOut(attempt) : 'held elsewhere'
+    } finally {
+      pace.leave(provider.id, attempt?.report ?? 'not asked')
     }
-    const accessToken = await sealer.open(current.sealedAccessToken, accessTokenPlace(current.id))
-    return { outcome: 'refreshed', connection: current, accessToken }
+  }
+
+  /** Takes the lease, and says with it what is about to be sent. `undefined`: somebody else was faster. */
+  async function take({ provider, connection, seen, plan, now }: Wanted): Promise<Attempt | undefined> {
+    const { sentAt, attempts: tries } = plan.step === 'send' ? plan : (seen ?? { sentAt: null, attempts: 0 })
+    const { version } = connection
+    const expiresAt = now + parts.deadline + leaseReserve
+    const intent = { holder, version, expiresAt, sentAt, attempts: tries }
+    const lease = await leases.take(connection.id, seen, intent, now)
+    return lease && { provider, connection, lease, plan, report: 'not asked' }
   }
 }
 
-const ofProvider = ({ id }: Provider) => `provider ${id}`
+type Wanted = Omit<Attempt, 'lease' | 'report'> & { seen: RefreshLease | undefined; now: number }
 
-function about(connection: Connection) {
-  return {
-    actor: 'gateway',
-    subjectId: connection.subjectId,
-    provider: connection.provider,
-    detail: { connection: connection.id },
-  }
+function resting({ until, trouble: { kind } }: RefreshRest, now: number): Tried {
+  return { outcome: 'failed', failure: { kind }, retryAfter: until - now }
 }

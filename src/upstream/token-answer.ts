@@ -20,11 +20,20 @@ export type TokenFetch = (
   body: URLSearchParams,
 ) => Promise<Response>
 
-/** Sends a token request and hands openid-client the answer it should have been. */
-export function createTokenFetch(provider: Provider, server: Server, step: Step, clock: Clock): TokenFetch {
+/**
+ * Sends a token request, by the server's own fetch unless said otherwise, and hands openid-client the answer it
+ * should have been.
+ */
+export function createTokenFetch(
+  provider: Provider,
+  server: Server,
+  step: Step,
+  clock: Clock,
+  send: Server['fetch'] = server.fetch,
+): TokenFetch {
   return async (url, headers, parameters) => {
     const isJson = provider.descriptor.token.request_format === 'json'
-    const response = await server.fetch(url, {
+    const response = await send(url, {
       method: 'POST',
       headers: { ...headers, ...(isJson && { 'content-type': 'application/json' }) },
       body: isJson ? JSON.stringify(Object.fromEntries(parameters)) : parameters,

@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import { type Claims, textAt } from './claims.ts'
 import { createClient } from './client.ts'
 import type { Provider } from './provider.ts'
+import { asResponse, mayHoldTokens, toRaw } from './raw-answer.ts'
 import { isFrom, type Server } from './server.ts'
 import { createTokenFetch, toTokens } from './token-answer.ts'
 import type { TokenOutcome, TokenRefresh } from './tokens.ts'
@@ -11,7 +12,8 @@ import { failureOfException, UpstreamError } from './upstream-error.ts'
 
 /**
  * Refreshes (RFC 6749 section 6). No scope is sent: the provider then keeps what was granted, and some refuse to be
- * told. A refresh token never goes to another host than it came from.
+ * told. A refresh token never goes to another host than it came from. What may hold new tokens is handed to
+ * `refresh.onAnswer` before it is read.
  */
 export async function refreshTokens(
   provider: Provider,
@@ -21,7 +23,7 @@ export async function refreshTokens(
 ): Promise<TokenOutcome> {
   const client = createClient(provider, server, {
     clock,
-    tokenFetch: createTokenFetch(provider, server, 'refresh', clock),
+    tokenFetch: createTokenFetch(provider, server, 'refresh', clock, transport(server, refresh)),
   })
   try {
     if (!isFrom(server, refresh.tokenEndpoint)) {
@@ -35,6 +37,18 @@ export async function refreshTokens(
       outcome: 'failed',
       failure: failureOfException(error, { kind: 'transient', code: 'malformed_answer' }),
     }
+  }
+}
+
+/** Asks the provider, or has it that this was done before. */
+function transport({ fetch }: Server, { onAnswer, takeAnswer }: TokenRefresh): Server['fetch'] {
+  return async (url, init) => {
+    if (takeAnswer) return asResponse(takeAnswer())
+    const response = await fetch(url, init)
+    if (!response.ok) return response
+    const raw = await toRaw(response)
+    if (mayHoldTokens(raw)) await onAnswer?.(raw)
+    return asResponse(raw)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { FailureKind } from './descriptor.ts'
 import type { Provider } from './provider.ts'
+import type { RawAnswer } from './raw-answer.ts'
 
 /** What a provider handed out, every member checked and bounded. */
 export type UpstreamTokens = {
@@ -63,6 +64,10 @@ export type TokenRefresh = {
   tokenEndpoint: string
   /** The connection's upstream subject; an answer that is about somebody else is refused. */
   upstreamSubject: string
+  /** Told of an answer that may hold new tokens, before anything is made of it. Must not throw. */
+  onAnswer?: (answer: RawAnswer) => Promise<void>
+  /** What the provider answered when it was asked before: it is read, and the provider left alone. */
+  takeAnswer?: () => RawAnswer
 }
 
 export type ExchangeCode = (provider: Provider, exchange: CodeExchange) => Promise<TokenOutcome>

@@ -235,7 +235,7 @@ const rows: Row[] = [
     who: 'admin',
     async arrange() {
       const made = await scene()
-      store.arm('grants.recordRelease', 'before')
+      store.arm(['grants.recordRelease'], 'before')
       return made
     },
     facts: () => ({ retry_after: 5 }),

@@ -226,10 +226,10 @@ describe('an answer that is lost', () => {
 })
 
 describe('the store, when a rotated token has come', () => {
-  test('that takes it late still gets it, and it is released then and not before (FC-12)', async () => {
+  test('that takes it in no form still gets it, and it is released then and not before (FC-12)', async () => {
     const session = await startExpired('github')
     const store = failingStore(house.gateway.running().gateway.store)
-    store.arm('connections.replaceTokens', 'before')
+    store.arm(['refreshLeases.keepAnswer', 'connections.replaceTokens'], 'before')
     const before = calls('github')
     for (let count = 0; count < 3; count++) {
       const { status, body } = await session.fetch()
@@ -245,12 +245,39 @@ describe('the store, when a rotated token has come', () => {
     expect((await session.fetch()).status).toBe(200)
   })
 
+  test('that takes it in no form has it before the gateway ends, if it can by then', async () => {
+    const session = await startExpired('github')
+    const store = failingStore(house.gateway.running().gateway.store)
+    store.arm(['refreshLeases.keepAnswer', 'connections.replaceTokens'], 'before')
+    const before = calls('github')
+    expect((await session.fetch()).status).toBe(503)
+    store.heal()
+    await house.gateway.restart()
+    expect((await session.fetch()).status).toBe(200)
+    expect(calls('github')).toBe(before + 1)
+  })
+
+  test('that takes the answer as it came and nothing else has the token in it served meanwhile', async () => {
+    const session = await startExpired('github')
+    const store = failingStore(house.gateway.running().gateway.store)
+    store.arm(['connections.replaceTokens'], 'before')
+    const before = calls('github')
+    const tokens = new Set<unknown>()
+    for (let count = 0; count < 3; count++) tokens.add((await session.fetch()).body.access_token)
+    store.heal()
+    tokens.add((await session.fetch()).body.access_token)
+    expect([...tokens]).toEqual([house.github.control.issued().at(-2)?.value])
+    expect(calls('github')).toBe(before + 1)
+    await session.age(lifetimes.github + 1)
+    expect((await session.fetch()).status).toBe(200)
+  })
+
   test('that took it and only did not say so is believed', async () => {
     const session = await startExpired('github')
     const store = failingStore(house.gateway.running().gateway.store)
-    store.arm('connections.replaceTokens', 'after')
+    store.arm(['connections.replaceTokens'], 'after')
     const before = calls('github')
-    expect((await session.fetch()).status).toBe(503)
+    expect((await session.fetch()).status).toBe(200)
     store.heal()
     expect((await session.fetch()).status).toBe(200)
     expect(calls('github')).toBe(before + 1)
@@ -370,6 +397,17 @@ describe('min_ttl', () => {
     }
     expect(calls('atlassian')).toBe(before + 1)
   })
+})
+
+test('a refresh ahead of the end comes no later than the margin, and little earlier', async () => {
+  const session = await start('github')
+  const before = calls('github')
+  await session.age(lifetimes.github - 375)
+  expect((await session.fetch()).status).toBe(200)
+  expect(calls('github')).toBe(before)
+  await session.age(80)
+  expect((await session.fetch()).body.expires_in).toBe(lifetimes.github)
+  expect(calls('github')).toBe(before + 1)
 })
 
 describe('a provider that moved', () => {

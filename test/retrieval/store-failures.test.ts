@@ -98,7 +98,10 @@ describe('retrieval while one call of the store fails', () => {
         return rest
       },
       async (response, failed, again) => {
-        await expectUnavailable(response, failed)
+        // One of the two is enough to lose nothing.
+        const isStored = ['refreshLeases.keepAnswer', 'connections.replaceTokens'].includes(failed.name)
+        if (isStored) expect({ ...failed, status: response.status }).toEqual({ ...failed, status: 200 })
+        else await expectUnavailable(response, failed)
         const second = await again()
         expect({ ...failed, status: second.status }).toEqual({ ...failed, status: 200 })
       },
@@ -138,11 +141,11 @@ describe('retrieval while one call of the store fails', () => {
 test('an answer that is given was recorded, one that was not may be: never the other way round', async () => {
   await session.age(0)
   const before = await releases()
-  store.arm('grants.recordRelease', 'before')
+  store.arm(['grants.recordRelease'], 'before')
   expect((await rest()).status).toBe(503)
   store.heal()
   expect(await releases()).toBe(before)
-  store.arm('grants.recordRelease', 'after')
+  store.arm(['grants.recordRelease'], 'after')
   expect((await rest()).status).toBe(503)
   store.heal()
   expect(await releases()).toBe(before + 1)

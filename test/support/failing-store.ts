@@ -9,18 +9,22 @@ export type FailurePoint = 'before' | 'after'
 export type FailingStore = {
   /** Every call of a repository since the last time it was armed, as `grants.revoke`. */
   calls(): string[]
-  /** Fails the `nth` call from now on (from 1), or every call of that name, until `heal`. */
-  arm(which: number | string, point: FailurePoint): void
+  /** Fails the `nth` call from now on (from 1), or every call of those names, until `heal`. */
+  arm(which: number | string[], point: FailurePoint): void
   heal(): void
+  /** Lets calls of those names wait before they are carried out, until what it answers is called. */
+  hold(names: string[]): () => void
 }
 
 /** Puts a switch before every repository of a running gateway. Reads fail, too: nobody may rely on them. */
 export function failingStore(store: Store): FailingStore {
-  let armed: { which: number | string; point: FailurePoint } | undefined
+  let armed: { which: number | string[]; point: FailurePoint } | undefined
   let calls: string[] = []
+  let held: { names: string[]; released: Promise<void> } | undefined
 
   const isMeant = (name: string) =>
-    armed !== undefined && (armed.which === calls.length || armed.which === name)
+    armed !== undefined &&
+    (typeof armed.which === 'number' ? armed.which === calls.length : armed.which.includes(name))
 
   for (const [repository, methods] of Object.entries(store) as [string, Record<string, unknown>][]) {
     for (const [method, carryOut] of Object.entries(methods)) {
@@ -29,6 +33,7 @@ export function failingStore(store: Store): FailingStore {
         const name = `${repository}.${method}`
         calls.push(name)
         const point = isMeant(name) ? armed?.point : undefined
+        if (held?.names.includes(name)) await held.released
         if (point === 'before') throw new StorageUnavailableError('full')
         const answer = await carryOut(...parameters)
         if (point === 'after') throw new StorageUnavailableError('faulty')
@@ -45,6 +50,14 @@ export function failingStore(store: Store): FailingStore {
     heal() {
       calls = []
       armed = undefined
+    },
+    hold(names) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      held = { names, released: promise }
+      return () => {
+        held = undefined
+        resolve()
+      }
     },
   }
 }

@@ -167,7 +167,7 @@ describe('introspection', () => {
 })
 
 test('a client that cannot be looked up is told 503, not that its credentials are wrong', async () => {
-  store.arm('clients.find', 'before')
+  store.arm(['clients.find'], 'before')
   const response = await postToken(notes, {
     grant_type: 'refresh_token',
     client_id: notes.clientId,

@@ -228,7 +228,7 @@ test('Atlassian’s refresh token may be sent again within ten minutes', async (
   const upstream = testUpstream()
   const tokens = tokensOf(await connect(upstream, provider))
   tokensOf(await refresh(upstream, provider, tokens))
-  standin.control.advance(provider.descriptor.refresh.reuse_window - 1)
+  standin.control.advance(Number(provider.descriptor.refresh.reuse_window) - 1)
   tokensOf(await refresh(upstream, provider, tokens))
 })
 

@@ -1,0 +1,123 @@
+import { and, eq, lte, or, sql } from 'drizzle-orm'
+import type { Queries } from './dialect.ts'
+import type { RefreshTrouble } from './documents.ts'
+import type { Tables } from './schema.ts'
+
+export type RefreshLease = Tables['refreshLeases']['$inferSelect']
+
+/** What whoever takes a lease is about to do, known to everybody before it is done. */
+export type RefreshIntent = Pick<RefreshLease, 'version' | 'sentAt' | 'attempts'> & {
+  holder: string
+  expiresAt: number
+}
+
+/** Until when a connection's provider is left alone, and why. */
+export type RefreshRest = { until: number; trouble: RefreshTrouble }
+
+/**
+ * Short exclusive rights to refresh one connection, across every process on this database. Each taking has a
+ * higher fence than the one before, and nothing is written by whoever has been overtaken.
+ */
+export function refreshLeases(db: Queries, tables: Tables) {
+  const { refreshLeases: table } = tables
+  return {
+    async find(connectionId: string): Promise<RefreshLease | undefined> {
+      const [lease] = await db.select().from(table).where(eq(table.connectionId, connectionId))
+      return lease
+    },
+
+    /**
+     * Takes the lease as it was `seen`, where nobody else has it. An answer that waits to be read is kept while the
+     * version is the same. `undefined`: somebody else was faster.
+     */
+    async take(
+      connectionId: string,
+      seen: RefreshLease | undefined,
+      intent: RefreshIntent,
+      now: number,
+    ): Promise<RefreshLease | undefined> {
+      const isSameVersion = seen?.version === intent.version
+      const taken = {
+        ...intent,
+        fence: (seen?.fence ?? 0) + 1,
+        sealedAnswer: isSameVersion ? seen.sealedAnswer : null,
+        answeredAt: isSameVersion ? seen.answeredAt : null,
+        restUntil: null,
+        restReason: null,
+      }
+      const statement = seen
+        ? db
+            .update(table)
+            .set(taken)
+            .where(
+              and(
+                eq(table.connectionId, connectionId),
+                eq(table.fence, seen.fence),
+                or(lte(table.expiresAt, now), eq(table.holder, intent.holder)),
+              ),
+            )
+        : db
+            .insert(table)
+            .values({ connectionId, ...taken })
+            .onConflictDoNothing()
+      const [lease] = await statement.returning()
+      return lease
+    },
+
+    /** Keeps what the provider answered, to be read by whoever comes to it. `false`: somebody took the lease since. */
+    async keepAnswer(lease: RefreshLease, sealedAnswer: string, now: number): Promise<boolean> {
+      const kept = await db
+        .update(table)
+        .set({ sealedAnswer, answeredAt: now })
+        .where(isHeldBy(tables, lease))
+        .returning({ fence: table.fence })
+      return kept.length > 0
+    },
+
+    /** Gives it back: what was sent has an outcome, and it is not new tokens. */
+    async release(lease: RefreshLease, rest?: RefreshRest): Promise<void> {
+      await releaseLease(db, tables, lease, rest)
+    },
+
+    /** Gives it back with the answer still unread. */
+    async postpone(lease: RefreshLease, rest: RefreshRest): Promise<void> {
+      await db
+        .update(table)
+        .set({ expiresAt: 0, restUntil: rest.until, restReason: rest.trouble })
+        .where(isHeldBy(tables, lease))
+        .returning({ fence: table.fence })
+    },
+  }
+}
+
+/** The condition that nobody took it since. */
+export function isHeldBy({ refreshLeases: table }: Tables, lease: RefreshLease) {
+  return and(eq(table.connectionId, lease.connectionId), eq(table.fence, lease.fence))
+}
+
+/** Among the writes of a batch, too. */
+export function releaseLease(queries: Queries, tables: Tables, lease: RefreshLease, rest?: RefreshRest) {
+  const { refreshLeases: table } = tables
+  return queries
+    .update(table)
+    .set({
+      expiresAt: 0,
+      sentAt: null,
+      attempts: 0,
+      sealedAnswer: null,
+      answeredAt: null,
+      restUntil: rest?.until ?? null,
+      restReason: rest?.trouble ?? null,
+    })
+    .where(isHeldBy(tables, lease))
+    .returning({ fence: table.fence })
+}
+
+/** The id of its connection as a subquery, empty where somebody took the lease since. */
+export function heldConnection(queries: Queries, tables: Tables, lease: RefreshLease) {
+  const { refreshLeases: table } = tables
+  return queries
+    .select({ id: sql<string>`${table.connectionId}`.as('id') })
+    .from(table)
+    .where(isHeldBy(tables, lease))
+}

@@ -1,0 +1,89 @@
+import type { Clock } from '../lib/clock.ts'
+import type { RefreshRest } from '../storage/refresh-leases.ts'
+import type { UpstreamFailure } from './tokens.ts'
+
+/** Whether a provider may be asked now, in a moment, or not before a certain time. */
+export type Admission = { step: 'go' } | { step: 'wait' } | ({ step: 'rest' } & RefreshRest)
+
+/** What came of asking, as far as it is about the provider: `answered` is anything but an outage or a limit. */
+export type PaceReport = 'not asked' | 'answered' | UpstreamFailure
+
+export type ProviderPace = {
+  enter(providerId: string): Admission
+  /** After every `go`, exactly once. */
+  leave(providerId: string, report: PaceReport): void
+  /** For whoever watches: by provider, whether it is left alone. */
+  states(): { provider: string; state: 'closed' | 'recovering' | 'open' }[]
+}
+
+type State = {
+  /** How many may be under way at once. */
+  width: number
+  underWay: number
+  /** Outages in a row. */
+  failures: number
+  /** Seconds the next outage is waited out. */
+  pause: number
+  rest?: RefreshRest
+}
+
+const widest = 64
+const failuresToOpen = 5
+const longestPause = 60
+
+/**
+ * How fast each provider is asked. After five outages in a row, whoever's they were, it is left alone for a while;
+ * then one asks, and with every answer twice as many may, so that a provider that comes back is not run over by
+ * everybody who waited. What limits one person may limit all: after a rate limit fewer ask, too, a moment later.
+ */
+export function createProviderPace({ clock, backoff }: { clock: Clock; backoff: number }): ProviderPace {
+  const states = new Map<string, State>()
+
+  function stateOf(id: string): State {
+    const known = states.get(id)
+    if (known) return known
+    const state: State = { width: widest, underWay: 0, failures: 0, pause: backoff }
+    states.set(id, state)
+    return state
+  }
+
+  const isResting = ({ rest }: State): boolean => rest !== undefined && rest.until > clock()
+
+  return {
+    enter(providerId) {
+      const state = stateOf(providerId)
+      if (state.rest && isResting(state)) return { step: 'rest', ...state.rest }
+      if (state.underWay >= state.width) return { step: 'wait' }
+      state.underWay++
+      return { step: 'go' }
+    },
+
+    leave(providerId, report) {
+      const state = stateOf(providerId)
+      state.underWay--
+      if (report === 'not asked') return
+      if (report === 'answered') {
+        Object.assign(state, { failures: 0, pause: backoff, width: Math.min(widest, state.width * 2) })
+        return
+      }
+      const { kind, code, retryAfter = backoff } = report
+      if (kind === 'limited') {
+        state.width = Math.ceil(state.width / 2)
+        state.rest = { until: clock() + Math.min(retryAfter, backoff), trouble: { kind, code } }
+        return
+      }
+      state.failures++
+      // Those who set out before it was left alone come home one by one.
+      if (isResting(state) || (state.failures < failuresToOpen && state.width > 1)) return
+      state.width = 1
+      state.rest = { until: clock() + state.pause, trouble: { kind, code } }
+      state.pause = Math.min(state.pause * 2, longestPause)
+    },
+
+    states: () =>
+      [...states].map(([provider, state]) => ({
+        provider,
+        state: isResting(state) ? 'open' : state.width < widest ? 'recovering' : 'closed',
+      })),
+  }
+}

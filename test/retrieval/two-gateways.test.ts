@@ -1,0 +1,208 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { RunningGateway } from '../../src/main.ts'
+import { enterAging, type Session } from '../support/aging.ts'
+import { type FailingStore, failingStore } from '../support/failing-store.ts'
+import { fetchToken, type House, type ProviderName, startHouse } from '../support/house.ts'
+
+// Promise 5 across processes: one of them refreshes, and what one leaves behind another finishes.
+
+let house: House
+/** The same house, entered by the other gateway. */
+let beside: House
+let other: RunningGateway
+/** Of the first gateway. */
+let store: FailingStore
+let letGo: (() => void) | undefined
+
+const routes = {
+  github: 'POST /login/oauth/access_token',
+  google: 'POST /token',
+  atlassian: 'POST /oauth/token',
+}
+const lifetimes = { github: 28_800, google: 3_599, atlassian: 3_600 }
+const scopes = {
+  github: ['repo'],
+  google: ['https://www.googleapis.com/auth/calendar.readonly'],
+  atlassian: ['read:jira-work'],
+}
+/** Longer than any lease. */
+const tooLong = 60
+
+beforeAll(async () => {
+  house = await startHouse({ file: { limits: { upstream_deadline: 1, discovery_deadline: 1 } } })
+  other = await house.gateway.replica()
+  beside = { ...house, gateway: { ...house.gateway, url: other.url } }
+  store = failingStore(house.gateway.running().gateway.store)
+})
+afterAll(async () => {
+  await other.stop()
+  await house.stop()
+})
+afterEach(() => {
+  letGo?.()
+  for (const name of ['github', 'google', 'atlassian'] as const) house[name].control.clearScripts()
+})
+
+const calls = (provider: ProviderName) => house[provider].calls(routes[provider]).length
+const sent = (provider: ProviderName) =>
+  house[provider].calls(routes[provider]).map(({ body }) => (body as Record<string, unknown>).refresh_token)
+
+let rooms = 0
+async function start(provider: ProviderName): Promise<Session> {
+  house.newPerson()
+  const room = await house.open(`room${++rooms}`, { providers: [{ provider, scopes: scopes[provider] }] })
+  return await enterAging(house, room, provider)
+}
+
+async function startExpired(provider: ProviderName): Promise<Session> {
+  const session = await start(provider)
+  await session.age(lifetimes[provider] + 1)
+  return session
+}
+
+const fetchBeside = (session: Session, provider: ProviderName, query: Record<string, string> = {}) =>
+  fetchToken(beside, session.room, session.tsid, provider, query)
+
+/** Has the first gateway stop for good in the middle of a refresh, as if it died there, and waits until it has. */
+async function dieBefore(
+  session: Session,
+  provider: ProviderName,
+  mortal: string[],
+): Promise<() => Promise<unknown>> {
+  const before = calls(provider)
+  const seen = store.calls().length
+  letGo = store.hold(mortal)
+  const asked = session.fetch()
+  await house[provider].arrived(routes[provider], before + 1)
+  // The answer is there when the call that is held is.
+  const isHeld = () =>
+    store
+      .calls()
+      .slice(seen)
+      .some((name) => mortal.includes(name))
+  while (!isHeld()) await fetch(`${house.gateway.url}/healthz`)
+  return async () => {
+    letGo?.()
+    return await asked
+  }
+}
+
+describe('two gateways on one database', () => {
+  test.each(['github', 'google', 'atlassian'] as const)(
+    'that fifty ask at the same moment ask %s once, and all get its token (20)',
+    async (provider) => {
+      const session = await startExpired(provider)
+      const before = calls(provider)
+      const answers = await Promise.all(
+        Array.from({ length: 50 }, (_, index) =>
+          index % 2 === 0 ? session.fetch() : fetchBeside(session, provider),
+        ),
+      )
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+      expect(new Set(answers.map(({ body }) => body.access_token)).size).toBe(1)
+      expect(calls(provider)).toBe(before + 1)
+    },
+  )
+
+  test('agree that a provider is left alone after a failure', async () => {
+    const session = await startExpired('github')
+    house.github.control.script({ on: routes.github, effect: { kind: 'respond', status: 502, body: 'no' } })
+    expect((await session.fetch()).body.error_code).toBe('upstream_unavailable')
+    const before = calls('github')
+    expect((await fetchBeside(session, 'github')).body.error_code).toBe('upstream_unavailable')
+    expect(calls('github')).toBe(before)
+    house.clock.advance(31)
+    expect((await fetchBeside(session, 'github')).status).toBe(200)
+  })
+})
+
+describe('a gateway that dies with the answer of a provider in its hands', () => {
+  const nothing = ['refreshLeases.keepAnswer']
+
+  test('costs nothing where the provider lets the old token be sent again (18)', async () => {
+    const session = await startExpired('atlassian')
+    const before = calls('atlassian')
+    await dieBefore(session, 'atlassian', nothing)
+    house.clock.advance(tooLong)
+    const { status, body } = await fetchBeside(session, 'atlassian')
+    expect(status).toBe(200)
+    const [first, second] = sent('atlassian').slice(before)
+    expect(second).toBe(first)
+    // The pair it brought is a good one.
+    await session.age(lifetimes.atlassian + 1)
+    expect((await fetchBeside(session, 'atlassian')).status).toBe(200)
+    expect(body.access_token).toBeTypeOf('string')
+  })
+
+  test('costs a sign-in where it does not, after exactly one more try (19)', async () => {
+    const session = await startExpired('github')
+    const before = calls('github')
+    await dieBefore(session, 'github', nothing)
+    house.clock.advance(tooLong)
+    for (let count = 0; count < 5; count++) expect((await fetchBeside(session, 'github')).status).toBe(424)
+    expect(calls('github')).toBe(before + 2)
+  })
+
+  test('costs nothing anywhere once the answer is stored as it came, and the provider is not asked again', async () => {
+    const session = await startExpired('github')
+    const before = calls('github')
+    await dieBefore(session, 'github', ['connections.replaceTokens'])
+    house.clock.advance(tooLong)
+    const { status, body } = await fetchBeside(session, 'github')
+    expect(status).toBe(200)
+    expect(body.access_token).toBe(house.github.control.issued().at(-2)?.value)
+    // It lives from when it was answered, not from when it was read.
+    expect(body.expires_in).toBe(lifetimes.github - tooLong)
+    expect(calls('github')).toBe(before + 1)
+    await session.age(lifetimes.github + 1)
+    expect((await fetchBeside(session, 'github')).status).toBe(200)
+  })
+
+  test('can overwrite nothing when it comes back', async () => {
+    const session = await startExpired('atlassian')
+    const comeBack = await dieBefore(session, 'atlassian', nothing)
+    house.clock.advance(tooLong)
+    const { body } = await fetchBeside(session, 'atlassian')
+    const late = (await comeBack()) as Awaited<ReturnType<typeof fetchBeside>>
+    expect(late.body.access_token).toBe(body.access_token)
+    expect((await session.fetch()).body.access_token).toBe(body.access_token)
+  })
+
+  test('can call nothing dead when it comes back, nor let go of what another holds', async () => {
+    const session = await startExpired('atlassian')
+    house.atlassian.control.script({
+      on: routes.atlassian,
+      effect: { kind: 'respond', status: 403, body: { error: 'invalid_grant' } },
+    })
+    const comeBack = await dieBefore(session, 'atlassian', ['connections.markDead'])
+    house.clock.advance(tooLong)
+    const before = calls('atlassian')
+    house.atlassian.control.script({ on: routes.atlassian, effect: { kind: 'hold' } })
+    const asked = fetchBeside(session, 'atlassian')
+    await house.atlassian.arrived(routes.atlassian, before + 1)
+    const late = comeBack()
+    house.atlassian.control.release()
+    expect((await asked).status).toBe(200)
+    expect(((await late) as Awaited<typeof asked>).status).toBe(200)
+    expect(calls('atlassian')).toBe(before + 1)
+  })
+})
+
+describe('while another gateway refreshes and does not end', () => {
+  test('a token that lives is served', async () => {
+    const session = await start('github')
+    const first = await session.fetch()
+    await session.age(lifetimes.github - 100)
+    await dieBefore(session, 'github', ['refreshLeases.keepAnswer'])
+    const { status, body } = await fetchBeside(session, 'github')
+    expect({ status, token: body.access_token }).toEqual({ status: 200, token: first.body.access_token })
+  })
+
+  test('one that has ended is waited for, and not for ever', async () => {
+    const session = await startExpired('github')
+    await dieBefore(session, 'github', ['refreshLeases.keepAnswer'])
+    const { status, body } = await fetchBeside(session, 'github')
+    expect(status).toBe(503)
+    expect(body).toMatchObject({ error_code: 'refresh_busy', who_must_act: 'nobody', retry_after: 1 })
+  })
+})
