@@ -1,5 +1,5 @@
-import { and, desc, eq, gte, lt } from 'drizzle-orm'
 import type { Queries } from './dialect.ts'
+import { and, desc, eq, gte, lt } from './drizzle.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { inColumns, perTables, prepared, type Slots } from './prepared.ts'
 import type { Tables } from './schema.ts'

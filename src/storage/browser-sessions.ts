@@ -1,5 +1,5 @@
-import { and, eq, gt } from 'drizzle-orm'
 import type { Queries } from './dialect.ts'
+import { and, eq, gt } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type BrowserSession = Tables['browserSessions']['$inferSelect']

@@ -1,6 +1,6 @@
-import { and, desc, eq, gt, inArray, isNotNull, isNull, sql } from 'drizzle-orm'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { and, desc, eq, gt, inArray, isNotNull, isNull, sql } from './drizzle.ts'
 import { type Grant, type GrantLife, prolongGrant } from './grants.ts'
 import { isLive, liveGrant } from './live-grant.ts'
 import { prepared, type Slots } from './prepared.ts'

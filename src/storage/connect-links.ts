@@ -1,6 +1,6 @@
-import { and, eq, gt } from 'drizzle-orm'
 import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { and, eq, gt } from './drizzle.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 

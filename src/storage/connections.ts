@@ -1,6 +1,6 @@
-import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { and, desc, eq, inArray, lt, sql } from './drizzle.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'

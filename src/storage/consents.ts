@@ -1,5 +1,5 @@
-import { and, eq } from 'drizzle-orm'
 import type { Queries } from './dialect.ts'
+import { and, eq } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type Consent = Tables['consents']['$inferSelect']

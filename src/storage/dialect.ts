@@ -1,16 +1,7 @@
-import {
-  bigint,
-  boolean,
-  customType,
-  index,
-  jsonb,
-  type PgDatabase,
-  type PgQueryResultHKT,
-  pgTable,
-  primaryKey,
-  uniqueIndex,
-} from 'drizzle-orm/pg-core'
-import * as lite from 'drizzle-orm/sqlite-core'
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import { forPostgres, forSqlite as lite } from './drizzle.ts'
+
+const { bigint, boolean, customType, index, jsonb, pgTable, primaryKey, uniqueIndex } = forPostgres
 
 /** Compares by bytes, as SQLite does: in a database's own collation a page of ids would be another page. */
 const text = customType<{ data: string }>({ dataType: () => 'text collate "C"' })

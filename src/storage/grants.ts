@@ -1,7 +1,7 @@
-import { and, desc, eq, exists, isNotNull, isNull, lt, sql } from 'drizzle-orm'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Connection } from './connections.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { and, desc, eq, exists, isNotNull, isNull, lt, sql } from './drizzle.ts'
 import { isLive } from './live-grant.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { perTables, prepared, type Slots } from './prepared.ts'

@@ -1,5 +1,5 @@
-import { and, eq, gt, isNull, sql } from 'drizzle-orm'
 import type { Queries } from './dialect.ts'
+import { and, eq, gt, isNull, sql } from './drizzle.ts'
 import { inColumns, prepared, type Slots } from './prepared.ts'
 import type { Tables } from './schema.ts'
 

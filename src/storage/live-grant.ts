@@ -1,5 +1,5 @@
-import { and, eq, gt, isNull, type SQL } from 'drizzle-orm'
 import type { Queries } from './dialect.ts'
+import { and, eq, gt, isNull, type SQL } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 /** The condition that a grant has neither been revoked nor come to its end. */

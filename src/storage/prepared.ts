@@ -1,6 +1,6 @@
-import { fillPlaceholders, getTableColumns, is, Param, Placeholder, type SQL, sql } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import type { Queries, Statement } from './dialect.ts'
+import { fillPlaceholders, getTableColumns, is, Param, Placeholder, type SQL, sql } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 /**

@@ -1,6 +1,6 @@
-import { and, asc, eq, sql } from 'drizzle-orm'
 import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { and, asc, eq, sql } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'

@@ -1,6 +1,6 @@
-import { and, eq, lte, or, sql } from 'drizzle-orm'
 import type { Queries } from './dialect.ts'
 import type { RefreshTrouble } from './documents.ts'
+import { and, eq, lte, or, sql } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type RefreshLease = Tables['refreshLeases']['$inferSelect']

@@ -1,6 +1,6 @@
-import { and, eq, gt, inArray, isNull } from 'drizzle-orm'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { and, eq, gt, inArray, isNull } from './drizzle.ts'
 import { type Grant, type GrantLife, prolongGrant } from './grants.ts'
 import { liveGrant } from './live-grant.ts'
 import { inColumns, perTables, prepared, type Slots } from './prepared.ts'

@@ -1,6 +1,6 @@
-import { and, eq, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { and, eq, inArray, isNotNull, isNull, type SQL, sql } from './drizzle.ts'
 import { isLive } from './live-grant.ts'
 import type { Tables } from './schema.ts'
 

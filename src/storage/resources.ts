@@ -1,6 +1,6 @@
-import { and, asc, eq } from 'drizzle-orm'
 import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { and, asc, eq } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { isTaken } from './query-errors.ts'
 import { recordedIn } from './recorded.ts'

@@ -1,4 +1,3 @@
-import { isNotNull, isNull } from 'drizzle-orm'
 import type { Dialect } from './dialect.ts'
 import type {
   AdministratorRole,
@@ -15,6 +14,7 @@ import type {
   RefreshTrouble,
   ResourceDocument,
 } from './documents.ts'
+import { isNotNull, isNull } from './drizzle.ts'
 
 /**
  * Every table, once, for both databases. A column is plain unless its name says otherwise: `...Hash` is one

@@ -1,6 +1,6 @@
-import { and, eq, isNull, lt, ne, notExists } from 'drizzle-orm'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { and, eq, isNull, lt, ne, notExists } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type SigningKey = Tables['signingKeys']['$inferSelect']

@@ -1,7 +1,7 @@
-import { and, eq, gt, inArray, isNotNull, isNull, lte, or, type SQL } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import type { Database } from './database.ts'
 import type { Queries } from './dialect.ts'
+import { and, eq, gt, inArray, isNotNull, isNull, lte, or, type SQL } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type SweepLimits = {

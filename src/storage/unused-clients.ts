@@ -1,6 +1,6 @@
-import { and, asc, eq, gt, inArray, isNull, lte, notExists, or, sql } from 'drizzle-orm'
 import type { Client } from './clients.ts'
 import type { Queries } from './dialect.ts'
+import { and, asc, eq, gt, inArray, isNull, lte, notExists, or, sql } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 /** How many unused clients of one origin there may be, and since when one is too young to be displaced. */

@@ -1,9 +1,11 @@
-import { drizzle } from 'drizzle-orm/node-postgres'
 import type { PoolClient } from 'pg'
 import type { Batch, Queries } from '../dialect.ts'
+import { overPostgres } from '../drizzle.ts'
 import { checkHandle, unwrapErrors } from '../query-errors.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
 import { asUnavailable, gaveWay } from './faults.ts'
+
+const { drizzle } = overPostgres()
 
 type Build = Parameters<Batch>[0]
 

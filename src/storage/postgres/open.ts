@@ -1,7 +1,7 @@
-import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import type { Access, BeforeMigrations, Database } from '../database.ts'
 import type { Queries } from '../dialect.ts'
+import { overPostgres } from '../drizzle.ts'
 import { type StoredCheck, selectChecks } from '../key-checks.ts'
 import { rewriteMigrations } from '../migrations.ts'
 import { unwrapErrors } from '../query-errors.ts'
@@ -11,6 +11,8 @@ import { conditionOf } from './condition.ts'
 import { asUnavailable } from './faults.ts'
 import { migrate } from './migrate.ts'
 import { tables } from './tables.ts'
+
+const { drizzle } = overPostgres()
 
 export type PostgresOptions = {
   /** Milliseconds a request may wait for a connection. */

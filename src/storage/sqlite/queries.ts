@@ -1,7 +1,9 @@
-import { drizzle } from 'drizzle-orm/sqlite-proxy'
 import type { Batch, Queries, Statement } from '../dialect.ts'
+import { overSqlite } from '../drizzle.ts'
 import { checkHandle, unwrapErrors } from '../query-errors.ts'
 import type { Gate } from './gate.ts'
+
+const { drizzle } = overSqlite()
 
 /** drizzle's way through the gate, one statement at a time and in batches. */
 export function connectDrizzle(gate: Gate): { db: Queries; batch: Batch } {
