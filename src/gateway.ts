@@ -8,6 +8,7 @@ import { createLinkOffers, type OfferConnectLink } from './grants/offered-link.t
 import type { Clock } from './lib/clock.ts'
 import { createForwardings, type Forwardings } from './lib/forwardings.ts'
 import { createGuardedFetch } from './lib/guarded-fetch.ts'
+import { createHeadroom, type Headroom } from './lib/headroom.ts'
 import { createMemory, type Memory } from './lib/memory.ts'
 import { createSealer, type MasterKey, type Sealer } from './lib/seal.ts'
 import { sha256 } from './lib/secret.ts'
@@ -42,6 +43,8 @@ export type Gateway = {
   rates: Rates
   /** The addresses from where somebody lately signed in. */
   returning: Memory
+  /** How many more of what anybody may make there may be, as last counted. */
+  headroom: Headroom
   /** Whether requests say where they come from, and are believed. */
   forwardings: Forwardings
   /** SHA-256 of the administrator's token; absent: the admin API refuses everybody. */
@@ -160,6 +163,7 @@ export function assembleGateway(
     rates: createRates(limits),
     forwardings: createForwardings(),
     returning: createMemory({ lifetime: returningLifetime }, clock),
+    headroom: createHeadroom(clock),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),
     ready: () => database.ping(),
     databaseCondition: () => database.condition(),

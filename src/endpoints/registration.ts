@@ -112,7 +112,8 @@ async function createInvited(
 }
 
 /** A flood of weeks is bounded, too; and what is young is safe, so that nobody is displaced on their way to sign in. */
-async function requireRoom({ store, config }: Gateway, now: number): Promise<void> {
+async function requireRoom({ store, config, headroom }: Gateway, now: number): Promise<void> {
+  if (headroom.take('unused clients')) return
   const { protected_client: protectedFor } = config.lifetimes
   const bound = {
     origin: 'dynamic',
@@ -120,7 +121,7 @@ async function requireRoom({ store, config }: Gateway, now: number): Promise<voi
     protectedSince: now - protectedFor,
   } as const
   const room = await store.unusedClients.makeRoom(bound, now)
-  if (room.outcome === 'there is') return
+  if (room.outcome === 'there is') return headroom.note('unused clients', room.left)
   throw tooManyRequests((room.oldestProtected ?? now) + protectedFor - now)
 }
 

@@ -11,7 +11,8 @@ export type UnusedBound = {
 }
 
 export type Room =
-  | { readonly outcome: 'there is' }
+  /** For this one, and for so many more. */
+  | { readonly outcome: 'there is'; readonly left: number }
   /** Nothing may be displaced; the next that grows old enough was created then, if there is one. */
   | { readonly outcome: 'none'; readonly oldestProtected: number | undefined }
 
@@ -81,11 +82,12 @@ export function unusedClients(db: Queries, tables: Tables) {
         .from(clients)
         .where(isUnused(bound))
       const surplus = (stored?.count ?? 0) + 1 - bound.limit
-      if (surplus <= 0) return { outcome: 'there is' }
+      if (surplus <= 0) return { outcome: 'there is', left: -surplus }
       // A hundredth at once, so that a flood pays for the search once in as many registrations.
       const wanted = Math.min(surplus - 1 + Math.ceil(bound.limit / 100), mostAtOnce)
       const mayGo = Number(stored?.oldest) <= bound.protectedSince
-      if (mayGo && (await displaceOldest(bound, wanted, now)) > 0) return { outcome: 'there is' }
+      const displaced = mayGo ? await displaceOldest(bound, wanted, now) : 0
+      if (displaced > 0) return { outcome: 'there is', left: Math.max(0, displaced - surplus) }
       const [next] = await db
         .select({ createdAt: clients.createdAt })
         .from(clients)

@@ -87,10 +87,14 @@ async function begin(
 }
 
 /** Seconds until one ends of those under way, where there are as many as there may be. */
-async function secondsToEnd({ store, clock, config }: Gateway, clientId: string): Promise<number> {
+async function secondsToEnd({ store, clock, config, headroom }: Gateway, clientId: string): Promise<number> {
+  const ofThisClient = `interactions of ${clientId}`
+  if (headroom.take('interactions') && headroom.take(ofThisClient)) return 0
   const now = clock()
   const { authorizations_under_way: most, authorizations_under_way_per_client: mostOfClient } = config.limits
   const { all, ofClient, nextEnds, nextOfClientEnds } = await store.interactions.countUnderWay(clientId, now)
+  headroom.note('interactions', most - all - 1)
+  headroom.note(ofThisClient, mostOfClient - ofClient - 1)
   return Math.max(all < most ? 0 : nextEnds - now, ofClient < mostOfClient ? 0 : nextOfClientEnds - now)
 }
 
