@@ -88,7 +88,7 @@ async function takePort(): Promise<{ port: number; release(): Promise<void> }> {
 }
 
 test('what is built imports nothing but the production dependencies', () => {
-  const bare = /(?:^(?:import|export)\s[^'"`]*|\b(?:import|require)\()['"]([^.'"][^'"]*)['"]/gm
+  const bare = /(?:from|import|require)\s*\(?\s*['"]((?:@[\w-]+\/)?[a-z][\w./:-]*)['"]/g
   const imported = globSync('dist/**/*.js', { cwd: folder }).flatMap((file) =>
     [...readFileSync(join(folder, file), 'utf8').matchAll(bare)].map(([, name = '']) => name),
   )
