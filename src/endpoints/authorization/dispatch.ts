@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
 import { findBrowserSession } from '../../http/browser-session.ts'
+import { interactionUrl } from '../../http/interaction.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { holderOf } from '../../http/rates.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
@@ -15,9 +16,6 @@ import { consentingOf, loadPlan, type Plan, standingOf } from './plan.ts'
 import { refusalOf } from './refusal.ts'
 import { respond } from './respond.ts'
 import { showChoice, showConsent, showSwitch } from './show.ts'
-
-export const interactionUrl = (gateway: Gateway, id: string) =>
-  `${gateway.config.issuer}/oauth/interactions/${id}`
 
 /** Takes an interaction its next step: a page, a trip upstream, or the answer. Every step ends up here again. */
 export async function dispatch(

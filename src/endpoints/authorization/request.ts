@@ -1,5 +1,5 @@
 import { isDocumentId } from '../../clients/document-id.ts'
-import { buildRedirect, matchesRedirectUri, redirectKind } from '../../clients/redirect-uri.ts'
+import { matchesRedirectUri, redirectKind } from '../../clients/redirect-uri.ts'
 import { AuthorizationError, type ErrorRedirect, type OAuthErrorCode } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { refuseFaults } from '../../http/form-body.ts'
@@ -212,16 +212,6 @@ function checkMaxAge({ values }: Parameters, refuse: Refuse): number | undefined
   if (maxAge === undefined) return undefined
   if (!/^\d{1,9}$/.test(maxAge)) throw refuse('invalid_request', 'max_age is not a number of seconds')
   return Number(maxAge)
-}
-
-/** The URL of an error answer at a client (RFC 6749 section 4.1.2.1, RFC 9207 section 2). */
-export function errorUrl(issuer: string, error: AuthorizationError, redirect: ErrorRedirect): string {
-  return buildRedirect(redirect.uri, {
-    error: error.code,
-    error_description: error.description,
-    state: redirect.state,
-    iss: issuer,
-  })
 }
 
 function optional<Name extends string, Value>(

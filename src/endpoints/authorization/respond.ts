@@ -5,6 +5,7 @@ import type { Gateway } from '../../gateway.ts'
 import { allowedScopes, isReleasable } from '../../grants/asks.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
+import { issuerHost } from '../../http/shown.ts'
 import { newOrderedId } from '../../lib/ordered-id.ts'
 import { newId, newSecret, sha256 } from '../../lib/secret.ts'
 import { donePage } from '../../pages/done.ts'
@@ -14,7 +15,6 @@ import type { Grant } from '../../storage/grants.ts'
 import { covers, type Provider } from '../../upstream/provider.ts'
 import { shownHash } from './consent-memory.ts'
 import { connectionFor, type Person, type Plan } from './plan.ts'
-import { issuerHost } from './views.ts'
 
 /** The end of an interaction: a code for the client, or a wider session for a connect link. */
 export async function respond(gateway: Gateway, reply: FastifyReply, plan: Plan): Promise<FastifyReply> {

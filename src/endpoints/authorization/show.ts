@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
 import { findBrowserSession } from '../../http/browser-session.ts'
+import { clientShown, issuerHost, mcpServerShown, personLabel } from '../../http/shown.ts'
 import type { Html } from '../../lib/html.ts'
 import { choosePage } from '../../pages/choose.ts'
 import { consentPage } from '../../pages/consent.ts'
@@ -8,7 +9,7 @@ import { wrongAccountPage } from '../../pages/wrong-account.ts'
 import type { AuthorizationRequest } from '../../storage/documents.ts'
 import { renderingHash } from './consent-memory.ts'
 import { consentingOf, type Plan } from './plan.ts'
-import { clientShown, issuerHost, mcpServerShown, personLabel, providersAsked } from './views.ts'
+import { providersAsked } from './views.ts'
 
 const actionOf = (gateway: Gateway, { interaction }: Plan) =>
   `${gateway.config.issuer}/oauth/interactions/${interaction.id}`

@@ -1,16 +1,15 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { redirectKind } from '../../clients/redirect-uri.ts'
-import { AuthorizationError } from '../../errors.ts'
-import type { Gateway } from '../../gateway.ts'
-import { asOAuthError } from '../../http/oauth-errors.ts'
-import { PageRefusal } from '../../http/page-refusal.ts'
-import { seeOther, sendPage } from '../../http/send-page.ts'
-import type { Html } from '../../lib/html.ts'
-import { errorPage } from '../../pages/error.ts'
-import { errorText, type PageError } from '../../pages/error-text.ts'
-import { interstitialPage } from '../../pages/interstitial.ts'
-import { errorUrl } from './request.ts'
-import { issuerHost } from './views.ts'
+import { buildRedirect, redirectKind } from '../clients/redirect-uri.ts'
+import { AuthorizationError, type ErrorRedirect } from '../errors.ts'
+import type { Gateway } from '../gateway.ts'
+import type { Html } from '../lib/html.ts'
+import { errorPage } from '../pages/error.ts'
+import { errorText, type PageError } from '../pages/error-text.ts'
+import { interstitialPage } from '../pages/interstitial.ts'
+import { asOAuthError } from './oauth-errors.ts'
+import { PageRefusal } from './page-refusal.ts'
+import { seeOther, sendPage } from './send-page.ts'
+import { issuerHost } from './shown.ts'
 
 /** The one place where an error of a browser's visit becomes a redirect or a page. */
 export function answerWithPage(
@@ -62,5 +61,15 @@ function interstitial(gateway: Gateway, error: AuthorizationError, redirectUri: 
     reason: error.description,
     continueUrl: url,
     issuerHost: issuerHost(gateway),
+  })
+}
+
+/** The URL of an error answer at a client (RFC 6749 section 4.1.2.1, RFC 9207 section 2). */
+function errorUrl(issuer: string, error: AuthorizationError, redirect: ErrorRedirect): string {
+  return buildRedirect(redirect.uri, {
+    error: error.code,
+    error_description: error.description,
+    state: redirect.state,
+    iss: issuer,
   })
 }

@@ -1,6 +1,9 @@
-import type { Gateway } from '../../gateway.ts'
-import { newId } from '../../lib/secret.ts'
-import type { Interaction } from '../../storage/interactions.ts'
+import type { Gateway } from '../gateway.ts'
+import { newId } from '../lib/secret.ts'
+import type { Interaction } from '../storage/interactions.ts'
+
+export const interactionUrl = ({ config }: Pick<Gateway, 'config'>, id: string) =>
+  `${config.issuer}/oauth/interactions/${id}`
 
 /** Begins an interaction of one browser; nothing of it is decided but what is given here. */
 export async function beginInteraction(
