@@ -27,12 +27,25 @@ export function unusedClients(db: Queries, tables: Tables) {
   const isDisplaceable = (bound: UnusedBound, now: number) =>
     and(isUnused(bound), eq(clients.enabled, true), or(lte(clients.expiresAt, now), isNobodys(bound, now)))
 
-  /** Nobody said yes to it, and nobody is about to. */
+  /**
+   * Nobody just said yes to it, and nobody is about to. An older yes that led to no token keeps no place: else who signs
+   * in once could say yes to so many of their own that no other found room.
+   */
   const isNobodys = ({ protectedSince }: UnusedBound, now: number) =>
     and(
       lte(clients.createdAt, protectedSince),
-      notExists(db.select({ id: consents.clientId }).from(consents).where(eq(consents.clientId, clients.id))),
-      notExists(db.select({ id: grants.id }).from(grants).where(eq(grants.clientId, clients.id))),
+      notExists(
+        db
+          .select({ id: consents.clientId })
+          .from(consents)
+          .where(and(eq(consents.clientId, clients.id), gt(consents.grantedAt, now - longestRedemption))),
+      ),
+      notExists(
+        db
+          .select({ id: grants.id })
+          .from(grants)
+          .where(and(eq(grants.clientId, clients.id), gt(grants.createdAt, now - longestRedemption))),
+      ),
       notExists(
         db
           .select({ id: interactions.id })
@@ -98,6 +111,9 @@ export function unusedClients(db: Queries, tables: Tables) {
     },
   }
 }
+
+/** Seconds after a yes in which its code is surely redeemed, or never: a code may live for ten minutes. */
+const longestRedemption = 900
 
 /** Rows that one statement takes, so that it never holds up the requests beside it for long. */
 const mostAtOnce = 100

@@ -24,12 +24,14 @@ export function boundsContract(name: string, backend: Pick<Backend, 'newUrl'>) {
     test('the oldest unused registrations make room, and none that is somebody’s', async () => {
       const { db, tables } = database
       const bound = { origin: 'dynamic', limit: 3, protectedSince: now - 100 } as const
-      expect(await store.unusedClients.makeRoom(bound, now)).toEqual({ outcome: 'there is' })
+      expect(await store.unusedClients.makeRoom(bound, now)).toEqual({ outcome: 'there is', left: 2 })
       await db
         .insert(tables.clients)
         .values([
           client('agreed', { createdAt: now - 900 }),
           client('granted', { createdAt: now - 800 }),
+          client('agreed-long-ago', { createdAt: now - 2_000 }),
+          client('granted-long-ago', { createdAt: now - 2_000 }),
           client('expired', { createdAt: now - 790, expiresAt: now }),
           client('invited', { createdAt: now - 700, invited: true }),
           client('used', { createdAt: now - 600, lastUsedAt: now - 500 }),
@@ -41,22 +43,26 @@ export function boundsContract(name: string, backend: Pick<Backend, 'newUrl'>) {
           client('young', { createdAt: now - 99 }),
         ])
         .returning()
+      const yes = (clientId: string, grantedAt: number) => ({
+        subjectId: 'ada',
+        clientId,
+        redirectUri: 'http://127.0.0.1/callback',
+        resourceId: '',
+        scopes: [],
+        providerScopes: {},
+        shownHash: '',
+        grantedAt,
+      })
       await db
         .insert(tables.consents)
-        .values({
-          subjectId: 'ada',
-          clientId: 'agreed',
-          redirectUri: 'http://127.0.0.1/callback',
-          resourceId: '',
-          scopes: [],
-          providerScopes: {},
-          shownHash: '',
-          grantedAt: now,
-        })
+        .values([yes('agreed', now - 899), yes('agreed-long-ago', now - 900)])
         .returning()
       await db
         .insert(tables.grants)
-        .values(grant('one', { clientId: 'granted' }))
+        .values([
+          grant('one', { clientId: 'granted', createdAt: now - 899 }),
+          grant('two', { clientId: 'granted-long-ago', createdAt: now - 900 }),
+        ])
         .returning()
       await db
         .insert(tables.interactions)
@@ -66,8 +72,8 @@ export function boundsContract(name: string, backend: Pick<Backend, 'newUrl'>) {
           interaction('done', { clientId: 'older', expiresAt: now + 9, completedAt: now }),
         ])
         .returning()
-      // Eight of three: those that may go go at once, the oldest first.
-      expect(await store.unusedClients.makeRoom(bound, now)).toEqual({ outcome: 'there is' })
+      // Ten of three: those that may go go at once, the oldest first.
+      expect(await store.unusedClients.makeRoom(bound, now)).toEqual({ outcome: 'there is', left: 0 })
       const kept = [
         'agreed',
         'busy',
@@ -86,6 +92,7 @@ export function boundsContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       expect(await stored()).toEqual(kept)
       expect(await store.unusedClients.makeRoom({ ...bound, origin: 'document' }, now)).toEqual({
         outcome: 'there is',
+        left: 1,
       })
     })
 
