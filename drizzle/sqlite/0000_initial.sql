@@ -101,6 +101,7 @@ CREATE TABLE `connections` (
 	`status_reason` text,
 	`status_since` integer NOT NULL,
 	`created_at` integer NOT NULL,
+	`authorized_at` integer NOT NULL,
 	`refreshed_at` integer NOT NULL,
 	`last_used_at` integer,
 	`version` integer NOT NULL,
@@ -109,6 +110,8 @@ CREATE TABLE `connections` (
 --> statement-breakpoint
 CREATE INDEX `connections_subject` ON `connections` (`subject_id`,`provider`);--> statement-breakpoint
 CREATE INDEX `connections_provider` ON `connections` (`provider`);--> statement-breakpoint
+CREATE INDEX `connections_refreshable` ON `connections` (`provider`,`id`,`refreshed_at`,`refresh_expires_at`,`authorized_at`,`upstream_client_id`) WHERE "connections"."status" = 'live' and "connections"."sealed_refresh_token" is not null;--> statement-breakpoint
+CREATE INDEX `connections_not_refreshable` ON `connections` (`access_expires_at`,`provider`) WHERE "connections"."status" = 'live' and "connections"."sealed_refresh_token" is null;--> statement-breakpoint
 CREATE TABLE `consents` (
 	`subject_id` text NOT NULL,
 	`client_id` text NOT NULL,

@@ -62,7 +62,7 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
     /**
      * Writes what a provider just handed out. Where the row exists its tokens are replaced; `absent` says what
      * becomes of a refresh token the provider did not repeat. One of another host or client is never kept, nor one
-     * of a connection that died: for all we know it is what died.
+     * of a connection that died: for all we know it is what died. The end of one that is kept is kept with it.
      */
     async save(
       connection: Omit<Connection, 'version'>,
@@ -71,7 +71,12 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
     ): Promise<Connection> {
       const { id: _, createdAt: __, lastUsedAt: ___, ...current } = connection
       const stillGood = sql`${table.status} = 'live' and ${table.tokenEndpoint} = excluded.token_endpoint and ${table.upstreamClientId} = excluded.upstream_client_id`
-      const keptUnlessRepeated = sql`coalesce(excluded.sealed_refresh_token, case when ${stillGood} then ${table.sealedRefreshToken} end)`
+      const isKept = sql`excluded.sealed_refresh_token is null and ${table.sealedRefreshToken} is not null and ${stillGood}`
+      const keptUnlessRepeated = {
+        sealedRefreshToken: sql`case when ${isKept} then ${table.sealedRefreshToken} else excluded.sealed_refresh_token end`,
+        refreshExpiresAt: sql`case when ${isKept} then ${table.refreshExpiresAt} else excluded.refresh_expires_at end`,
+        authorizedAt: sql`case when ${isKept} then ${table.authorizedAt} else excluded.authorized_at end`,
+      }
       const [saved] = await recorded(event, (queries) =>
         queries
           .insert(table)
@@ -80,7 +85,7 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
             target: table.id,
             set: {
               ...current,
-              sealedRefreshToken: absent === 'keep' ? keptUnlessRepeated : sql`excluded.sealed_refresh_token`,
+              ...(absent === 'keep' && keptUnlessRepeated),
               version: sql`${table.version} + 1`,
             },
           })

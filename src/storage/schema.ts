@@ -14,7 +14,7 @@ import type {
   RefreshTrouble,
   ResourceDocument,
 } from './documents.ts'
-import { isNotNull, isNull } from './drizzle.ts'
+import { isNotNull, isNull, sql } from './drizzle.ts'
 
 /**
  * Every table, once, for both databases. A column is plain unless its name says otherwise: `...Hash` is one
@@ -178,6 +178,8 @@ export function defineTables({
       statusReason: text('status_reason'),
       statusSince: integer('status_since').notNull(),
       createdAt: integer('created_at').notNull(),
+      /** When the person last gave what the refresh token rests on; a refresh does not move it. */
+      authorizedAt: integer('authorized_at').notNull(),
       refreshedAt: integer('refreshed_at').notNull(),
       lastUsedAt: integer('last_used_at'),
       /** Counts every change of the tokens: whoever writes says which version it read. */
@@ -186,6 +188,13 @@ export function defineTables({
     (t) => [
       index('connections_subject').on(t.subjectId, t.provider),
       index('connections_provider').on(t.provider),
+      // Hold all it takes to tell which of them end, and which have to be touched: the rows themselves are large.
+      index('connections_refreshable')
+        .on(t.provider, t.id, t.refreshedAt, t.refreshExpiresAt, t.authorizedAt, t.upstreamClientId)
+        .where(sql`${t.status} = 'live' and ${t.sealedRefreshToken} is not null`),
+      index('connections_not_refreshable')
+        .on(t.accessExpiresAt, t.provider)
+        .where(sql`${t.status} = 'live' and ${t.sealedRefreshToken} is null`),
     ],
   )
 

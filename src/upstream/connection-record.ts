@@ -89,6 +89,7 @@ export async function newConnection(
     statusReason: null,
     statusSince: now,
     createdAt: now,
+    authorizedAt: now,
     lastUsedAt: null,
   }
 }

@@ -48,6 +48,7 @@ const connection: Omit<Connection, 'version'> = {
   statusReason: null,
   statusSince: 0,
   createdAt: 0,
+  authorizedAt: 0,
   refreshedAt: 0,
   lastUsedAt: null,
 }

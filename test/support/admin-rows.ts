@@ -29,6 +29,7 @@ export const connection = (id: string, row: Partial<Connection> = {}): Connectio
   statusReason: null,
   statusSince: start,
   createdAt: start,
+  authorizedAt: start,
   refreshedAt: start,
   lastUsedAt: null,
   version: 1,
