@@ -26,8 +26,9 @@ export type StoredTokens = Pick<
 export function connections(db: Queries, all: Tables, batch: Batch) {
   const { connections: table, grantConnections } = all
   const recorded = recordedIn(batch, all)
-  const asRead = (connection: Connection) =>
-    and(eq(table.id, connection.id), eq(table.version, connection.version))
+  /** Versions of a connection that was deleted and made again count anew. */
+  const asRead = ({ id, version, createdAt }: Connection) =>
+    and(eq(table.id, id), eq(table.version, version), eq(table.createdAt, createdAt))
   const byId = prepared((queries, of: Slots<{ id: string }>) =>
     queries.select().from(table).where(eq(table.id, of.id)),
   )

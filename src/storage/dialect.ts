@@ -55,3 +55,11 @@ export type RowsOf<Statements extends readonly Statement[]> = {
 export type Batch = <Guard, const Writes extends readonly Statement[]>(
   build: (db: Queries) => { guard: Statement<Guard>; writes: Writes },
 ) => Promise<{ guard: [Guard, ...Guard[]]; rows: RowsOf<Writes> } | undefined>
+
+/**
+ * A look at rows among a batch's conditions that lets nobody change them before the batch ends. PostgreSQL would go
+ * by what they were when the statement began; SQLite has one writer at a time, and no words for it.
+ */
+export function locking<Look extends { for(strength: 'update'): unknown }>(look: Look): Look {
+  return 'for' in look ? (look.for('update') as Look) : look
+}

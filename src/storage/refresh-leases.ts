@@ -1,6 +1,6 @@
-import type { Queries } from './dialect.ts'
+import { type Batch, locking, type Queries } from './dialect.ts'
 import type { RefreshTrouble } from './documents.ts'
-import { and, eq, lte, or, sql } from './drizzle.ts'
+import { and, eq, isNull, lte, or, sql } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type RefreshLease = Tables['refreshLeases']['$inferSelect']
@@ -18,8 +18,22 @@ export type RefreshRest = { until: number; trouble: RefreshTrouble }
  * Short exclusive rights to refresh one connection, across every process on this database. Each taking has a
  * higher fence than the one before, and nothing is written by whoever has been overtaken.
  */
-export function refreshLeases(db: Queries, tables: Tables) {
-  const { refreshLeases: table } = tables
+export function refreshLeases(db: Queries, tables: Tables, batch: Batch) {
+  const { refreshLeases: table, connections } = tables
+
+  /** Nobody may delete the connection before its first lease is written: the guard holds it. */
+  async function create(first: RefreshLease): Promise<RefreshLease | undefined> {
+    const created = await batch((queries) => ({
+      guard: queries
+        .update(connections)
+        .set({ version: first.version })
+        .where(and(eq(connections.id, first.connectionId), eq(connections.version, first.version)))
+        .returning({ id: connections.id }),
+      writes: [queries.insert(table).values(first).onConflictDoNothing().returning()],
+    }))
+    return created?.rows[0][0]
+  }
+
   return {
     async find(connectionId: string): Promise<RefreshLease | undefined> {
       const [lease] = await db.select().from(table).where(eq(table.connectionId, connectionId))
@@ -27,8 +41,8 @@ export function refreshLeases(db: Queries, tables: Tables) {
     },
 
     /**
-     * Takes the lease as it was `seen`, where nobody else has it. An answer that waits to be read is kept while the
-     * version is the same. `undefined`: somebody else was faster.
+     * Takes the lease exactly as it was `seen`, where nobody else has it. An answer that waits to be read is kept
+     * while the version is the same. `undefined`: somebody else was faster, were it by writing down what they got.
      */
     async take(
       connectionId: string,
@@ -45,22 +59,13 @@ export function refreshLeases(db: Queries, tables: Tables) {
         restUntil: null,
         restReason: null,
       }
-      const statement = seen
-        ? db
-            .update(table)
-            .set(taken)
-            .where(
-              and(
-                eq(table.connectionId, connectionId),
-                eq(table.fence, seen.fence),
-                or(lte(table.expiresAt, now), eq(table.holder, intent.holder)),
-              ),
-            )
-        : db
-            .insert(table)
-            .values({ connectionId, ...taken })
-            .onConflictDoNothing()
-      const [lease] = await statement.returning()
+      if (!seen) return await create({ connectionId, ...taken })
+      const isFree = or(lte(table.expiresAt, now), eq(table.holder, intent.holder))
+      const [lease] = await db
+        .update(table)
+        .set(taken)
+        .where(and(isStill(tables, seen), isFree))
+        .returning()
       return lease
     },
 
@@ -90,9 +95,19 @@ export function refreshLeases(db: Queries, tables: Tables) {
   }
 }
 
-/** The condition that nobody took it since. */
-export function isHeldBy({ refreshLeases: table }: Tables, lease: RefreshLease) {
-  return and(eq(table.connectionId, lease.connectionId), eq(table.fence, lease.fence))
+/** The condition that nobody took it since. A lease on a connection that was deleted and made again counts anew. */
+function isHeldBy({ refreshLeases: table }: Tables, { connectionId, fence, holder }: RefreshLease) {
+  return and(eq(table.connectionId, connectionId), eq(table.fence, fence), eq(table.holder, holder))
+}
+
+/** The condition that its holder has neither given it back since nor kept an answer. */
+function isStill(tables: Tables, lease: RefreshLease) {
+  const { expiresAt, answeredAt } = tables.refreshLeases
+  return and(
+    isHeldBy(tables, lease),
+    eq(expiresAt, lease.expiresAt),
+    lease.answeredAt === null ? isNull(answeredAt) : eq(answeredAt, lease.answeredAt),
+  )
 }
 
 /** Among the writes of a batch, too. */
@@ -113,11 +128,13 @@ export function releaseLease(queries: Queries, tables: Tables, lease: RefreshLea
     .returning({ fence: table.fence })
 }
 
-/** The id of its connection as a subquery, empty where somebody took the lease since. */
+/** The id of its connection as a subquery, empty where somebody took the lease since. Until the batch ends nobody can. */
 export function heldConnection(queries: Queries, tables: Tables, lease: RefreshLease) {
   const { refreshLeases: table } = tables
-  return queries
-    .select({ id: sql<string>`${table.connectionId}`.as('id') })
-    .from(table)
-    .where(isHeldBy(tables, lease))
+  return locking(
+    queries
+      .select({ id: sql<string>`${table.connectionId}`.as('id') })
+      .from(table)
+      .where(isHeldBy(tables, lease)),
+  )
 }

@@ -42,7 +42,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     interactions: interactions(db, tables),
     keyChecks: keyChecks(db, tables),
     providers: providers(db, tables, batch),
-    refreshLeases: refreshLeases(db, tables),
+    refreshLeases: refreshLeases(db, tables, batch),
     refreshTokens: refreshTokens(db, tables, batch),
     registrationTokens: registrationTokens(db, tables, batch),
     removals: removals(batch, tables),

@@ -28,6 +28,8 @@ export type Attempt = {
   connection: Connection
   lease: RefreshLease
   plan: Extract<RefreshPlan, { step: 'send' | 'read' | 'give up' }>
+  /** From when on the lease may end before the answer is there. */
+  sendBefore: number
   /** What came of it, as far as the provider is concerned. */
   report: PaceReport
 }
@@ -81,12 +83,19 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
 
   async function send(attempt: Attempt): Promise<Tried> {
     let isStored = false
+    let isLate = false
     const answer = await parts.refreshTokens(attempt.provider, {
       ...(await whatIsSent(attempt.connection)),
+      mayAsk() {
+        isLate = clock() >= attempt.sendBefore
+        return !isLate
+      },
       onAnswer: async (raw) => {
         isStored = await keepAnswer(attempt.lease, raw)
       },
     })
+    // It was not sent. Whoever was held up so long looks again: somebody else may be at it, or be done.
+    if (isLate) return 'held elsewhere'
     attempt.report = reportOf(answer)
     if (answer.outcome === 'failed') return await fail(attempt, answer.failure, leases.release)
     return await keep({ attempt, tokens: answer.tokens, at: clock(), isStored })

@@ -80,12 +80,13 @@ export function createRefresher(parts: RefresherParts): Refresher {
   }
 
   async function tryOnce(provider: Provider, asked: Connection): Promise<Tried> {
+    // First the lease: a refresh that ends once it was seen changes it, and it cannot be taken any more.
+    const seen = await leases.find(asked.id)
     // The caller read its row before it came here; a refresh may have ended in between.
     const connection = await connections.find(asked.id)
     const stored = await attempts.storeWaiting(asked.id, connection)
     if (stored) return stored
     if (connection?.version !== asked.version) return await attempts.asItIsNow(asked)
-    const seen = await leases.find(connection.id)
     const now = clock()
     const reuseWindow = provider.descriptor.refresh.reuse_window
     const { version } = connection
@@ -130,11 +131,15 @@ export function createRefresher(parts: RefresherParts): Refresher {
     const expiresAt = now + parts.deadline + leaseReserve
     const intent = { holder, version, expiresAt, sentAt, attempts: tries }
     const lease = await leases.take(connection.id, seen, intent, now)
-    return lease && { provider, connection, lease, plan, report: 'not asked' }
+    const sendBefore = now + leaseReserve
+    return lease && { provider, connection, lease, plan, sendBefore, report: 'not asked' }
   }
 }
 
-type Wanted = Omit<Attempt, 'lease' | 'report'> & { seen: RefreshLease | undefined; now: number }
+type Wanted = Pick<Attempt, 'provider' | 'connection' | 'plan'> & {
+  seen: RefreshLease | undefined
+  now: number
+}
 
 function resting({ until, trouble: { kind } }: RefreshRest, now: number): Tried {
   return { outcome: 'failed', failure: { kind }, retryAfter: until - now }

@@ -41,9 +41,11 @@ export async function refreshTokens(
 }
 
 /** Asks the provider, or has it that this was done before. */
-function transport({ fetch }: Server, { onAnswer, takeAnswer }: TokenRefresh): Server['fetch'] {
+function transport({ fetch }: Server, refresh: TokenRefresh): Server['fetch'] {
+  const { onAnswer, takeAnswer, mayAsk = () => true } = refresh
   return async (url, init) => {
     if (takeAnswer) return asResponse(takeAnswer())
+    if (!mayAsk()) throw new UpstreamError({ kind: 'transient', code: 'not_asked' })
     const response = await fetch(url, init)
     if (!response.ok) return response
     const raw = await toRaw(response)

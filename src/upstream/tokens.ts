@@ -64,6 +64,8 @@ export type TokenRefresh = {
   tokenEndpoint: string
   /** The connection's upstream subject; an answer that is about somebody else is refused. */
   upstreamSubject: string
+  /** Asked right before the refresh token is sent: `false`, and it is not, which fails. */
+  mayAsk?: () => boolean
   /** Told of an answer that may hold new tokens, before anything is made of it. Must not throw. */
   onAnswer?: (answer: RawAnswer) => Promise<void>
   /** What the provider answered when it was asked before: it is read, and the provider left alone. */

@@ -116,6 +116,54 @@ describe('two gateways on one database', () => {
   })
 })
 
+describe('a gateway that stands still', () => {
+  /** Has the first gateway stop with the answer of a call of the store, and waits until it has. */
+  async function standStillAfter(
+    session: Session,
+    call: string,
+  ): Promise<() => ReturnType<Session['fetch']>> {
+    const seen = store.calls().length
+    letGo = store.hold([call], 'after')
+    const asked = session.fetch()
+    while (!store.calls().slice(seen).includes(call)) await fetch(`${house.gateway.url}/healthz`)
+    return async () => {
+      letGo?.()
+      return await asked
+    }
+  }
+
+  test.each(['refreshLeases.find', 'connections.find'])(
+    'after %s, while another refreshes, sends nothing that was replaced',
+    async (call) => {
+      const session = await startExpired('github')
+      const before = calls('github')
+      const goOn = await standStillAfter(session, call)
+      const { body } = await fetchBeside(session, 'github')
+      expect((await goOn()).body.access_token).toBe(body.access_token)
+      expect(calls('github')).toBe(before + 1)
+    },
+  )
+
+  test('between saying what it is about to send and sending it, until another has done so, does not send it', async () => {
+    const session = await startExpired('github')
+    const before = calls('github')
+    const goOn = await standStillAfter(session, 'refreshLeases.take')
+    house.clock.advance(tooLong)
+    const { body } = await fetchBeside(session, 'github')
+    expect((await goOn()).body.access_token).toBe(body.access_token)
+    expect(calls('github')).toBe(before + 1)
+  })
+
+  test('as long, and was not missed, sends it after all', async () => {
+    const session = await startExpired('github')
+    const before = calls('github')
+    const goOn = await standStillAfter(session, 'refreshLeases.take')
+    house.clock.advance(tooLong)
+    expect((await goOn()).status).toBe(200)
+    expect(calls('github')).toBe(before + 1)
+  })
+})
+
 describe('a gateway that dies with the answer of a provider in its hands', () => {
   const nothing = ['refreshLeases.keepAnswer']
 

@@ -3,11 +3,13 @@ import { eq } from 'drizzle-orm'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openDatabase } from '../../src/storage/database.ts'
+import { createStore } from '../../src/storage/store.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 import { startPostgres, type TestServer } from '../support/postgres.ts'
 import { boundsContract } from './bounds-contract.ts'
 import { storageContract } from './contract.ts'
-import { subject } from './rows.ts'
+import { intent, refreshContract, refreshed, tokensOf } from './refresh-contract.ts'
+import { connection, subject } from './rows.ts'
 import { sweepContract } from './sweep-contract.ts'
 
 let server: TestServer
@@ -29,6 +31,7 @@ const backend = { newUrl: () => server.createDatabase(), run }
 storageContract('PostgreSQL', backend)
 sweepContract('PostgreSQL', backend)
 boundsContract('PostgreSQL', backend)
+refreshContract('PostgreSQL', backend)
 
 /** A database with the two subjects the tests below change. */
 async function openWithSubjects() {
@@ -86,6 +89,31 @@ test('a read sees nothing of a batch that is under way', async () => {
   await other.end()
   await batched
   expect((await db.select().from(subjects)).map((row) => row.lastSeenAt)).toEqual([1, 1])
+  await close()
+})
+
+test('a refresh that ends while another takes its lease either ends or is overtaken, never both', async () => {
+  const { db, tables, batch, close, url } = await openWithSubjects()
+  const store = createStore(db, tables, batch)
+  const [read] = await db.insert(tables.connections).values(connection('con')).returning()
+  const lease = read && (await store.refreshLeases.take('con', undefined, intent('slow'), 0))
+  if (!lease) throw new Error('no lease')
+  // Holds the connection, so that the one that ends has looked at its lease, and has not written yet.
+  const other = new pg.Client(url)
+  await other.connect()
+  await other.query(`BEGIN; UPDATE connections SET last_used_at = 2 WHERE id = 'con'`)
+  const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
+  const ended = store.connections.replaceTokens(read, lease, tokensOf('slow'), refreshed())
+  while ((await run(url, waiting)).length === 0) await turn()
+  let isDecided = false
+  const taken = store.refreshLeases.take('con', lease, intent('quick'), lease.expiresAt).finally(() => {
+    isDecided = true
+  })
+  while (!isDecided && (await run(url, waiting)).length < 2) await turn()
+  await other.query('COMMIT')
+  await other.end()
+  expect(await ended).toMatchObject({ version: 2, sealedRefreshToken: 'refresh of slow' })
+  expect(await taken).toBeUndefined()
   await close()
 })
 

@@ -45,6 +45,34 @@ export const grant = (id: string, row: Partial<Row<'grants'>> = {}): Row<'grants
   ...row,
 })
 
+export const connection = (id: string, row: Partial<Row<'connections'>> = {}): Row<'connections'> => ({
+  id,
+  subjectId: 'ada',
+  provider: 'forge',
+  issuer: 'https://forge.test',
+  upstreamSubject: id,
+  accountId: `acct_${id}`,
+  accountLabel: 'ada',
+  tokenEndpoint: 'https://forge.test/token',
+  upstreamClientId: 'coatcheck',
+  scopes: ['read'],
+  sealedAccessToken: 'sealed access token',
+  sealedRefreshToken: 'sealed refresh token',
+  tokenType: 'bearer',
+  accessExpiresAt: 0,
+  accessLifetime: 3_600,
+  refreshExpiresAt: null,
+  refreshedAt: 0,
+  status: 'live',
+  statusReason: null,
+  statusSince: 0,
+  createdAt: 0,
+  authorizedAt: 0,
+  lastUsedAt: null,
+  version: 1,
+  ...row,
+})
+
 export const code = (codeHash: string, row: Partial<Row<'codes'>> = {}): Row<'codes'> => ({
   codeHash,
   grantId: 'grant',

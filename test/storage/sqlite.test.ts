@@ -24,6 +24,7 @@ import { sweep, sweepDefaults } from '../../src/storage/sweep.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 import { boundsContract } from './bounds-contract.ts'
 import { storageContract } from './contract.ts'
+import { refreshContract } from './refresh-contract.ts'
 import { subject } from './rows.ts'
 import { sweepContract } from './sweep-contract.ts'
 
@@ -45,6 +46,7 @@ const backend = {
 storageContract('SQLite', backend)
 sweepContract('SQLite', backend)
 boundsContract('SQLite', backend)
+refreshContract('SQLite', backend)
 
 /** Another process, as far as SQLite is concerned: a connection that holds the right to write. */
 function holdLock(file: string) {

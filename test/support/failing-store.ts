@@ -12,15 +12,15 @@ export type FailingStore = {
   /** Fails the `nth` call from now on (from 1), or every call of those names, until `heal`. */
   arm(which: number | string[], point: FailurePoint): void
   heal(): void
-  /** Lets calls of those names wait before they are carried out, until what it answers is called. */
-  hold(names: string[]): () => void
+  /** Lets calls of those names wait, before they are carried out or with their answer, until what it answers is called. */
+  hold(names: string[], point?: FailurePoint): () => void
 }
 
 /** Puts a switch before every repository of a running gateway. Reads fail, too: nobody may rely on them. */
 export function failingStore(store: Store): FailingStore {
   let armed: { which: number | string[]; point: FailurePoint } | undefined
   let calls: string[] = []
-  let held: { names: string[]; released: Promise<void> } | undefined
+  let held: { names: string[]; point: FailurePoint; released: Promise<void> } | undefined
 
   const isMeant = (name: string) =>
     armed !== undefined &&
@@ -33,9 +33,11 @@ export function failingStore(store: Store): FailingStore {
         const name = `${repository}.${method}`
         calls.push(name)
         const point = isMeant(name) ? armed?.point : undefined
-        if (held?.names.includes(name)) await held.released
+        const stop = held?.names.includes(name) ? held : undefined
+        if (stop?.point === 'before') await stop.released
         if (point === 'before') throw new StorageUnavailableError('full')
         const answer = await carryOut(...parameters)
+        if (stop?.point === 'after') await stop.released
         if (point === 'after') throw new StorageUnavailableError('faulty')
         return answer
       }
@@ -51,9 +53,9 @@ export function failingStore(store: Store): FailingStore {
       calls = []
       armed = undefined
     },
-    hold(names) {
+    hold(names, point = 'before') {
       const { promise, resolve } = Promise.withResolvers<void>()
-      held = { names, released: promise }
+      held = { names, point, released: promise }
       return () => {
         held = undefined
         resolve()
