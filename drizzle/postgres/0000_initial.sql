@@ -7,6 +7,14 @@ CREATE TABLE "administrators" (
 	"last_seen_at" bigint
 );
 --> statement-breakpoint
+CREATE TABLE "audit_cuts" (
+	"chain" text collate "C" PRIMARY KEY NOT NULL,
+	"seq" bigint NOT NULL,
+	"mac" text collate "C" NOT NULL,
+	"at" bigint NOT NULL,
+	"proof" text collate "C" NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "audit_events" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"at" bigint NOT NULL,
@@ -18,7 +26,16 @@ CREATE TABLE "audit_events" (
 	"resource_id" text collate "C",
 	"provider" text collate "C",
 	"tsid_hash" text collate "C",
-	"detail" jsonb NOT NULL
+	"detail" jsonb NOT NULL,
+	"chain" text collate "C" NOT NULL,
+	"seq" bigint NOT NULL,
+	"mac" text collate "C" NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "audit_keys" (
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"sealed_key" text collate "C" NOT NULL,
+	"created_at" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "browser_sessions" (
@@ -275,6 +292,7 @@ ALTER TABLE "refresh_tokens" ADD CONSTRAINT "refresh_tokens_grant_id_grants_id_f
 ALTER TABLE "resource_credentials" ADD CONSTRAINT "resource_credentials_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "audit_events_event" ON "audit_events" USING btree ("event","id");--> statement-breakpoint
 CREATE INDEX "audit_events_subject" ON "audit_events" USING btree ("subject_id","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "audit_events_chain" ON "audit_events" USING btree ("chain","seq");--> statement-breakpoint
 CREATE INDEX "browser_sessions_subject" ON "browser_sessions" USING btree ("subject_id");--> statement-breakpoint
 CREATE INDEX "browser_sessions_expires_at" ON "browser_sessions" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "clients_expires_at" ON "clients" USING btree ("expires_at");--> statement-breakpoint

@@ -7,6 +7,14 @@ CREATE TABLE `administrators` (
 	`last_seen_at` integer
 );
 --> statement-breakpoint
+CREATE TABLE `audit_cuts` (
+	`chain` text PRIMARY KEY NOT NULL,
+	`seq` integer NOT NULL,
+	`mac` text NOT NULL,
+	`at` integer NOT NULL,
+	`proof` text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `audit_events` (
 	`id` text PRIMARY KEY NOT NULL,
 	`at` integer NOT NULL,
@@ -18,11 +26,21 @@ CREATE TABLE `audit_events` (
 	`resource_id` text,
 	`provider` text,
 	`tsid_hash` text,
-	`detail` text NOT NULL
+	`detail` text NOT NULL,
+	`chain` text NOT NULL,
+	`seq` integer NOT NULL,
+	`mac` text NOT NULL
 );
 --> statement-breakpoint
 CREATE INDEX `audit_events_event` ON `audit_events` (`event`,`id`);--> statement-breakpoint
 CREATE INDEX `audit_events_subject` ON `audit_events` (`subject_id`,`id`);--> statement-breakpoint
+CREATE UNIQUE INDEX `audit_events_chain` ON `audit_events` (`chain`,`seq`);--> statement-breakpoint
+CREATE TABLE `audit_keys` (
+	`id` text PRIMARY KEY NOT NULL,
+	`sealed_key` text NOT NULL,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `browser_sessions` (
 	`secret_hash` text PRIMARY KEY NOT NULL,
 	`subject_id` text NOT NULL,

@@ -6,6 +6,10 @@ import type { Grant } from '../storage/grants.ts'
 
 /** What can happen here, as the audit log names it. */
 export type EventName =
+  | 'audit.chain_started'
+  | 'audit.chain_ended'
+  | 'audit.checkpoint'
+  | 'audit.dropped'
   | 'administrator.created'
   | 'administrator.changed'
   | 'administrator.deleted'

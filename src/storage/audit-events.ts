@@ -1,11 +1,13 @@
-import type { Queries } from './dialect.ts'
+import { placeOf } from './audit-links.ts'
+import type { Batch, Queries } from './dialect.ts'
 import { and, desc, eq, gte, lt } from './drizzle.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { inColumns, perTables, prepared, type Slots } from './prepared.ts'
 import type { Tables } from './schema.ts'
 
 export type AuditEvent = Tables['auditEvents']['$inferSelect']
-export type NewAuditEvent = Tables['auditEvents']['$inferInsert']
+/** An event before it has its place in a chain, which it is given when it is written. */
+export type NewAuditEvent = Omit<Tables['auditEvents']['$inferInsert'], 'chain' | 'seq' | 'mac'>
 export type AuditFilter = Partial<
   Pick<
     AuditEvent,
@@ -21,19 +23,22 @@ const insertEvent = perTables(({ auditEvents: table }) =>
   ),
 )
 
-/** The row of an event as a statement, to be written in one batch with the change it records. */
+/**
+ * The row of an event as a statement, to be written in one batch with the change it records. Its place in a chain is
+ * found when it is carried out, since only then is it known what was written before it.
+ */
 export function recordEvent(queries: Queries, tables: Tables, event: NewAuditEvent) {
   const { subjectId = null, clientId = null, resourceId = null, provider = null, tsidHash = null } = event
   const row = { ...event, subjectId, clientId, resourceId, provider, tsidHash }
-  return insertEvent(tables)(queries, row)
+  return insertEvent(tables)(queries, { ...row, ...placeOf(event) })
 }
 
 /** The record of what happened. Rows are only ever added. */
-export function auditEvents(db: Queries, tables: Tables) {
+export function auditEvents(db: Queries, tables: Tables, batch: Batch) {
   const { auditEvents: table } = tables
   return {
     async create(event: NewAuditEvent): Promise<void> {
-      await recordEvent(db, tables, event)
+      await batch((queries) => ({ guard: recordEvent(queries, tables, event), writes: [] }))
     },
 
     /** The youngest first; `since` is in the period, `until` is not. */

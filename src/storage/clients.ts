@@ -46,7 +46,7 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
       client: Client,
       event: NewAuditEvent,
     ): Promise<boolean> {
-      const { registrationTokens, auditEvents } = tables
+      const { registrationTokens } = tables
       const { tokenHash, usesLeft, expiresAt } = registrationTokens
       const written = await batch((queries) => ({
         guard: queries
@@ -56,7 +56,7 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
           .returning({ id: registrationTokens.id }),
         writes: [
           queries.insert(table).values(client).returning({ id: table.id }),
-          queries.insert(auditEvents).values(event).returning({ id: auditEvents.id }),
+          recordEvent(queries, tables, event),
         ],
       }))
       return written !== undefined

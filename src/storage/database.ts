@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { type Chains, createChains } from './audit-links.ts'
 import type { DatabaseCondition } from './condition.ts'
 import type { Batch, Queries } from './dialect.ts'
 import type { StoredCheck } from './key-checks.ts'
@@ -8,18 +10,27 @@ export type Database = {
   db: Queries
   tables: Tables
   batch: Batch
+  /** The chains of audit rows this process writes; until they are told another key, one that nobody will know. */
+  chains: Chains
   /** Resolves when a row could be written and read; rejects with `StorageUnavailableError`. */
   ping(): Promise<void>
   /** Rejects with `StorageUnavailableError`, or with `SchemaMismatchError` where the schema is of another version. */
   condition(): Promise<DatabaseCondition>
+  /** How many writes wait for a commit (SQLite), or requests for a connection (PostgreSQL). */
+  waiting(): number
+  /** What can be told of its size at once, however large it is. Rejects with `StorageUnavailableError`. */
+  extent(): Promise<Extent>
   /** Lets nothing more in, answers what is under way, and closes. */
   close(): Promise<void>
 }
 
+/** `auditRows` is what PostgreSQL estimates, and SQLite numbered. */
+export type Extent = { bytes: number; auditRows: number }
+
 /** Told of the key checks that are there before anything is written, migrations included; what it throws stops it all. */
 export type BeforeMigrations = (checks: readonly StoredCheck[]) => Promise<void>
 
-export type DatabaseOptions = Partial<GateOptions> & {
+export type DatabaseOptions = Partial<Omit<GateOptions, 'audit'>> & {
   beforeMigrations?: BeforeMigrations
   /** `read`: for a look at it as it is. Nothing is created, no migration is run, and no write goes well. */
   access?: Access
@@ -37,6 +48,7 @@ export async function openDatabase(url: string, options: DatabaseOptions = {}): 
     capacity: 4_096,
     beforeMigrations: async () => {},
     access: 'write' as const,
+    chains: createChains({ key: randomBytes(32), heads: [] }),
     ...options,
   }
   // Loaded when needed: nobody should pay for the driver of a database that is not used.

@@ -25,6 +25,7 @@ export const {
   lte,
   ne,
   notExists,
+  notInArray,
   or,
   Param,
   Placeholder,

@@ -1,4 +1,4 @@
-import type { NewAuditEvent } from './audit-events.ts'
+import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, asc, eq, sql } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
@@ -67,7 +67,7 @@ export function providers(db: Queries, tables: Tables, batch: Batch) {
           .where(and(eq(table.id, read.id), eq(table.version, read.version)))
           .returning(),
         writes: [
-          queries.insert(tables.auditEvents).values(event).returning({ id: tables.auditEvents.id }),
+          recordEvent(queries, tables, event),
           ...(death ? [endConnections(queries, read.id, death)] : []),
         ],
       }))

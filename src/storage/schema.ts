@@ -463,12 +463,34 @@ export function defineTables({
       provider: text('provider'),
       tsidHash: text('tsid_hash'),
       detail: json<AuditDetail>('detail').notNull(),
+      /** Of the writer: every chain has one at a time, whose rows are numbered from 1 without a gap. */
+      chain: text('chain').notNull(),
+      seq: integer('seq').notNull(),
+      /** Keyed digest of this row and the `mac` of the row before it in the chain. */
+      mac: text('mac').notNull(),
     },
     (t) => [
       index('audit_events_event').on(t.event, t.id),
       index('audit_events_subject').on(t.subjectId, t.id),
+      uniqueIndex('audit_events_chain').on(t.chain, t.seq),
     ],
   )
+
+  const auditKeys = table('audit_keys', {
+    id: text('id').primaryKey(),
+    sealedKey: text('sealed_key').notNull(),
+    createdAt: integer('created_at').notNull(),
+  })
+
+  const auditCuts = table('audit_cuts', {
+    chain: text('chain').primaryKey(),
+    /** The last row that retention took, and its `mac`: what follows continues from there. */
+    seq: integer('seq').notNull(),
+    mac: text('mac').notNull(),
+    at: integer('at').notNull(),
+    /** Keyed digest of the above. */
+    proof: text('proof').notNull(),
+  })
 
   return {
     subjects,
@@ -493,6 +515,8 @@ export function defineTables({
     keyChecks,
     administrators,
     auditEvents,
+    auditKeys,
+    auditCuts,
   }
 }
 

@@ -1,5 +1,7 @@
 import { administrators } from './administrators.ts'
+import { auditChains } from './audit-chains.ts'
 import { auditEvents } from './audit-events.ts'
+import { auditKeys } from './audit-keys.ts'
 import { browserSessions } from './browser-sessions.ts'
 import { clients } from './clients.ts'
 import { codes } from './codes.ts'
@@ -30,7 +32,9 @@ import { usedAssertions } from './used-assertions.ts'
 export function createStore(db: Queries, tables: Tables, batch: Batch) {
   return {
     administrators: administrators(db, tables, batch),
-    auditEvents: auditEvents(db, tables),
+    auditChains: auditChains(db, tables, batch),
+    auditEvents: auditEvents(db, tables, batch),
+    auditKeys: auditKeys(db, tables),
     browserSessions: browserSessions(db, tables),
     clients: clients(db, tables, batch),
     codes: codes(db, tables, batch),

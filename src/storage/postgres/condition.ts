@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { PostgresCondition } from '../condition.ts'
+import type { Extent } from '../database.ts'
 import { type Applied, pendingMigrations, readMigrations, selectMigrations } from '../migrations.ts'
 
 const settings = `SELECT
@@ -38,4 +39,16 @@ export async function conditionOf(pool: pg.Pool): Promise<PostgresCondition> {
 async function applied(pool: pg.Pool): Promise<Applied[]> {
   const found = await pool.query<{ name: string | null }>(`SELECT to_regclass('applied_migrations') AS name`)
   return found.rows[0]?.name === null ? [] : (await pool.query<Applied>(selectMigrations)).rows
+}
+
+const extent = `SELECT
+  pg_database_size(current_database()) AS "bytes",
+  (SELECT n_live_tup FROM pg_stat_user_tables WHERE relid = 'audit_events'::regclass) AS "auditRows"`
+
+/** Without counting: the server keeps an estimate. */
+export async function extentOf(pool: pg.Pool): Promise<Extent> {
+  const { rows } = await pool.query<Extent>(extent)
+  const [found] = rows
+  if (!found) throw new Error('a query without a table has no row')
+  return found
 }

@@ -1,13 +1,15 @@
 import pg from 'pg'
+import type { Chains } from '../audit-links.ts'
 import type { Access, BeforeMigrations, Database } from '../database.ts'
 import type { Queries } from '../dialect.ts'
 import { overPostgres } from '../drizzle.ts'
 import { type StoredCheck, selectChecks } from '../key-checks.ts'
 import { rewriteMigrations } from '../migrations.ts'
 import { unwrapErrors } from '../query-errors.ts'
+import type { GateOptions } from '../sqlite/gate.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
 import { batchOn } from './batch.ts'
-import { conditionOf } from './condition.ts'
+import { conditionOf, extentOf } from './condition.ts'
 import { asUnavailable } from './faults.ts'
 import { migrate } from './migrate.ts'
 import { tables } from './tables.ts'
@@ -21,6 +23,9 @@ export type PostgresOptions = {
   capacity: number
   beforeMigrations: BeforeMigrations
   access: Access
+  /** Told of every batch that was committed. */
+  observe?: GateOptions['observe']
+  chains: Chains
 }
 
 /** Milliseconds after which a statement without an answer is given up: a server may be gone without a word. */
@@ -30,7 +35,7 @@ const queryTimeout = 15_000
 pg.types.setTypeParser(pg.types.builtins.INT8, Number)
 
 export async function openPostgres(url: string, options: PostgresOptions): Promise<Database> {
-  const { patience, capacity } = options
+  const { patience, capacity, chains } = options
   const connection = {
     connectionString: url,
     connectionTimeoutMillis: patience,
@@ -58,18 +63,29 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     }
   }
 
+  async function timed<Answer>(runBatch: () => Promise<Answer>): Promise<Answer> {
+    const startedAt = performance.now()
+    const answer = await runBatch()
+    const seconds = (performance.now() - startedAt) / 1000
+    if (answer !== undefined) options.observe?.({ kind: 'committed', units: 1, seconds })
+    return answer
+  }
+
   const query = (...statement: [never]) => admit<unknown>(() => pool.query(...statement))
   const db = drizzle({ client: { query } as unknown as pg.Pool })
   unwrapErrors(db)
-  const runBatch = batchOn(() => pool.connect())
+  const runBatch = batchOn(() => pool.connect(), chains)
   return {
     db: db as unknown as Queries,
     tables,
-    batch: (build) => admit(() => runBatch(build)),
+    chains,
+    batch: (build) => admit(() => timed(() => runBatch(build))),
     async ping() {
       await admit(() => pool.query(rewriteMigrations))
     },
     condition: () => admit(() => conditionOf(pool)),
+    waiting: () => pool.waitingCount,
+    extent: () => admit(() => extentOf(pool)),
     async close() {
       if (closed) return
       closed = true

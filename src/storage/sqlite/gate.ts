@@ -1,4 +1,6 @@
 import type { Database as Connection } from 'better-sqlite3'
+import type { NewAuditEvent } from '../audit-events.ts'
+import { type Chains, eventIn, type Links, withLink } from '../audit-links.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
 import { asUnavailable, isBusy } from './faults.ts'
 import { type Query, type Rows, rowsOf, statementCache } from './statements.ts'
@@ -10,9 +12,19 @@ export type GateOptions = {
   capacity: number
   /** Told of every commit and of every time another process was found holding the database. */
   observe?: (event: GateEvent) => void
+  /** Gives every audit row its place when it is carried out; absent: such rows are refused. */
+  audit?: AuditRows
 }
 
-export type GateEvent = { kind: 'committed'; units: number } | { kind: 'busy'; waiting: number }
+export type AuditRows = {
+  chains: Pick<Chains, 'transaction'>
+  /** The statement that writes an event. */
+  queryOf: (event: NewAuditEvent) => Query
+}
+
+export type GateEvent =
+  /** `seconds`: how long it took, on SQLite with the event loop at a standstill. */
+  { kind: 'committed'; units: number; seconds: number } | { kind: 'busy'; waiting: number }
 
 /** The rows of each statement of a unit; `undefined`: its guard answered none, and nothing of it shall stay. */
 type Outcome = Rows[] | undefined
@@ -39,7 +51,7 @@ const longestPause = 50
  * fsync, and no read sees what is not committed. Each unit has a savepoint of its own, so that one which fails
  * spoils no other.
  */
-export function openGate(connection: Connection, { patience, capacity, observe }: GateOptions) {
+export function openGate(connection: Connection, { patience, capacity, observe, audit }: GateOptions) {
   const prepared = statementCache(connection)
   const begin = connection.prepare('BEGIN IMMEDIATE')
   const savepoint = connection.prepare('SAVEPOINT unit')
@@ -52,8 +64,20 @@ export function openGate(connection: Connection, { patience, capacity, observe }
   let scheduled = false
   let pause = firstPause
   let closed = false
+  /** Of the transaction that is under way. */
+  let links: Links | undefined
 
-  const rowsFrom = ({ sql, params }: Query) => rowsOf(prepared(sql), params)
+  function rowsFrom({ sql, params }: Query): Rows {
+    const event = eventIn(params)
+    if (!event || !audit || !links) return rowsOf(prepared(sql), params)
+    const start = links.startBefore(event)
+    if (start) insertLinked(audit.queryOf(start), start, links)
+    return insertLinked({ sql, params }, event, links)
+  }
+
+  function insertLinked({ sql, params }: Query, event: NewAuditEvent, to: Links): Rows {
+    return rowsOf(prepared(sql), withLink(params, to.next(event)))
+  }
 
   /** Answers the rows of one statement: of a read at once, of a write when it is durable. */
   async function run(query: Query): Promise<Rows> {
@@ -90,6 +114,7 @@ export function openGate(connection: Connection, { patience, capacity, observe }
 
   /** Commits everything that waits, in one synchronous transaction, and only then answers. */
   function flush(): void {
+    const startedAt = performance.now()
     try {
       begin.run()
     } catch (error) {
@@ -99,30 +124,39 @@ export function openGate(connection: Connection, { patience, capacity, observe }
     }
     const units = takeQueue()
     let answers: (() => void)[]
+    links = audit?.chains.transaction()
     try {
       answers = units.map(attempt)
       commit.run()
     } catch (error) {
+      // Whether it is on the disk after all is not known, so the chain is not gone on with.
       rejectAll(units, error)
       if (connection.inTransaction) rollback.run()
       return
     }
+    links?.settle()
+    const committedAt = performance.now()
     for (const answer of answers) answer()
-    observe?.({ kind: 'committed', units: units.length })
+    observe?.({ kind: 'committed', units: units.length, seconds: (committedAt - startedAt) / 1000 })
   }
 
   /** Carries a unit out and says how its caller is to be answered, should the commit succeed. */
   function attempt(unit: Unit): () => void {
     savepoint.run()
+    const mark = links?.mark()
     try {
       const outcome = unit.carryOut()
-      if (!outcome) undo.run()
+      if (!outcome) {
+        undo.run()
+        links?.undo(mark)
+      }
       release.run()
       return () => unit.resolve(outcome)
     } catch (error) {
       // A full or failing disk can make SQLite roll back the whole transaction: then all units failed.
       if (!connection.inTransaction) throw error
       undo.run()
+      links?.undo(mark)
       release.run()
       return () => unit.reject(asUnavailable(error))
     }
@@ -160,5 +194,5 @@ export function openGate(connection: Connection, { patience, capacity, observe }
     await Promise.allSettled(queue.map((unit) => unit.settled))
   }
 
-  return { run, runGuarded, close }
+  return { run, runGuarded, close, waiting: () => queue.length }
 }

@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import SqliteDatabase, { type Database as Connection } from 'better-sqlite3'
+import type { Chains } from '../audit-links.ts'
 import type { Access, BeforeMigrations, Database } from '../database.ts'
 import { type StoredCheck, selectChecks } from '../key-checks.ts'
 import { rewriteMigrations } from '../migrations.ts'
@@ -9,7 +10,7 @@ import { conditionOf } from './condition.ts'
 import { asUnavailable, isBusy } from './faults.ts'
 import { type GateOptions, openGate } from './gate.ts'
 import { migrate } from './migrate.ts'
-import { connectDrizzle } from './queries.ts'
+import { connectDrizzle, eventQuery } from './queries.ts'
 import { tables } from './tables.ts'
 
 /** Milliseconds a call may wait inside SQLite, that is with the event loop at a standstill. */
@@ -21,17 +22,23 @@ const openingPause = 20
 /** Longer than for a write: another process may be migrating a large database. */
 const openingPatience = 60_000
 
-export type SqliteOptions = GateOptions & Opening
+/** Rows are only ever added, so the ends of the table say how many there are. */
+const auditRows =
+  'SELECT coalesce((SELECT max(rowid) FROM audit_events) - (SELECT min(rowid) FROM audit_events) + 1, 0)'
+const databaseBytes = 'SELECT page_count * page_size FROM pragma_page_count, pragma_page_size'
+
+export type SqliteOptions = Omit<GateOptions, 'audit'> & Opening & { chains: Chains }
 type Opening = { beforeMigrations: BeforeMigrations; access: Access }
 
 export async function openSqlite(path: string, options: SqliteOptions): Promise<Database> {
   const file = path === ':memory:' ? path : resolve(path)
   const connection = await connect(file, options)
-  const gate = openGate(connection, options)
+  const gate = openGate(connection, { ...options, audit: { chains: options.chains, queryOf: eventQuery } })
   const isSameFile = fileWatch(file)
   return {
     ...connectDrizzle(gate),
     tables,
+    chains: options.chains,
     async ping() {
       if (!isSameFile()) throw new StorageUnavailableError('replaced')
       await gate.run({ sql: rewriteMigrations, params: [] })
@@ -43,6 +50,14 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
       } catch (error) {
         throw asUnavailable(error)
       }
+    },
+    waiting: gate.waiting,
+    async extent() {
+      const [rows = [], bytes = []] = await Promise.all([
+        gate.run({ sql: auditRows, params: [] }),
+        gate.run({ sql: databaseBytes, params: [] }),
+      ])
+      return { auditRows: Number(rows[0]?.[0]), bytes: Number(bytes[0]?.[0]) }
     },
     async close() {
       await gate.close()

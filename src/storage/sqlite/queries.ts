@@ -1,7 +1,10 @@
+import { type NewAuditEvent, recordEvent } from '../audit-events.ts'
 import type { Batch, Queries, Statement } from '../dialect.ts'
 import { overSqlite } from '../drizzle.ts'
 import { checkHandle, unwrapErrors } from '../query-errors.ts'
 import type { Gate } from './gate.ts'
+import type { Query } from './statements.ts'
+import { tables } from './tables.ts'
 
 const { drizzle } = overSqlite()
 
@@ -23,6 +26,16 @@ export function connectDrizzle(gate: Gate): { db: Queries; batch: Batch } {
     return guarded && { guard: guarded, rows }
   }
   return { db: single as unknown as Queries, batch: batch as Batch }
+}
+
+const unconnected = drizzle(refuseToRun) as unknown as Queries
+
+/** The statement that writes an event, as the gate takes it. */
+export function eventQuery(event: NewAuditEvent): Query {
+  const statement = recordEvent(unconnected, tables, event) as unknown as {
+    _prepare(): { getQuery(): Query }
+  }
+  return statement._prepare().getQuery()
 }
 
 async function refuseToRun(): Promise<never> {

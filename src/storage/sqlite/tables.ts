@@ -27,4 +27,6 @@ export const {
   keyChecks,
   administrators,
   auditEvents,
+  auditKeys,
+  auditCuts,
 } = tables

@@ -1,0 +1,76 @@
+import type { Clock } from '../lib/clock.ts'
+import { type Cut, type Head, proofOf } from '../storage/audit-chain.ts'
+import type { AuditEvent } from '../storage/audit-events.ts'
+import type { Store } from '../storage/store.ts'
+import { auditEvent } from './event.ts'
+import { follow } from './walk.ts'
+
+type Parts = { store: Pick<Store, 'auditChains'>; key: Uint8Array; clock: Clock }
+
+/** Rows that go with one cut: so many at once do not hold up the requests between. */
+const segment = 500
+
+const day = 86_400
+
+export type Retention = {
+  /** Seconds. */
+  retention: number
+  /** Rows that one call takes at most: a clock that jumps must not empty the record. */
+  rows: number
+}
+
+export type Dropped = {
+  rows: number /** Chains whose old rows do not verify, and so stay. */
+  broken: string[]
+}
+
+/**
+ * Drops rows that are older than the retention, whole days at a time and always from the beginning of a chain. What is
+ * about to go is verified first: otherwise whoever can change a row's time had the gateway itself remove it, and
+ * vouch for that.
+ */
+export async function dropOldEvents(parts: Parts, { retention, rows }: Retention): Promise<Dropped> {
+  const now = parts.clock()
+  const before = Math.floor((now - retention) / day) * day
+  const oldest = before.toString(36).padStart(8, '0')
+  const dropped: Dropped = { rows: 0, broken: [] }
+  const done: string[] = []
+  while (dropped.rows < rows) {
+    const chain = await parts.store.auditChains.findOldest(oldest, done)
+    if (chain === undefined) break
+    const taken = await dropSegment(parts, chain, before)
+    if (taken === 'broken') dropped.broken.push(chain)
+    if (typeof taken === 'number') dropped.rows += taken
+    if (taken !== segment) done.push(chain)
+  }
+  return dropped
+}
+
+async function dropSegment({ store, key, clock }: Parts, chain: string, before: number) {
+  const cut = await store.auditChains.findCut(chain)
+  if (cut && cut.proof !== proofOf(key, cut)) return 'broken'
+  const beginning: Head = cut ?? { chain, seq: 0, mac: '' }
+  const rows = await store.auditChains.rows(chain, beginning.seq, segment)
+  const young = rows.findIndex(({ at }) => at >= before)
+  const old = young === -1 ? rows : rows.slice(0, young)
+  const last = old.at(-1)
+  if (!last) return 0
+  if (!isWhole(key, beginning, old)) return 'broken'
+  const next = { chain, seq: last.seq, mac: last.mac, at: last.at }
+  const event = auditEvent(clock(), {
+    event: 'audit.dropped',
+    actor: 'gateway',
+    detail: { chain, through: last.seq, rows: old.length },
+  })
+  const proven: Cut = { ...next, proof: proofOf(key, next) }
+  return (await store.auditChains.cut(cut, proven, event)) ? old.length : 0
+}
+
+function isWhole(key: Uint8Array, beginning: Head, rows: readonly AuditEvent[]): boolean {
+  let head = beginning
+  for (const row of rows) {
+    if (follow(key, head, row) !== 'fits') return false
+    head = row
+  }
+  return true
+}

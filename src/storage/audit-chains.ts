@@ -1,0 +1,123 @@
+import type { Cut, Head } from './audit-chain.ts'
+import { type AuditEvent, type NewAuditEvent, recordEvent } from './audit-events.ts'
+import type { Batch, Queries } from './dialect.ts'
+import { and, asc, desc, eq, gt, inArray, lt, lte, notInArray } from './drizzle.ts'
+import type { Tables } from './schema.ts'
+
+/** The record chain by chain, for whoever verifies, exports or shortens it. */
+export function auditChains(db: Queries, tables: Tables, batch: Batch) {
+  const { auditEvents: events, auditCuts: cuts } = tables
+  const head = { chain: events.chain, seq: events.seq, mac: events.mac }
+
+  async function find(chain: string): Promise<Head | undefined> {
+    const [last] = await db
+      .select(head)
+      .from(events)
+      .where(eq(events.chain, chain))
+      .orderBy(desc(events.seq))
+      .limit(1)
+    return last ?? (await findCut(chain))
+  }
+
+  async function findCut(chain: string): Promise<Cut | undefined> {
+    const [cut] = await db.select().from(cuts).where(eq(cuts.chain, chain))
+    return cut
+  }
+
+  return {
+    /** Where a chain stands: at its last row, or where all of it was taken by retention, there. */
+    findHead: find,
+    findCut,
+
+    /** The chain that follows in the order of their ids. Each is found by itself: there may be very many rows. */
+    async next(after: string): Promise<string | undefined> {
+      const [[row], [cut]] = await Promise.all([
+        db
+          .select({ chain: events.chain })
+          .from(events)
+          .where(gt(events.chain, after))
+          .orderBy(asc(events.chain))
+          .limit(1),
+        db
+          .select({ chain: cuts.chain })
+          .from(cuts)
+          .where(gt(cuts.chain, after))
+          .orderBy(asc(cuts.chain))
+          .limit(1),
+      ])
+      return [row, cut].flatMap((found) => (found ? [found.chain] : [])).toSorted()[0]
+    },
+
+    /** The rows of a chain that follow a number, in their order. */
+    async rows(chain: string, after: number, limit: number): Promise<AuditEvent[]> {
+      return await db
+        .select()
+        .from(events)
+        .where(and(eq(events.chain, chain), gt(events.seq, after)))
+        .orderBy(asc(events.seq))
+        .limit(limit)
+    },
+
+    async findLink(chain: string, seq: number): Promise<Head | undefined> {
+      const [link] = await db
+        .select(head)
+        .from(events)
+        .where(and(eq(events.chain, chain), eq(events.seq, seq)))
+      return link
+    },
+
+    /** Where those chains stand that lately started or named others. */
+    async recentHeads(limit: number): Promise<Head[]> {
+      const rows = await db
+        .select({ chain: events.chain })
+        .from(events)
+        .where(inArray(events.event, ['audit.chain_started', 'audit.checkpoint']))
+        .orderBy(desc(events.id))
+        .limit(limit)
+      const chains = [...new Set(rows.map(({ chain }) => chain))]
+      const heads = await Promise.all(chains.map(find))
+      return heads.flatMap((each) => (each ? [{ chain: each.chain, seq: each.seq, mac: each.mac }] : []))
+    },
+
+    async findYoungest(): Promise<Pick<AuditEvent, 'event' | 'at'> | undefined> {
+      const [youngest] = await db
+        .select({ event: events.event, at: events.at })
+        .from(events)
+        .orderBy(desc(events.id))
+        .limit(1)
+      return youngest
+    },
+
+    /** The chain of the oldest row before an id, among those that are not left out. */
+    async findOldest(before: string, without: readonly string[]): Promise<string | undefined> {
+      const [oldest] = await db
+        .select({ chain: events.chain })
+        .from(events)
+        .where(and(lt(events.id, before), notInArray(events.chain, [...without, ''])))
+        .orderBy(asc(events.id))
+        .limit(1)
+      return oldest?.chain
+    },
+
+    /** Takes a chain's rows up to a cut; false where another process has cut it since `read`. */
+    async cut(read: Cut | undefined, cut: Cut, event: NewAuditEvent): Promise<boolean> {
+      const taken = await batch((queries) => ({
+        guard: read
+          ? queries
+              .update(cuts)
+              .set(cut)
+              .where(and(eq(cuts.chain, read.chain), eq(cuts.seq, read.seq)))
+              .returning()
+          : queries.insert(cuts).values(cut).onConflictDoNothing().returning(),
+        writes: [
+          queries
+            .delete(events)
+            .where(and(eq(events.chain, cut.chain), lte(events.seq, cut.seq)))
+            .returning({ seq: events.seq }),
+          recordEvent(queries, tables, event),
+        ],
+      }))
+      return taken !== undefined
+    },
+  }
+}
