@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Browser, Stop } from '../support/browser.ts'
 import { askForLink } from '../support/connect-links.ts'
 import { type House, type Person, type Room, startHouse } from '../support/house.ts'
+import { randomFrom } from '../support/random.ts'
 import { authorizeUrl, claimsOf, newBrowser, newPkce, registerClient, type Tokens } from '../support/world.ts'
 import { approveAs, askAtProviders, isAtProvider, openRoom, tokensFor } from './steps.ts'
 
@@ -22,17 +23,6 @@ beforeAll(async () => {
   askAtProviders(house)
 })
 afterAll(() => house.stop())
-
-/** A small generator of numbers, the same ones for the same seed (mulberry32). */
-function randomFrom(seed: number) {
-  let state = seed
-  return (below: number) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
 
 type Tab = {
   at: Stop | undefined
