@@ -9,9 +9,9 @@ import type { Clock } from './lib/clock.ts'
 import { createForwardings, type Forwardings } from './lib/forwardings.ts'
 import { createGuardedFetch } from './lib/guarded-fetch.ts'
 import { createHeadroom, type Headroom } from './lib/headroom.ts'
-import { createMemory, type Memory } from './lib/memory.ts'
 import { createSealer, type MasterKey, type Sealer } from './lib/seal.ts'
 import { sha256 } from './lib/secret.ts'
+import { createWhereabouts, type Whereabouts } from './lib/whereabouts.ts'
 import type { DatabaseCondition } from './storage/condition.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { checkMasterKeys, verifyMasterKeys } from './storage/key-check.ts'
@@ -41,8 +41,8 @@ export type Gateway = {
   clientDocuments: ClientDocuments
   verifyAssertion: VerifyAssertion
   rates: Rates
-  /** The addresses from where somebody lately signed in. */
-  returning: Memory
+  /** From where somebody lately signed in. */
+  returning: Whereabouts
   /** How many more of what anybody may make there may be, as last counted. */
   headroom: Headroom
   /** Whether requests say where they come from, and are believed. */
@@ -162,7 +162,7 @@ export function assembleGateway(
     }),
     rates: createRates(limits),
     forwardings: createForwardings(),
-    returning: createMemory({ lifetime: returningLifetime }, clock),
+    returning: createWhereabouts({ lifetime: returningLifetime }, clock),
     headroom: createHeadroom(clock),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),
     ready: () => database.ping(),

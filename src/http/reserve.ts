@@ -7,16 +7,15 @@ type Reserving = Pick<Gateway, 'rates' | 'clock' | 'returning'>
 
 /**
  * Who was here before, as far as a browser shows: somebody who is signed in, else whoever comes from where somebody
- * lately signed in. What they may do beyond the limits of everybody, each of them may do so often alone.
+ * lately signed in, and then has a part in what is theirs. What they may do beyond the limits of everybody, each person
+ * may do so often alone, from however many addresses.
  */
 export function returningGuest(
   { returning }: Pick<Gateway, 'returning'>,
   request: FastifyRequest,
   session: BrowserSession | undefined,
 ): string | undefined {
-  if (session) return `subject ${session.subjectId}`
-  const holder = holderOf(request)
-  return returning.knows(holder) ? `address ${holder}` : undefined
+  return session?.subjectId ?? returning.lastAt(holderOf(request))
 }
 
 /**

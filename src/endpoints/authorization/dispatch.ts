@@ -39,7 +39,7 @@ export async function dispatch(
     case 'connect':
       return await goUpstream(gateway, reply, plan, step)
     case 'respond':
-      gateway.returning.note(holderOf(request))
+      if (plan.person) gateway.returning.note(holderOf(request), plan.person.subjectId)
       return await respond(gateway, reply, plan)
   }
 }
