@@ -37,6 +37,8 @@ export type Gateway = {
   freshToken: FreshTokens
   /** Stores rotated tokens the store would not take when they came. */
   storeWaitingTokens(): Promise<void>
+  /** Lets refreshes that are under way end, and stores what they brought. */
+  stopRefreshing(): Promise<void>
   offerConnectLink: OfferConnectLink
   clientDocuments: ClientDocuments
   verifyAssertion: VerifyAssertion
@@ -147,6 +149,7 @@ export function assembleGateway(
       backoff: lifetimes.upstream_failure_backoff,
     }),
     storeWaitingTokens: refresher.storeWaiting,
+    stopRefreshing: refresher.stop,
     offerConnectLink: createLinkOffers({ store, config, clock }),
     verifyAssertion: createAssertions({ issuer: config.issuer, store, keySets, clock }),
     clientDocuments: createClientDocuments({

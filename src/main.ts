@@ -47,7 +47,7 @@ export async function startGateway(
         for (const chore of chores) clearInterval(chore)
         // What is under way is answered first; then nothing writes any more.
         await app.close()
-        await gateway.storeWaitingTokens().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
+        await gateway.stopRefreshing().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
         await database.close()
       },
     }

@@ -10,6 +10,8 @@ export type PaceReport = 'not asked' | 'answered' | UpstreamFailure
 
 export type ProviderPace = {
   enter(providerId: string): Admission
+  /** Whether entering would be answered by more than `wait`. */
+  hasRoom(providerId: string): boolean
   /** After every `go`, exactly once. */
   leave(providerId: string, report: PaceReport): void
   /** For whoever watches: by provider, whether it is left alone. */
@@ -49,11 +51,18 @@ export function createProviderPace({ clock, backoff }: { clock: Clock; backoff: 
 
   const isResting = ({ rest }: State): boolean => rest !== undefined && rest.until > clock()
 
+  const isFull = ({ underWay, width }: State): boolean => underWay >= width
+
   return {
+    hasRoom(providerId) {
+      const state = stateOf(providerId)
+      return isResting(state) || !isFull(state)
+    },
+
     enter(providerId) {
       const state = stateOf(providerId)
       if (state.rest && isResting(state)) return { step: 'rest', ...state.rest }
-      if (state.underWay >= state.width) return { step: 'wait' }
+      if (isFull(state)) return { step: 'wait' }
       state.underWay++
       return { step: 'go' }
     },

@@ -26,6 +26,8 @@ export type Refresher = {
   refresh: RefreshConnection
   /** Stores what the store would not take before; for as long as it does not, nothing is lost but by the process. */
   storeWaiting(): Promise<void>
+  /** Ends what is under way, whether anybody waits for it or not, and begins nothing more. */
+  stop(): Promise<void>
 }
 
 export type RefresherParts = AttemptParts & {
@@ -47,39 +49,53 @@ export function createRefresher(parts: RefresherParts): Refresher {
   const { connections, leases, pace, clock } = parts
   const attempts = createAttempts(parts)
   const holder = newId('refresher_')
-  const underWay = new Map<string, Promise<Refreshed>>()
+  const underWay = new Map<string, UnderWay>()
+  let isStopping = false
 
   return {
     async refresh(provider, connection, urgency) {
       for (;;) {
         const running = underWay.get(connection.id)
         if (!running) break
-        const refreshed = await running
-        if (refreshed.outcome !== 'busy' || urgency === 'ahead') return refreshed
+        const refreshed = await running.refreshed
+        // Who only looked ahead gave up at once; who waited did so for everybody.
+        const waitedLess = running.urgency === 'ahead' && urgency === 'now'
+        if (refreshed.outcome !== 'busy' || !waitedLess) return refreshed
       }
-      const started = refresh(provider, connection, urgency).finally(() => underWay.delete(connection.id))
-      underWay.set(connection.id, started)
-      return await started
+      const refreshed = refresh(provider, connection, urgency).finally(() => underWay.delete(connection.id))
+      underWay.set(connection.id, { urgency, refreshed })
+      return await refreshed
     },
 
-    async storeWaiting() {
-      for (const id of attempts.waiting().filter((waiting) => !underWay.has(waiting))) {
-        await attempts.storeWaiting(id, await connections.find(id))
-      }
+    storeWaiting,
+
+    async stop() {
+      isStopping = true
+      await Promise.allSettled([...underWay.values()].map(({ refreshed }) => refreshed))
+      await storeWaiting()
     },
+  }
+
+  async function storeWaiting(): Promise<void> {
+    for (const id of attempts.waiting().filter((waiting) => !underWay.has(waiting))) {
+      await attempts.storeWaiting(id, await connections.find(id))
+    }
   }
 
   async function refresh(provider: Provider, asked: Connection, urgency: Urgency): Promise<Refreshed> {
     const looks = urgency === 'ahead' ? 1 : parts.deadline * looksEachSecond
-    for (let look = 0; look < looks; look++) {
+    let tried: Looked | undefined
+    for (let look = 0; look < looks && !isStopping; look++) {
       if (look > 0) await setTimeout(1000 / looksEachSecond)
-      const tried = await tryOnce(provider, asked)
-      if (tried !== 'held elsewhere') return tried
+      // Seen without the database: however many wait for a provider must not weigh on it.
+      if (tried === 'no room' && !pace.hasRoom(provider.id)) continue
+      tried = await tryOnce(provider, asked)
+      if (tried !== 'held elsewhere' && tried !== 'no room') return tried
     }
     return { outcome: 'busy', retryAfter: 1 }
   }
 
-  async function tryOnce(provider: Provider, asked: Connection): Promise<Tried> {
+  async function tryOnce(provider: Provider, asked: Connection): Promise<Looked> {
     // First the lease: a refresh that ends once it was seen changes it, and it cannot be taken any more.
     const seen = await leases.find(asked.id)
     // The caller read its row before it came here; a refresh may have ended in between.
@@ -111,9 +127,9 @@ export function createRefresher(parts: RefresherParts): Refresher {
     provider: Provider,
     now: number,
     begin: () => Promise<Attempt | undefined>,
-  ): Promise<Tried> {
+  ): Promise<Looked> {
     const admission = pace.enter(provider.id)
-    if (admission.step === 'wait') return 'held elsewhere'
+    if (admission.step === 'wait') return 'no room'
     if (admission.step === 'rest') return resting(admission, now)
     let attempt: Attempt | undefined
     try {
@@ -135,6 +151,11 @@ export function createRefresher(parts: RefresherParts): Refresher {
     return lease && { provider, connection, lease, plan, sendBefore, report: 'not asked' }
   }
 }
+
+type UnderWay = { urgency: Urgency; refreshed: Promise<Refreshed> }
+
+/** `no room`: the provider is asked by as many as may. */
+type Looked = Tried | 'no room'
 
 type Wanted = Pick<Attempt, 'provider' | 'connection' | 'plan'> & {
   seen: RefreshLease | undefined

@@ -3,6 +3,7 @@ import type { RunningGateway } from '../../src/main.ts'
 import { enterAging, type Session } from '../support/aging.ts'
 import { type FailingStore, failingStore } from '../support/failing-store.ts'
 import { fetchToken, type House, type ProviderName, startHouse } from '../support/house.ts'
+import { basic } from '../support/world.ts'
 
 // Promise 5 across processes: one of them refreshes, and what one leaves behind another finishes.
 
@@ -160,6 +161,30 @@ describe('a gateway that stands still', () => {
     const goOn = await standStillAfter(session, 'refreshLeases.take')
     house.clock.advance(tooLong)
     expect((await goOn()).status).toBe(200)
+    expect(calls('github')).toBe(before + 1)
+  })
+})
+
+describe('a gateway that is stopped', () => {
+  test('first ends what nobody waits for any more, and costs nobody anything', async () => {
+    const session = await startExpired('github')
+    const before = calls('github')
+    const third = await house.gateway.replica()
+    house.github.control.script({ on: routes.github, effect: { kind: 'hold' } })
+    const gaveUp = new AbortController()
+    const asked = fetch(`${third.url}/v1/token-sessions/${session.tsid}/tokens/github`, {
+      headers: { authorization: basic(session.room.credential) },
+      signal: gaveUp.signal,
+    })
+    await house.github.arrived(routes.github, before + 1)
+    gaveUp.abort()
+    await expect(asked).rejects.toThrow()
+    const stopped = third.stop()
+    // By now it takes nobody in any more.
+    while (await fetch(third.url).then(Boolean, () => false));
+    house.github.control.release()
+    await stopped
+    expect((await session.fetch()).status).toBe(200)
     expect(calls('github')).toBe(before + 1)
   })
 })

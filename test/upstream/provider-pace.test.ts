@@ -31,7 +31,9 @@ describe('a provider', () => {
     const { enter, leave, pace } = setUp()
     expect(enter(100)).toBe(64)
     expect(pace.enter('one')).toEqual({ step: 'wait' })
+    expect(pace.hasRoom('one')).toBe(false)
     leave(64, 'answered')
+    expect(pace.hasRoom('one')).toBe(true)
     expect(enter(100)).toBe(64)
   })
 
