@@ -19,6 +19,7 @@ import { createStore, type Store } from './storage/store.ts'
 import { createSigningKeys, type SigningKeys } from './tokens/signing-keys.ts'
 import { createVerifyAccessToken, type VerifyAccessToken } from './tokens/verified-tokens.ts'
 import { createFreshTokens, type FreshTokens } from './upstream/fresh-token.ts'
+import { createKeepAlive, type KeepAlive } from './upstream/keep-alive.ts'
 import { createProviderPace } from './upstream/provider-pace.ts'
 import { createRefresher } from './upstream/refresh-connection.ts'
 import { createProviderRegistry, type ProviderRegistry } from './upstream/registry.ts'
@@ -39,6 +40,8 @@ export type Gateway = {
   storeWaitingTokens(): Promise<void>
   /** Lets refreshes that are under way end, and stores what they brought. */
   stopRefreshing(): Promise<void>
+  /** Touches the connections that end when nobody uses them. */
+  keepConnectionsAlive: KeepAlive['run']
   offerConnectLink: OfferConnectLink
   clientDocuments: ClientDocuments
   verifyAssertion: VerifyAssertion
@@ -119,6 +122,14 @@ export function assembleGateway(
     backoff: lifetimes.upstream_failure_backoff,
     deadline: limits.upstream_deadline + limits.discovery_deadline,
   })
+  const providers = createProviderRegistry({ ...store.providers, sealer, allowLoopback })
+  const keepAlive = createKeepAlive({
+    connections: store.connections,
+    connectionEnds: store.connectionEnds,
+    providers,
+    refresh: refresher.refresh,
+    clock,
+  })
   const mayFetch = createFetchBudget(
     { perOrigin: limits.document_fetches_per_origin, inTotal: limits.document_fetches },
     clock,
@@ -137,7 +148,7 @@ export function assembleGateway(
     sealer,
     signingKeys,
     verifyAccessToken: createVerifyAccessToken({ signingKeys, issuer: config.issuer, clock }),
-    providers: createProviderRegistry({ ...store.providers, sealer, allowLoopback }),
+    providers,
     upstream,
     freshToken: createFreshTokens({
       connections: store.connections,
@@ -149,7 +160,10 @@ export function assembleGateway(
       backoff: lifetimes.upstream_failure_backoff,
     }),
     storeWaitingTokens: refresher.storeWaiting,
-    stopRefreshing: refresher.stop,
+    async stopRefreshing() {
+      await Promise.all([keepAlive.stop(), refresher.stop()])
+    },
+    keepConnectionsAlive: keepAlive.run,
     offerConnectLink: createLinkOffers({ store, config, clock }),
     verifyAssertion: createAssertions({ issuer: config.issuer, store, keySets, clock }),
     clientDocuments: createClientDocuments({

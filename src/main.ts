@@ -16,6 +16,7 @@ export type RunningGateway = {
 
 const sweepEvery = 300
 const storeWaitingEvery = 1
+const keepAliveEvery = 600
 
 /** Opens the store, builds the HTTP surface and listens. Throws for whatever keeps the gateway from starting. */
 export async function startGateway(
@@ -38,6 +39,12 @@ export async function startGateway(
     const chores = [
       every(sweepEvery, 'sweep', () => sweepOnce(gateway, database)),
       every(storeWaitingEvery, 'storing tokens', gateway.storeWaitingTokens),
+      every(keepAliveEvery, 'keeping connections alive', async () => {
+        for (const { provider, outcomes } of await gateway.keepConnectionsAlive()) {
+          if (Object.keys(outcomes).length === 0) continue
+          app.log.info({ provider, outcomes }, 'idle connections were touched')
+        }
+      }),
     ]
     const { address, family, port } = app.server.address() as AddressInfo
     return {

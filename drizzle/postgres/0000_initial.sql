@@ -302,8 +302,7 @@ CREATE INDEX "codes_grant" ON "codes" USING btree ("grant_id");--> statement-bre
 CREATE INDEX "connect_links_expires_at" ON "connect_links" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "connect_links_grant" ON "connect_links" USING btree ("grant_id");--> statement-breakpoint
 CREATE INDEX "connections_subject" ON "connections" USING btree ("subject_id","provider");--> statement-breakpoint
-CREATE INDEX "connections_provider" ON "connections" USING btree ("provider");--> statement-breakpoint
-CREATE INDEX "connections_refreshable" ON "connections" USING btree ("provider","id","refreshed_at","refresh_expires_at","authorized_at","upstream_client_id") WHERE "connections"."status" = 'live' and "connections"."sealed_refresh_token" is not null;--> statement-breakpoint
+CREATE INDEX "connections_provider" ON "connections" USING btree ("provider","status","id","refreshed_at","refresh_expires_at","authorized_at","upstream_client_id");--> statement-breakpoint
 CREATE INDEX "connections_not_refreshable" ON "connections" USING btree ("access_expires_at","provider") WHERE "connections"."status" = 'live' and "connections"."sealed_refresh_token" is null;--> statement-breakpoint
 CREATE INDEX "consents_client" ON "consents" USING btree ("client_id");--> statement-breakpoint
 CREATE INDEX "consents_resource" ON "consents" USING btree ("resource_id");--> statement-breakpoint

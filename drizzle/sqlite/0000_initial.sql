@@ -127,8 +127,7 @@ CREATE TABLE `connections` (
 );
 --> statement-breakpoint
 CREATE INDEX `connections_subject` ON `connections` (`subject_id`,`provider`);--> statement-breakpoint
-CREATE INDEX `connections_provider` ON `connections` (`provider`);--> statement-breakpoint
-CREATE INDEX `connections_refreshable` ON `connections` (`provider`,`id`,`refreshed_at`,`refresh_expires_at`,`authorized_at`,`upstream_client_id`) WHERE "connections"."status" = 'live' and "connections"."sealed_refresh_token" is not null;--> statement-breakpoint
+CREATE INDEX `connections_provider` ON `connections` (`provider`,`status`,`id`,`refreshed_at`,`refresh_expires_at`,`authorized_at`,`upstream_client_id`);--> statement-breakpoint
 CREATE INDEX `connections_not_refreshable` ON `connections` (`access_expires_at`,`provider`) WHERE "connections"."status" = 'live' and "connections"."sealed_refresh_token" is null;--> statement-breakpoint
 CREATE TABLE `consents` (
 	`subject_id` text NOT NULL,

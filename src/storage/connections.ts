@@ -1,4 +1,5 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
+import { type EndsWithin, isEnding } from './connection-ends.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, desc, eq, inArray, lt, sql } from './drizzle.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
@@ -144,7 +145,7 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
     },
 
     async list(
-      filter: Partial<Pick<Connection, 'subjectId' | 'provider' | 'status'>>,
+      filter: Partial<Pick<Connection, 'subjectId' | 'provider' | 'status'>> & { ends?: EndsWithin },
       page: PageRequest,
     ): Promise<Page<Connection>> {
       const rows = await db
@@ -155,6 +156,7 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
             filter.subjectId === undefined ? undefined : eq(table.subjectId, filter.subjectId),
             filter.provider === undefined ? undefined : eq(table.provider, filter.provider),
             filter.status === undefined ? undefined : eq(table.status, filter.status),
+            filter.ends === undefined ? undefined : isEnding(all, filter.ends),
             page.cursor === undefined ? undefined : lt(table.id, page.cursor),
           ),
         )

@@ -187,11 +187,16 @@ export function defineTables({
     },
     (t) => [
       index('connections_subject').on(t.subjectId, t.provider),
-      index('connections_provider').on(t.provider),
-      // Hold all it takes to tell which of them end, and which have to be touched: the rows themselves are large.
-      index('connections_refreshable')
-        .on(t.provider, t.id, t.refreshedAt, t.refreshExpiresAt, t.authorizedAt, t.upstreamClientId)
-        .where(sql`${t.status} = 'live' and ${t.sealedRefreshToken} is not null`),
+      // Holds almost all it takes to tell which of them end, and which have to be touched: the rows themselves are large.
+      index('connections_provider').on(
+        t.provider,
+        t.status,
+        t.id,
+        t.refreshedAt,
+        t.refreshExpiresAt,
+        t.authorizedAt,
+        t.upstreamClientId,
+      ),
       index('connections_not_refreshable')
         .on(t.accessExpiresAt, t.provider)
         .where(sql`${t.status} = 'live' and ${t.sealedRefreshToken} is null`),

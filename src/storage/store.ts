@@ -7,6 +7,7 @@ import { clients } from './clients.ts'
 import { codes } from './codes.ts'
 import { completions } from './completions.ts'
 import { connectLinks } from './connect-links.ts'
+import { connectionEnds } from './connection-ends.ts'
 import { connections } from './connections.ts'
 import { consents } from './consents.ts'
 import type { Batch, Queries } from './dialect.ts'
@@ -40,6 +41,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     codes: codes(db, tables, batch),
     completions: completions(tables, batch),
     connectLinks: connectLinks(db, tables, batch),
+    connectionEnds: connectionEnds(db, tables),
     connections: connections(db, tables, batch),
     consents: consents(db, tables),
     grants: grants(db, tables, batch),

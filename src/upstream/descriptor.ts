@@ -95,6 +95,11 @@ const token = z.strictObject({
   request_format: z.enum(['form', 'json']).default('form'),
 })
 
+const lifetime = z
+  .int()
+  .min(600)
+  .max(10 * 365 * 86_400)
+
 const refresh = z.strictObject({
   when_absent: z
     .enum(['keep', 'drop'])
@@ -106,6 +111,10 @@ const refresh = z.strictObject({
     .describe(
       'Seconds in which a refresh token that was already used may be sent again; `unlimited` where they never change',
     ),
+  idle_lifetime: lifetime.optional().describe('Seconds without use after which a refresh token ends'),
+  absolute_lifetime: lifetime
+    .optional()
+    .describe('Seconds after which the person has to connect again, however often it was refreshed'),
 })
 
 /** What a failure asks for: see `UpstreamFailure`. */

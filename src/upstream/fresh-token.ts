@@ -162,7 +162,7 @@ export function createFreshTokens(parts: {
 }
 
 /** From 0 to 1, and for one connection always the same. */
-function shareOf({ id }: Connection): number {
+export function shareOf({ id }: Connection): number {
   return Buffer.from(sha256(id), 'base64url').readUInt16BE() / 0xffff
 }
 

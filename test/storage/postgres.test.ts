@@ -7,6 +7,7 @@ import { createStore } from '../../src/storage/store.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 import { startPostgres, type TestServer } from '../support/postgres.ts'
 import { boundsContract } from './bounds-contract.ts'
+import { connectionEndsContract } from './connection-ends-contract.ts'
 import { storageContract } from './contract.ts'
 import { intent, refreshContract, refreshed, tokensOf } from './refresh-contract.ts'
 import { connection, subject } from './rows.ts'
@@ -32,6 +33,7 @@ storageContract('PostgreSQL', backend)
 sweepContract('PostgreSQL', backend)
 boundsContract('PostgreSQL', backend)
 refreshContract('PostgreSQL', backend)
+connectionEndsContract('PostgreSQL', backend)
 
 /** A database with the two subjects the tests below change. */
 async function openWithSubjects() {

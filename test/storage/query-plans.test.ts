@@ -50,6 +50,22 @@ test('what is under way is counted in an index alone', () => {
   expect(plan).toContain('USING COVERING INDEX interactions_under_way')
 })
 
+test('which connections are idle, and how many end soon, is told from an index before a row is read', () => {
+  const refreshable = `FROM connections WHERE status = 'live' AND provider = 'x' AND sealed_refresh_token IS NOT NULL`
+  expect(planOf(`SELECT count(*) ${refreshable} AND authorized_at + 9 > 1`)).toContain(
+    'INDEX connections_provider (provider=? AND status=?)',
+  )
+  const idle = planOf(
+    `SELECT id ${refreshable} AND upstream_client_id = 'y' AND id > 'z'
+     AND 3 * coalesce(refresh_expires_at, refreshed_at + 9) + 2 * refreshed_at <= 1 ORDER BY id LIMIT 9`,
+  )
+  expect(idle).toContain('INDEX connections_provider (provider=? AND status=? AND id>?)')
+  expect(idle).not.toContain('TEMP B-TREE')
+  const ending = `SELECT count(*) FROM connections WHERE status = 'live' AND sealed_refresh_token IS NULL
+     AND access_expires_at > 1 AND access_expires_at <= 2 GROUP BY provider`
+  expect(planOf(ending)).toContain('INDEX connections_not_refreshable')
+})
+
 test('registrations nobody used are counted in an index alone, and the oldest of them found in it', () => {
   const unused = `FROM clients WHERE origin = 'dynamic' AND invited = 0 AND last_used_at IS NULL`
   expect(planOf(`SELECT count(*), min(created_at) ${unused}`)).toContain('INDEX clients_unused')

@@ -26,6 +26,17 @@ export const client = (id: string, row: Partial<Row<'clients'>> = {}): Row<'clie
   ...row,
 })
 
+export const resource = (id: string, row: Partial<Row<'resources'>> = {}): Row<'resources'> => ({
+  id,
+  uri: `https://${id}.test/mcp`,
+  document: { name: id, scopes: {}, default_scopes: [], providers: [] },
+  origin: 'admin',
+  enabled: true,
+  createdAt: 0,
+  updatedAt: 0,
+  ...row,
+})
+
 export const grant = (id: string, row: Partial<Row<'grants'>> = {}): Row<'grants'> => ({
   id,
   tsid: `ts_${id}`,

@@ -23,6 +23,7 @@ import { checkIntegrity } from '../../src/storage/sqlite/integrity.ts'
 import { sweep, sweepDefaults } from '../../src/storage/sweep.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 import { boundsContract } from './bounds-contract.ts'
+import { connectionEndsContract } from './connection-ends-contract.ts'
 import { storageContract } from './contract.ts'
 import { refreshContract } from './refresh-contract.ts'
 import { subject } from './rows.ts'
@@ -47,6 +48,7 @@ storageContract('SQLite', backend)
 sweepContract('SQLite', backend)
 boundsContract('SQLite', backend)
 refreshContract('SQLite', backend)
+connectionEndsContract('SQLite', backend)
 
 /** Another process, as far as SQLite is concerned: a connection that holds the right to write. */
 function holdLock(file: string) {
