@@ -200,6 +200,17 @@ test('its condition is what is in force at the server', async () => {
   // It would not start so; it is still looked at.
   const looked = await openDatabase(url, { access: 'read' })
   expect(await looked.condition()).toMatchObject({ synchronousCommit: 'off', isolation: 'serializable' })
+  const { db, tables } = looked
+  await expect(db.delete(tables.subjects).returning()).rejects.toEqual(
+    new StorageUnavailableError('read_only'),
+  )
+  expect(await db.select().from(tables.subjects)).toHaveLength(2)
+  // That it is only looked at is no condition of the server.
+  expect(await looked.condition()).toMatchObject({ readOnly: false })
+  await server.run(`ALTER DATABASE ${database} SET default_transaction_read_only = on`)
+  await terminateConnections(url)
+  await looked.condition().catch(() => {})
+  expect(await looked.condition()).toMatchObject({ readOnly: true })
   await looked.close()
   await expect(looked.condition()).rejects.toEqual(new StorageUnavailableError('closed'))
 })

@@ -8,7 +8,9 @@ const settings = `SELECT
   current_setting('synchronous_commit') AS "synchronousCommit",
   current_setting('fsync') = 'on' AS "fsync",
   current_setting('transaction_isolation') AS "isolation",
-  current_setting('transaction_read_only') = 'on' AS "readOnly",
+  pg_is_in_recovery() OR (
+    SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only'
+  ) AS "readOnly",
   pg_database_size(current_database()) AS "bytes",
   inet_server_addr() IS NULL AS "isLocal",
   coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS "isEncrypted",

@@ -35,7 +35,7 @@ const queryTimeout = 15_000
 pg.types.setTypeParser(pg.types.builtins.INT8, Number)
 
 export async function openPostgres(url: string, options: PostgresOptions): Promise<Database> {
-  const { patience, capacity, chains } = options
+  const { patience, capacity, access, chains } = options
   const connection = {
     connectionString: url,
     connectionTimeoutMillis: patience,
@@ -44,7 +44,11 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
   await prepare(new pg.Client(connection), options)
   const pool = new pg.Pool({ ...connection, query_timeout: queryTimeout, keepAlive: true })
   pool.on('error', ignore)
-  pool.on('connect', (client) => client.on('error', ignore))
+  pool.on('connect', (client) => {
+    client.on('error', ignore)
+    // Before whatever the connection was made for; where this fails, so does that.
+    if (access === 'read') client.query('SET default_transaction_read_only = on').catch(ignore)
+  })
 
   let closed = false
   const underWay = new Set<Promise<unknown>>()
