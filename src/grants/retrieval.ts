@@ -63,7 +63,9 @@ export async function retrieveToken(
   const isAsBefore = fresh.outcome === 'token' && !fresh.waited
   const now = isAsBefore ? entitled : await entitlement(parts, asking, request)
   if (now.outcome === 'refused') return now
-  if (!now.held.some(({ id }) => id === connection.id)) {
+  // New tokens may be good for more than the old ones were, and may not be stored yet.
+  const isTooMuch = fresh.outcome === 'token' && !isReleasable(now.provider, fresh.connection, now.allowed)
+  if (isTooMuch || !now.held.some(({ id }) => id === connection.id)) {
     return await askPerson('not_connected', { scopes: now.allowed })
   }
   switch (fresh.outcome) {

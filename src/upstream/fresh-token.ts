@@ -8,7 +8,7 @@ import type { Store } from '../storage/store.ts'
 import { accessTokenPlace } from './connection-record.ts'
 import type { Provider } from './provider.ts'
 import type { Refreshed } from './refresh-attempt.ts'
-import type { RefreshConnection } from './refresh-connection.ts'
+import type { RefreshConnection, Urgency } from './refresh-connection.ts'
 import type { Probe, ProbeVerdict } from './tokens.ts'
 
 export type TokenWish = {
@@ -67,14 +67,22 @@ export function createFreshTokens(parts: {
     if (!isDue(connection, wish.minTtl)) return { ...serve(connection, accessToken), waited: false }
     if (connection.sealedRefreshToken === null) return serveWhileItLives(connection, accessToken)
     const urgency = remainingOf(connection) > 0 ? 'ahead' : 'now'
-    return settle(await parts.refresh(provider, connection, urgency), connection, accessToken)
+    return settle(await renew(provider, connection, urgency), connection, accessToken)
+  }
+
+  /** An answer that a crash left unread may have waited for longer than its token lives. */
+  async function renew(provider: Provider, connection: Connection, urgency: Urgency): Promise<Refreshed> {
+    const refreshed = await parts.refresh(provider, connection, urgency)
+    if (refreshed.outcome !== 'refreshed' || remainingOf(refreshed.connection) > 0) return refreshed
+    if (refreshed.connection.sealedRefreshToken === null) return refreshed
+    return await parts.refresh(provider, refreshed.connection, 'now')
   }
 
   /** The provider refused the stored token: one refresh; where that cannot help, its identity endpoint decides. */
   async function replace(provider: Provider, connection: Connection, refused: string): Promise<FreshToken> {
     const wasBought = boughtByRejection.get(connection.id) === sha256(refused)
     if (connection.sealedRefreshToken !== null && !wasBought) {
-      const refreshed = await parts.refresh(provider, connection, 'now')
+      const refreshed = await renew(provider, connection, 'now')
       if (refreshed.outcome === 'refreshed') {
         putBounded(boughtByRejection, connection.id, sha256(refreshed.accessToken), mostRejections)
       }

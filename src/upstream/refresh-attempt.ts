@@ -150,7 +150,7 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
     const { sealedRefreshToken, refreshExpiresAt } = connection
     const keepsOld = sealed.sealedRefreshToken === null && provider.descriptor.refresh.when_absent === 'keep'
     const stored = keepsOld ? { ...sealed, sealedRefreshToken, refreshExpiresAt } : sealed
-    const event = auditEvent(at, { event: 'connection.refreshed', ...about(connection) })
+    const event = auditEvent(clock(), { event: 'connection.refreshed', ...about(connection) })
     const replaced = await connections.replaceTokens(connection, lease, stored, event).catch((error) => {
       if (isStored && error instanceof StorageUnavailableError) return { ...connection, ...stored }
       throw error

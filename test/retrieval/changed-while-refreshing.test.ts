@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type FailingStore, failingStore } from '../support/failing-store.ts'
 import { enter, fetchToken, type House, type Room, type Stay, startHouse } from '../support/house.ts'
 import { claimsOf, refresh } from '../support/world.ts'
 
@@ -7,12 +8,14 @@ import { claimsOf, refresh } from '../support/world.ts'
 let house: House
 let room: Room
 let stay: Stay
+let store: FailingStore
 
 const tokenRoute = 'POST /login/oauth/access_token'
 const definition = { providers: [{ provider: 'github', scopes: ['repo', 'gist'] }] }
 
 beforeAll(async () => {
   house = await startHouse()
+  store = failingStore(house.gateway.running().gateway.store)
 })
 afterAll(() => house.stop())
 let rooms = 0
@@ -23,7 +26,10 @@ beforeEach(async () => {
   house.clock.advance(8 * 3600)
   expect((await refresh(house, stay.tokens.refresh_token)).status).toBe(200)
 })
-afterEach(() => house.github.control.clearScripts())
+afterEach(() => {
+  store.heal()
+  house.github.control.clearScripts()
+})
 
 /** Asks for the expired token, and does something while the provider is thinking about the refresh. */
 async function whileRefreshing(change: () => Promise<unknown>) {
@@ -102,6 +108,17 @@ describe('an answer that grants other scopes than the connection had', () => {
     expect(body).not.toHaveProperty('access_token')
     expect(body.error_code).toBe('not_connected')
     expect((await fetchToken(house, room, stay.tsid, 'github')).body.error_code).toBe('not_connected')
+  })
+
+  test('nor while the store has not taken them yet', async () => {
+    house.github.control.script({
+      on: tokenRoute,
+      effect: { kind: 'patch', json: { scope: 'repo,gist,admin:org,read:user,user:email' } },
+    })
+    store.arm(['connections.replaceTokens'], 'before')
+    const { body } = await fetchToken(house, room, stay.tsid, 'github')
+    expect(body).not.toHaveProperty('access_token')
+    expect(body.error_code).toBe('not_connected')
   })
 
   test('is told for what it is where they are fewer', async () => {

@@ -231,6 +231,16 @@ describe('a gateway that dies with the answer of a provider in its hands', () =>
     expect((await fetchBeside(session, 'github')).status).toBe(200)
   })
 
+  test('costs nothing where the token in the stored answer has ended, too: the next one is asked for', async () => {
+    const session = await startExpired('github')
+    const before = calls('github')
+    await dieBefore(session, 'github', ['connections.replaceTokens'])
+    await session.age(lifetimes.github + 1)
+    const { status, body } = await fetchBeside(session, 'github')
+    expect({ status, expiresIn: body.expires_in }).toEqual({ status: 200, expiresIn: lifetimes.github })
+    expect(calls('github')).toBe(before + 2)
+  })
+
   test('can overwrite nothing when it comes back', async () => {
     const session = await startExpired('atlassian')
     const comeBack = await dieBefore(session, 'atlassian', nothing)
