@@ -88,7 +88,10 @@ export const problemCodes = {
   conflict: { status: 409, means: 'It would be in the way of what there is' },
   read_only: { status: 409, means: 'It comes from the configuration file, and is changed there' },
   overtaken: { status: 409, means: 'Somebody else changed it at the same moment' },
-  too_many_failures: { status: 429, means: 'Too many wrong credentials came from this address, or with this name' },
+  too_many_failures: {
+    status: 429,
+    means: 'Too many wrong credentials came from this address, or with this name',
+  },
   internal_error: { status: 500, means: 'Something failed here' },
   busy: { status: 503, means: 'Too many passwords are being verified' },
   gateway_unavailable: { status: 503, means: 'The store does not answer, or the master keys do not fit it' },
