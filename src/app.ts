@@ -54,6 +54,7 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
   })
   closeWhenStopping(app)
   app.addHook('onResponse', logAnswer)
+  app.addHook('onResponse', countAnswer(gateway))
   app.setErrorHandler((error: Error, request, reply) => answerUnrouted(gateway, error, request, reply))
   app.setNotFoundHandler(async (request, reply) => {
     if (faceOf(gateway, request) === 'pages') throw new PageRefusal(404, { kind: 'not found' })
@@ -135,6 +136,18 @@ function headersOfAll({ config }: Gateway): Record<string, string> {
     ...(config.issuer.startsWith('https:') ? { 'strict-transport-security': 'max-age=31536000' } : {}),
   }
 }
+
+/** By the template of the route: what a stranger writes is none. */
+function countAnswer({ meter, config }: Gateway) {
+  const prefix = new URL(config.issuer).pathname.replace(/\/$/, '')
+  return async ({ routeOptions: { url } }: FastifyRequest, { statusCode }: FastifyReply) => {
+    const route = url?.startsWith(`${prefix}/`) ? url.slice(prefix.length) : (url ?? 'none')
+    const status = statusClasses[Math.floor(statusCode / 100) - 1] ?? '5xx'
+    meter.count('httpRequests', { route, status })
+  }
+}
+
+const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 
 async function logAnswer(request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const { method, routeOptions } = request

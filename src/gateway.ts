@@ -12,6 +12,9 @@ import { createHeadroom, type Headroom } from './lib/headroom.ts'
 import { createSealer, type MasterKey, type Sealer } from './lib/seal.ts'
 import { sha256 } from './lib/secret.ts'
 import { createWhereabouts, type Whereabouts } from './lib/whereabouts.ts'
+import type { Readings } from './metrics/exposition.ts'
+import { deafMeter, type Meter } from './metrics/metric.ts'
+import { createReadings } from './metrics/readings.ts'
 import type { DatabaseCondition } from './storage/condition.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { checkMasterKeys, verifyMasterKeys } from './storage/key-check.ts'
@@ -58,6 +61,10 @@ export type Gateway = {
   ready(): Promise<void>
   /** How the database is doing; rejects where it cannot tell. */
   databaseCondition(): Promise<DatabaseCondition>
+  /** Told of whatever is counted. */
+  meter: Meter
+  /** The state of things, for whoever watches. */
+  readings(): Promise<Readings>
 }
 
 /** Secrets the configuration need not hold, because they may be generated for a gateway of this machine alone. */
@@ -75,13 +82,23 @@ export type OpenGateway = { gateway: Gateway; database: Database }
  * Opens the store and puts a gateway together over it. Nothing is asked of any provider here: an unreachable
  * one never stops a start. Throws `WrongMasterKey` before anything is written, pending migrations included.
  */
-export async function openGateway(config: Config, secrets: Secrets, clock: Clock): Promise<OpenGateway> {
+export async function openGateway(
+  config: Config,
+  secrets: Secrets,
+  clock: Clock,
+  meter: Meter = deafMeter,
+): Promise<OpenGateway> {
   const sealer = createSealer(secrets.masterKeys)
   const database = await openDatabase(config.databaseUrl, {
     beforeMigrations: async (checks) => void (await verifyMasterKeys(checks, sealer)),
+    observe: (event) => {
+      if (event.kind === 'busy') return meter.count('databaseBusy', {})
+      meter.time('commitDuration', {}, event.seconds)
+      meter.count('committedWrites', {}, event.units)
+    },
   })
   try {
-    const gateway = assembleGateway(config, secrets, clock, { database, sealer })
+    const gateway = assembleGateway(config, secrets, clock, { database, sealer, meter })
     await checkMasterKeys(gateway.store, gateway.sealer, clock())
     return { gateway, database }
   } catch (error) {
@@ -90,14 +107,14 @@ export async function openGateway(config: Config, secrets: Secrets, clock: Clock
   }
 }
 
-type Opened = { database: Database; sealer: Sealer }
+type Opened = { database: Database; sealer: Sealer; meter?: Meter }
 
 /** Puts a gateway together over a database as it is: nothing is written, and no master key proven. */
 export function assembleGateway(
   config: Config,
   secrets: Pick<Secrets, 'adminToken'>,
   clock: Clock,
-  { database, sealer }: Opened,
+  { database, sealer, meter = deafMeter }: Opened,
 ): Gateway {
   const { lifetimes, limits, allowLoopbackUpstreams: allowLoopback } = config
   const store = createStore(database.db, database.tables, database.batch)
@@ -112,15 +129,20 @@ export function assembleGateway(
     allowLoopback,
     discoveryDeadline: limits.discovery_deadline,
   })
+  const pace = createProviderPace({ clock, backoff: lifetimes.upstream_failure_backoff })
   const refresher = createRefresher({
     connections: store.connections,
     leases: store.refreshLeases,
     sealer,
     refreshTokens: upstream.refreshTokens,
-    pace: createProviderPace({ clock, backoff: lifetimes.upstream_failure_backoff }),
+    pace,
     clock,
     backoff: lifetimes.upstream_failure_backoff,
     deadline: limits.upstream_deadline + limits.discovery_deadline,
+    observe({ provider, outcome, seconds }) {
+      meter.count('upstreamRefreshes', { provider, outcome })
+      meter.time('upstreamRefreshDuration', { provider }, seconds)
+    },
   })
   const providers = createProviderRegistry({ ...store.providers, sealer, allowLoopback })
   const keepAlive = createKeepAlive({
@@ -177,12 +199,14 @@ export function assembleGateway(
       unusedLifetime: lifetimes.unused_client,
       mostUnused: limits.unused_clients,
     }),
-    rates: createRates(limits),
+    rates: createRates(limits, (rate) => meter.count('rateLimitRefusals', { rate })),
     forwardings: createForwardings(),
     returning: createWhereabouts({ lifetime: returningLifetime }, clock),
     headroom: createHeadroom(clock),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),
     ready: () => database.ping(),
     databaseCondition: () => database.condition(),
+    meter,
+    readings: createReadings({ database, pace, refresher, clock }),
   }
 }

@@ -1,9 +1,12 @@
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
+import type { FastifyBaseLogger } from 'fastify'
 import { buildApp, type LogSettings } from './app.ts'
 import { applyDeclarations } from './config/apply-declarations.ts'
 import type { Config } from './config/config.ts'
 import { type Gateway, openGateway, type Secrets } from './gateway.ts'
 import type { Clock } from './lib/clock.ts'
+import type { Exposition } from './metrics/exposition.ts'
+import { serveMetrics } from './metrics/server.ts'
 import type { Database } from './storage/database.ts'
 import { sweep, sweepDefaults } from './storage/sweep.ts'
 
@@ -11,6 +14,8 @@ export type RunningGateway = {
   gateway: Gateway
   /** Where it listens; the issuer may be another name for it. */
   url: string
+  /** Where its metrics are, if anybody wants them. */
+  metricsUrl: string | undefined
   stop(): Promise<void>
 }
 
@@ -24,13 +29,20 @@ export async function startGateway(
   secrets: Secrets,
   { clock, log }: { clock: Clock; log: LogSettings },
 ): Promise<RunningGateway> {
-  const { gateway, database } = await openGateway(config, secrets, clock)
+  const exposition = await expositionFor(config)
+  const { gateway, database } = await openGateway(config, secrets, clock, exposition?.meter)
   try {
     await applyDeclarations(gateway)
     // The first signing key is made now, so that the JWKS is never empty.
     await gateway.signingKeys.signingKey()
     const app = await buildApp(gateway, log)
-    await app.listen({ host: config.host, port: config.port })
+    const metrics = exposition && (await listenForScrapes(gateway, exposition, app.log))
+    try {
+      await app.listen({ host: config.host, port: config.port })
+    } catch (error) {
+      await metrics?.close()
+      throw error
+    }
     const every = (seconds: number, what: string, work: () => Promise<void>) =>
       setInterval(
         () => void work().catch((error) => app.log.error({ err: error }, `${what} failed`)),
@@ -46,15 +58,16 @@ export async function startGateway(
         }
       }),
     ]
-    const { address, family, port } = app.server.address() as AddressInfo
     return {
       gateway,
-      url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+      url: urlOf(app.server),
+      metricsUrl: metrics && `${urlOf(metrics.server)}/metrics`,
       async stop() {
         for (const chore of chores) clearInterval(chore)
         // What is under way is answered first; then nothing writes any more.
         await app.close()
         await gateway.stopRefreshing().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
+        await metrics?.close()
         await database.close()
       },
     }
@@ -64,9 +77,36 @@ export async function startGateway(
   }
 }
 
+function urlOf(server: Server): string {
+  const { address, family, port } = server.address() as AddressInfo
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+/** Loaded where it is wanted: nobody should pay for counting what nobody looks at. */
+async function expositionFor({ metricsPort }: Config): Promise<Exposition | undefined> {
+  if (metricsPort === undefined) return undefined
+  const { createExposition } = await import('./metrics/exposition.ts')
+  return createExposition()
+}
+
+async function listenForScrapes(gateway: Gateway, exposition: Exposition, log: FastifyBaseLogger) {
+  const { host, metricsPort: port = 0 } = gateway.config
+  return await serveMetrics({ exposition, read: gateway.readings }, { host, port }, (error) =>
+    log.error({ err: error }, 'metrics cannot be told'),
+  )
+}
+
 /** Retired signing keys stay a day longer than anything they signed. */
-async function sweepOnce({ store, clock, config }: Gateway, database: Database): Promise<void> {
+async function sweepOnce({ store, clock, config, meter }: Gateway, database: Database): Promise<void> {
   const now = clock()
-  await sweep(database, now, { ...sweepDefaults, refreshGrace: config.lifetimes.refresh_grace })
+  const swept = await sweep(database, now, {
+    ...sweepDefaults,
+    refreshGrace: config.lifetimes.refresh_grace,
+  }).catch((error) => {
+    meter.count('sweeps', { outcome: 'failed' })
+    throw error
+  })
+  meter.count('sweeps', { outcome: 'done' })
+  for (const [kind, rows] of Object.entries(swept)) meter.count('sweptRows', { kind }, rows)
   await store.signingKeys.deleteRetired(now - 86_400)
 }

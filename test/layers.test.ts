@@ -12,6 +12,7 @@ const ranks = [
   ['policy'],
   ['grants'],
   ['config'],
+  ['metrics'],
   ['gateway'],
   ['pages'],
   ['http'],

@@ -16,6 +16,8 @@ export type Config = {
   issuerIsLoopback: boolean
   host: string
   port: number
+  /** Absent: no metrics are kept. */
+  metricsPort: number | undefined
   databaseUrl: string
   /** Absent: to be read from, or generated into, the data folder; for a loopback issuer only. */
   masterKeys: MasterKey[] | undefined
@@ -41,6 +43,7 @@ export class ConfigError extends Error {
 
 export const masterKeysMissing = 'COATCHECK_MASTER_KEYS: is required unless the issuer is on loopback'
 const loopbackUpstreamsInPublic = 'COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: is refused with a public issuer'
+const sharedPort = 'COATCHECK_METRICS_PORT: is the port of the gateway itself'
 const exposedLoopbackIssuer =
   'COATCHECK_HOST: a loopback issuer must not listen beyond this machine; in a container, set COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER=true'
 
@@ -82,6 +85,7 @@ export function loadConfig(
     issuerIsLoopback: isLoopbackIssuer(from),
     host: from.COATCHECK_HOST,
     port: from.COATCHECK_PORT,
+    metricsPort: from.COATCHECK_METRICS_PORT,
     databaseUrl: from.COATCHECK_DATABASE_URL,
     masterKeys: from.COATCHECK_MASTER_KEYS,
     adminToken: from.COATCHECK_ADMIN_TOKEN,
@@ -180,11 +184,16 @@ function contradictions(
   if (!isOpen('COATCHECK_ISSUER')) return []
   const sound = Object.entries(variables).filter(([name]) => !unsound.has(name))
   const from = z.object(environmentSchema.shape).parse(Object.fromEntries(sound))
+  // Port 0 is another one each time.
+  const sharesPort = from.COATCHECK_PORT !== 0 && from.COATCHECK_METRICS_PORT === from.COATCHECK_PORT
+  const ports = sharesPort && isOpen('COATCHECK_PORT') ? [sharedPort] : []
   if (isLoopbackIssuer(from)) {
     const mayListen = isLoopbackHost(from.COATCHECK_HOST) || from.COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER
-    return mayListen || !isOpen('COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER') ? [] : [exposedLoopbackIssuer]
+    const isExposed = !mayListen && isOpen('COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER')
+    return [...ports, ...(isExposed ? [exposedLoopbackIssuer] : [])]
   }
   return [
+    ...ports,
     ...(from.COATCHECK_MASTER_KEYS || !isOpen('COATCHECK_MASTER_KEYS') ? [] : [masterKeysMissing]),
     ...(from.COATCHECK_ALLOW_LOOPBACK_UPSTREAMS ? [loopbackUpstreamsInPublic] : []),
   ]

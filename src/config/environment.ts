@@ -93,6 +93,7 @@ export const environmentSchema = z.strictObject({
   COATCHECK_ISSUER: issuer.default('http://localhost:8080'),
   COATCHECK_HOST: host.default('127.0.0.1'),
   COATCHECK_PORT: port.default(8080),
+  COATCHECK_METRICS_PORT: port.optional(),
   COATCHECK_DATABASE_URL: databaseUrl.default('sqlite:data/coatcheck.db'),
   COATCHECK_MASTER_KEYS: masterKeys.optional(),
   COATCHECK_ADMIN_TOKEN: adminToken.optional(),

@@ -32,8 +32,22 @@ export type RateName = (typeof perMinute)[number]
 /** Each counts for itself, so that a flood of one kind leaves the others served. */
 export type Rates = Record<RateName, RateLimiter>
 
-/** Counts in this process alone: several behind one address have so much each. */
-export function createRates(limits: Pick<Limits, RateName>): Rates {
-  const limiters = perMinute.map((name) => [name, createRateLimiter({ limit: limits[name], window: 60 })])
+/**
+ * Counts in this process alone: several behind one address have so much each. `onRefusal` is told of every time one
+ * of them had nothing left.
+ */
+export function createRates(
+  limits: Pick<Limits, RateName>,
+  onRefusal: (rate: RateName) => void = () => {},
+): Rates {
+  const limiters = perMinute.map((name) => {
+    const limiter = createRateLimiter({ limit: limits[name], window: 60 })
+    const take: RateLimiter['take'] = (key, now) => {
+      const wait = limiter.take(key, now)
+      if (wait > 0) onRefusal(name)
+      return wait
+    }
+    return [name, { ...limiter, take }]
+  })
   return Object.fromEntries(limiters) as Rates
 }

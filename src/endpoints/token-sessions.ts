@@ -10,6 +10,7 @@ import { readWish, wishParameters } from '../grants/retrieval-wish.ts'
 import { authenticateCaller } from '../http/callers.ts'
 import { queryOf } from '../http/form-body.ts'
 import { acceptJsonOnly } from '../http/json-body.ts'
+import { noteRetrieval, type RetrievalOutcome } from '../http/noted-retrieval.ts'
 import { asOAuthError } from '../http/oauth-errors.ts'
 import { countRequest, secondsToWait } from '../http/rates.ts'
 import { readUserToken } from '../http/user-token.ts'
@@ -36,18 +37,21 @@ export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gat
     return session.outcome === 'refused' ? refuse(reply, session) : answer(reply, sessionAnswer(session))
   })
 
-  scope.get<ByProvider>('/v1/token-sessions/:tsid/tokens/:provider', async (request, reply) => {
-    const asking = await authenticateResource(gateway, request)
-    const query = queryOf(request)
-    const wish = findFault(query, wishParameters) ? undefined : readWish(query)
-    if (!wish) return refuse(reply, refusal('invalid_request'))
-    const { tsid, provider } = request.params
-    const userToken = await userTokenOf(gateway, request, asking)
-    const token = await retrieveToken(gateway, asking, { tsid, provider, userToken, ...wish })
-    return token.outcome === 'refused'
-      ? refuse(reply, countGuess(gateway, asking, token))
-      : answer(reply, tokenAnswer(token))
-  })
+  scope.get<ByProvider>(
+    '/v1/token-sessions/:tsid/tokens/:provider',
+    {
+      errorHandler(error, request, reply) {
+        noteRetrieval(gateway, reply, 'rest', outcomeOfError(error))
+        return answerRetrievalError(error, request, reply)
+      },
+    },
+    async (request, reply) => {
+      const token = await tokenFor(gateway, request)
+      const isRefused = token.outcome === 'refused'
+      noteRetrieval(gateway, reply, 'rest', isRefused ? token.code : 'released')
+      return isRefused ? refuse(reply, token) : answer(reply, tokenAnswer(token))
+    },
+  )
 
   scope.post<ByProvider>('/v1/token-sessions/:tsid/connect/:provider', async (request, reply) => {
     const asking = await authenticateResource(gateway, request)
@@ -102,6 +106,20 @@ async function authenticateResource(gateway: Gateway, request: FastifyRequest): 
 
 class NotAResource extends Error {
   override name = 'NotAResource'
+}
+
+async function tokenFor(
+  gateway: Gateway,
+  request: FastifyRequest<ByProvider>,
+): Promise<Release | RetrievalRefusal> {
+  const asking = await authenticateResource(gateway, request)
+  const query = queryOf(request)
+  const wish = findFault(query, wishParameters) ? undefined : readWish(query)
+  if (!wish) return refusal('invalid_request')
+  const { tsid, provider } = request.params
+  const userToken = await userTokenOf(gateway, request, asking)
+  const token = await retrieveToken(gateway, asking, { tsid, provider, userToken, ...wish })
+  return token.outcome === 'refused' ? countGuess(gateway, asking, token) : token
 }
 
 async function userTokenOf(gateway: Gateway, request: FastifyRequest, { resource }: AskingResource) {
@@ -209,6 +227,15 @@ function refuse(reply: FastifyReply, refused: RetrievalRefusal): FastifyReply {
 function refusalAnswer({ code, facts }: RetrievalRefusal) {
   const { oauth, who, says } = retrievalErrors[code]
   return { error: oauth[0], error_description: says, error_code: code, who_must_act: who, ...facts }
+}
+
+/** What an error is answered as, in one word. */
+function outcomeOfError(error: FastifyError | Error): RetrievalOutcome {
+  const meant = asOAuthError(error)
+  if (error instanceof NotAResource || meant?.code === 'invalid_client') return 'invalid_resource_credential'
+  if (meant === undefined) return 'server_error'
+  const byStatus = { 429: 'too_many_requests', 503: 'gateway_unavailable' } as const
+  return byStatus[meant.status as keyof typeof byStatus] ?? 'invalid_request'
 }
 
 /** Every error here has the one shape of a refusal, except a fault of ours, which says nothing. */

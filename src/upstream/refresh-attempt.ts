@@ -42,6 +42,14 @@ export type AttemptParts = {
   clock: Clock
   /** Seconds a connection is left alone after a failure that is not the end. */
   backoff: number
+  /** Told of every attempt, when it has ended. */
+  observe?: (attempt: AttemptSeen) => void
+}
+
+export type AttemptSeen = {
+  provider: string
+  outcome: 'refreshed' | 'dead' | 'overtaken' | 'not_stored' | UpstreamFailure['kind']
+  seconds: number
 }
 
 /** New tokens, and whether the store has at least the answer they came in. */
@@ -59,13 +67,14 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
 
   return {
     async carryOut(attempt: Attempt): Promise<Tried> {
-      switch (attempt.plan.step) {
-        case 'send':
-          return await send(attempt)
-        case 'read':
-          return await read(attempt, attempt.plan)
-        case 'give up':
-          return await bury(attempt, 'refresh_interrupted')
+      const startedAt = performance.now()
+      let tried: Tried | undefined
+      try {
+        tried = await begin(attempt)
+        return tried
+      } finally {
+        const seconds = (performance.now() - startedAt) / 1000
+        parts.observe?.({ provider: attempt.provider.id, outcome: nameOf(tried), seconds })
       }
     },
 
@@ -79,6 +88,17 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
 
     waiting: () => [...unstored.keys()],
     asItIsNow,
+  }
+
+  async function begin(attempt: Attempt): Promise<Tried> {
+    switch (attempt.plan.step) {
+      case 'send':
+        return await send(attempt)
+      case 'read':
+        return await read(attempt, attempt.plan)
+      case 'give up':
+        return await bury(attempt, 'refresh_interrupted')
+    }
   }
 
   async function send(attempt: Attempt): Promise<Tried> {
@@ -196,6 +216,13 @@ function reportOf(answer: TokenOutcome): PaceReport {
   if (answer.outcome === 'tokens') return 'answered'
   const { kind } = answer.failure
   return kind === 'transient' || kind === 'limited' ? answer.failure : 'answered'
+}
+
+/** Nothing came of it where the store failed. */
+function nameOf(tried: Tried | undefined): AttemptSeen['outcome'] {
+  if (tried === undefined) return 'not_stored'
+  if (tried === 'held elsewhere' || tried.outcome === 'busy') return 'overtaken'
+  return tried.outcome === 'failed' ? tried.failure.kind : tried.outcome
 }
 
 function about(connection: Connection) {

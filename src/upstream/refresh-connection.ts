@@ -28,6 +28,8 @@ export type Refresher = {
   storeWaiting(): Promise<void>
   /** Ends what is under way, whether anybody waits for it or not, and begins nothing more. */
   stop(): Promise<void>
+  /** For whoever watches: how many connections this process is at, or waits for, and what it could not store. */
+  underWay(): { held: number; waiting: number; unstored: number }
 }
 
 export type RefresherParts = AttemptParts & {
@@ -51,6 +53,7 @@ export function createRefresher(parts: RefresherParts): Refresher {
   const holder = newId('refresher_')
   const underWay = new Map<string, UnderWay>()
   let isStopping = false
+  let waiting = 0
 
   return {
     async refresh(provider, connection, urgency) {
@@ -74,6 +77,12 @@ export function createRefresher(parts: RefresherParts): Refresher {
       await Promise.allSettled([...underWay.values()].map(({ refreshed }) => refreshed))
       await storeWaiting()
     },
+
+    underWay: () => ({
+      held: underWay.size - waiting,
+      waiting,
+      unstored: attempts.waiting().length,
+    }),
   }
 
   async function storeWaiting(): Promise<void> {
@@ -86,13 +95,19 @@ export function createRefresher(parts: RefresherParts): Refresher {
     const looks = urgency === 'ahead' ? 1 : parts.deadline * looksEachSecond
     let tried: Looked | undefined
     for (let look = 0; look < looks && !isStopping; look++) {
-      if (look > 0) await setTimeout(1000 / looksEachSecond)
+      if (look > 0) await pause()
       // Seen without the database: however many wait for a provider must not weigh on it.
       if (tried === 'no room' && !pace.hasRoom(provider.id)) continue
       tried = await tryOnce(provider, asked)
       if (tried !== 'held elsewhere' && tried !== 'no room') return tried
     }
     return { outcome: 'busy', retryAfter: 1 }
+  }
+
+  async function pause(): Promise<void> {
+    waiting++
+    await setTimeout(1000 / looksEachSecond)
+    waiting--
   }
 
   async function tryOnce(provider: Provider, asked: Connection): Promise<Looked> {

@@ -25,6 +25,7 @@ test('every variable has its row, with the default it has', () => {
     COATCHECK_ISSUER: `\`${config.issuer}\``,
     COATCHECK_HOST: `\`${config.host}\``,
     COATCHECK_PORT: `\`${config.port}\``,
+    COATCHECK_METRICS_PORT: config.metricsPort === undefined ? 'off' : undefined,
     COATCHECK_DATABASE_URL: `\`${config.databaseUrl}\``,
     COATCHECK_MASTER_KEYS: 'generated',
     COATCHECK_ADMIN_TOKEN: 'generated',

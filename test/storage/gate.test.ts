@@ -44,7 +44,10 @@ test('nothing is written before the end of the turn, and nothing answered before
   await Promise.resolve()
   expect({ coats: coats(), answered, events }).toEqual({ coats: [], answered: false, events: [] })
   await write
-  expect({ coats: coats(), events }).toEqual({ coats: [1], events: [{ kind: 'committed', units: 1 }] })
+  expect({ coats: coats(), events }).toEqual({
+    coats: [1],
+    events: [{ kind: 'committed', units: 1, seconds: expect.any(Number) }],
+  })
 })
 
 test('a commit that fails is everybody’s failure', async () => {

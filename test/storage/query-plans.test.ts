@@ -3,6 +3,7 @@ import { getTableName } from 'drizzle-orm'
 import { afterAll, expect, test } from 'vitest'
 import { readMigrations } from '../../src/storage/migrations.ts'
 import { migrate } from '../../src/storage/sqlite/migrate.ts'
+import { auditRows } from '../../src/storage/sqlite/open.ts'
 import { tables } from '../../src/storage/sqlite/tables.ts'
 
 // What a deletion takes with it, and what is counted at every request, is found by an index and never by a walk.
@@ -72,4 +73,18 @@ test('registrations nobody used are counted in an index alone, and the oldest of
   const oldest = planOf(`SELECT id ${unused} AND created_at <= 1 ORDER BY created_at LIMIT 1`)
   expect(oldest).toContain('INDEX clients_unused')
   expect(oldest).not.toContain('TEMP B-TREE')
+})
+
+test('connections are counted in an index alone, however large their rows are', () => {
+  const some = `SELECT provider FROM connections WHERE provider = 'x' AND status = 'live' LIMIT 9`
+  expect(planOf(`SELECT count(*) FROM (${some})`)).toContain('USING COVERING INDEX connections_provider')
+  expect(planOf(`SELECT min(provider) FROM connections WHERE provider > 'x'`)).toMatch(
+    /SEARCH .*COVERING INDEX/,
+  )
+})
+
+test('the rows of the audit log are told by its ends', () => {
+  const plan = planOf(auditRows)
+  expect(plan.match(/SEARCH audit_events/g)).toHaveLength(2)
+  expect(plan).not.toContain('SCAN audit_events')
 })

@@ -118,7 +118,7 @@ test('the writes of one turn share one commit', async () => {
         .returning(),
     ),
   )
-  expect(commits).toEqual([{ kind: 'committed', units: 50 }])
+  expect(commits).toEqual([{ kind: 'committed', units: 50, seconds: expect.any(Number) }])
   await close()
 })
 

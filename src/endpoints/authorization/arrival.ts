@@ -26,9 +26,12 @@ export async function fail(
   gateway: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
-  { plan, provider }: Return,
+  { plan, provider, leg }: Return,
   failure: UpstreamFailure,
 ): Promise<FastifyReply> {
+  if (leg.purpose === 'sign_in') {
+    gateway.meter.count('signIns', { provider: provider.id, outcome: failure.kind })
+  }
   request.log.warn({ provider: provider.id, failure }, 'a trip to a provider failed')
   return await endWithFailure(gateway, reply, plan, provider, failure)
 }
@@ -48,6 +51,7 @@ export async function finishSignIn(
   }
   const expected = await expectedSubject(gateway, interaction)
   if (expected !== undefined && (await subjectOfIdentity(gateway.store, provider, identity)) !== expected) {
+    gateway.meter.count('signIns', { provider: provider.id, outcome: 'wrong_account' })
     const label = await personLabel(gateway, expected)
     return showWrongAccount(gateway, reply, arrival, { expectedBy: 'connection', expected: label })
   }
@@ -56,6 +60,7 @@ export async function finishSignIn(
   if (!subject.enabled) {
     return await fail(gateway, request, reply, arrival, { kind: 'policy', code: 'subject_disabled' })
   }
+  gateway.meter.count('signIns', { provider: provider.id, outcome: 'signed_in' })
   const authTime = authTimeOf(arrival.tokens, now)
   const session = await findBrowserSession(gateway, request)
   const switchesAccount = session !== undefined && session.subjectId !== subject.id

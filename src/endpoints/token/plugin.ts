@@ -5,13 +5,14 @@ import type { Gateway } from '../../gateway.ts'
 import { authenticateCaller, type Caller, callerParameters } from '../../http/callers.ts'
 import { allowAnyOrigin } from '../../http/cors.ts'
 import { acceptFormsOnly, formOf, refuseFaults } from '../../http/form-body.ts'
+import { noteRetrieval } from '../../http/noted-retrieval.ts'
 import { answerOAuthError, asOAuthError } from '../../http/oauth-errors.ts'
 import { countClient, countRequest } from '../../http/rates.ts'
 import { type Parameters, readParameters } from '../../lib/parameters.ts'
 import { authorizationCode } from './authorization-code.ts'
 import type { TokenAnswer, TokenGrant } from './grant.ts'
 import { refreshToken } from './refresh-token.ts'
-import { inRetrievalTerms, tokenExchange, tokenExchangeGrant } from './token-exchange.ts'
+import { inRetrievalTerms, retrievalCodeOf, tokenExchange, tokenExchangeGrant } from './token-exchange.ts'
 
 type Grants = { [Kind in Caller['kind']]: ReadonlyMap<string, TokenGrant<Kind>> }
 
@@ -30,13 +31,17 @@ const shared = ['grant_type', ...callerParameters]
 export async function tokenEndpoint(scope: FastifyInstance, gateway: Gateway): Promise<void> {
   acceptFormsOnly(scope)
   allowAnyOrigin(scope, ['/oauth/token'])
-  scope.setErrorHandler(answerError)
+  scope.setErrorHandler((error: FastifyError | Error, request, reply) =>
+    answerError(gateway, error, request, reply),
+  )
   scope.post('/oauth/token', async (request, reply) => {
     const form = formOf(request)
     refuseFaults(form, shared)
     const caller = await authenticateCaller(gateway, request, form)
     countTokenRequest(gateway, request, caller)
-    const answer = await answerFor(gateway, caller, form)
+    const { type, answer } = await answerFor(gateway, caller, form)
+    gateway.meter.count('tokensIssued', { grant: type.split(':').at(-1) ?? type })
+    if (type === tokenExchangeGrant) noteRetrieval(gateway, reply, 'exchange', 'released')
     // What was answered for is spent, so this must not take the answer back.
     await noteUse(gateway, caller).catch((error) => request.log.warn({ err: error }, 'a use went unnoted'))
     return reply.header('cache-control', 'no-store').send(answer)
@@ -44,15 +49,19 @@ export async function tokenEndpoint(scope: FastifyInstance, gateway: Gateway): P
 }
 
 /** Whoever exchanges tokens finds the same members in every error of theirs. */
-function answerError(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply) {
+function answerError(
+  gateway: Gateway,
+  error: FastifyError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+) {
   const read = readParameters(typeof request.body === 'string' ? request.body : '')
   const type = read.outcome === 'read' ? read.parameters.values.get('grant_type') : undefined
+  if (type !== tokenExchangeGrant) return answerOAuthError(error, request, reply)
   const meant = asOAuthError(error)
-  return answerOAuthError(
-    meant && type === tokenExchangeGrant ? inRetrievalTerms(meant) : error,
-    request,
-    reply,
-  )
+  const told = meant && inRetrievalTerms(meant)
+  noteRetrieval(gateway, reply, 'exchange', (told && retrievalCodeOf(told)) ?? 'server_error')
+  return answerOAuthError(told ?? error, request, reply)
 }
 
 function countTokenRequest(gateway: Gateway, request: FastifyRequest, caller: Caller): void {
@@ -63,19 +72,21 @@ function countTokenRequest(gateway: Gateway, request: FastifyRequest, caller: Ca
   countClient(gateway, request, caller.client)
 }
 
-async function answerFor(gateway: Gateway, caller: Caller, form: Parameters): Promise<TokenAnswer> {
+type Answered = { type: string; answer: TokenAnswer }
+
+async function answerFor(gateway: Gateway, caller: Caller, form: Parameters): Promise<Answered> {
   const type = form.values.get('grant_type')
   if (type === undefined) throw new OAuthError('invalid_request', 'The parameter grant_type is missing')
   switch (caller.kind) {
     case 'client': {
       const grant = grants.client.get(type) ?? refuse(type)
       refuseFaults(form, grant.parameters)
-      return await grant.answer(gateway, caller, form)
+      return { type, answer: await grant.answer(gateway, caller, form) }
     }
     case 'resource': {
       const grant = grants.resource.get(type) ?? refuse(type)
       refuseFaults(form, grant.parameters)
-      return await grant.answer(gateway, caller, form)
+      return { type, answer: await grant.answer(gateway, caller, form) }
     }
   }
 }

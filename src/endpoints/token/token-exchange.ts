@@ -89,6 +89,12 @@ export function inRetrievalTerms(error: OAuthError): OAuthError {
   return new OAuthError(error.code, description, { status, headers, members, cause })
 }
 
+/** Which row of the table of retrieval errors an error of an exchange is. */
+export function retrievalCodeOf({ members }: OAuthError): RetrievalErrorCode | undefined {
+  const codes = Object.keys(retrievalErrors) as RetrievalErrorCode[]
+  return codes.find((code) => code === members.error_code)
+}
+
 /** A refusal in the shape of the token endpoint, its own code and facts beside the OAuth error. */
 function exchangeRefused({ code, facts }: RetrievalRefusal): OAuthError {
   const { oauth, who, says } = retrievalErrors[code]

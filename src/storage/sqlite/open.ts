@@ -23,7 +23,7 @@ const openingPause = 20
 const openingPatience = 60_000
 
 /** Rows are only ever added, so the ends of the table say how many there are. */
-const auditRows =
+export const auditRows =
   'SELECT coalesce((SELECT max(rowid) FROM audit_events) - (SELECT min(rowid) FROM audit_events) + 1, 0)'
 const databaseBytes = 'SELECT page_count * page_size FROM pragma_page_count, pragma_page_size'
 
