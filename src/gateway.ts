@@ -1,3 +1,5 @@
+import { beginChains } from './audit/chains.ts'
+import { getAuditKey } from './audit/key.ts'
 import { createAssertions, type VerifyAssertion } from './clients/assertion.ts'
 import { type ClientDocuments, createClientDocuments } from './clients/client-documents.ts'
 import { createFetchBudget } from './clients/fetch-budget.ts'
@@ -35,6 +37,8 @@ export type Gateway = {
   store: Store
   sealer: Sealer
   signingKeys: SigningKeys
+  /** What the rows of the audit record are linked with. */
+  auditKey(): Promise<Uint8Array>
   verifyAccessToken: VerifyAccessToken
   providers: ProviderRegistry
   upstream: Upstream
@@ -100,6 +104,7 @@ export async function openGateway(
   try {
     const gateway = assembleGateway(config, secrets, clock, { database, sealer, meter })
     await checkMasterKeys(gateway.store, gateway.sealer, clock())
+    await beginChains(gateway, database)
     return { gateway, database }
   } catch (error) {
     await database.close()
@@ -169,6 +174,7 @@ export function assembleGateway(
     store,
     sealer,
     signingKeys,
+    auditKey: () => getAuditKey({ store, sealer }),
     verifyAccessToken: createVerifyAccessToken({ signingKeys, issuer: config.issuer, clock }),
     providers,
     upstream,

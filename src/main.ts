@@ -1,6 +1,8 @@
 import type { AddressInfo, Server } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import { buildApp, type LogSettings } from './app.ts'
+import { endChains, writeCheckpoint } from './audit/chains.ts'
+import { dropOldEvents } from './audit/retention.ts'
 import { applyDeclarations } from './config/apply-declarations.ts'
 import type { Config } from './config/config.ts'
 import { type Gateway, openGateway, type Secrets } from './gateway.ts'
@@ -21,6 +23,10 @@ export type RunningGateway = {
 
 const sweepEvery = 300
 const storeWaitingEvery = 1
+const checkpointEvery = 3_600
+
+/** Rows of the audit record that one sweep takes at most. */
+const mostDropped = 20_000
 const keepAliveEvery = 600
 
 /** Opens the store, builds the HTTP surface and listens. Throws for whatever keeps the gateway from starting. */
@@ -50,6 +56,8 @@ export async function startGateway(
       ).unref()
     const chores = [
       every(sweepEvery, 'sweep', () => sweepOnce(gateway, database)),
+      every(sweepEvery, 'shortening the audit record', () => shortenRecord(gateway)),
+      every(checkpointEvery, 'a checkpoint of the audit record', () => writeCheckpoint(gateway)),
       every(storeWaitingEvery, 'storing tokens', gateway.storeWaitingTokens),
       every(keepAliveEvery, 'keeping connections alive', async () => {
         for (const { provider, outcomes } of await gateway.keepConnectionsAlive()) {
@@ -66,8 +74,14 @@ export async function startGateway(
         for (const chore of chores) clearInterval(chore)
         // What is under way is answered first; then nothing writes any more.
         await app.close()
-        await gateway.stopRefreshing().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
         await metrics?.close()
+        await gateway.stopRefreshing().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
+<<<<<<< src/main.ts
+        const endRecord = endChains(gateway, database)
+        await endRecord.catch((error) => app.log.warn({ err: error }, 'the audit record has no last row'))
+=======
+        await metrics?.close()
+>>>>>>> /tmp/m.new
         await database.close()
       },
     }
@@ -96,6 +110,18 @@ async function listenForScrapes(gateway: Gateway, exposition: Exposition, log: F
   )
 }
 
+<<<<<<< src/main.ts
+async function shortenRecord({ store, clock, config, auditKey }: Gateway): Promise<void> {
+  const parts = { store, clock, key: await auditKey() }
+  const retention = config.lifetimes.audit_retention
+  const { broken } = await dropOldEvents(parts, { retention, rows: mostDropped })
+  if (broken.length === 0) return
+  const advice = 'its old rows stay; coatcheck audit verify says more'
+  throw new Error(`the audit record was changed, in ${broken.join(', ')}: ${advice}`)
+}
+
+=======
+>>>>>>> /tmp/m.new
 /** Retired signing keys stay a day longer than anything they signed. */
 async function sweepOnce({ store, clock, config, meter }: Gateway, database: Database): Promise<void> {
   const now = clock()

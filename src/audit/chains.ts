@@ -35,7 +35,7 @@ export async function endChains(
  */
 export async function writeCheckpoint({ store, clock }: Parts): Promise<void> {
   const youngest = await store.auditChains.findYoungest()
-  if (!youngest || youngest.event.startsWith('audit.')) return
+  if (!youngest || youngest.event === 'audit.checkpoint') return
   const heads = await store.auditChains.recentHeads(named)
   const detail = { heads }
   await store.auditEvents.create(auditEvent(clock(), { event: 'audit.checkpoint', actor: 'gateway', detail }))

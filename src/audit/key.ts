@@ -16,13 +16,17 @@ export async function findAuditKey({ store, sealer }: Parts): Promise<Uint8Array
   return stored && Buffer.from(await sealer.open(stored.sealedKey, place), 'base64url')
 }
 
+export async function getAuditKey(parts: Parts): Promise<Uint8Array> {
+  const found = await findAuditKey(parts)
+  if (!found) throw new Error('the audit key is gone')
+  return found
+}
+
 /** The same; made where there is none yet. */
 export async function openAuditKey(parts: Parts, now: number): Promise<Uint8Array> {
   const found = await findAuditKey(parts)
   if (found) return found
   const sealedKey = await parts.sealer.seal(randomBytes(32).toString('base64url'), place)
   await parts.store.auditKeys.create({ id, sealedKey, createdAt: now })
-  const settled = await findAuditKey(parts)
-  if (!settled) throw new Error('an audit key was neither there nor stored')
-  return settled
+  return await getAuditKey(parts)
 }

@@ -74,4 +74,15 @@ export const auditCommands: readonly Command[] = [
         'Nothing of the kind is recorded.',
       ),
   },
+  {
+    name: 'audit heads',
+    arguments: [],
+    summary: 'where the audit record stands, signed: keep it elsewhere, for audit verify --heads',
+    options: apiOptions,
+    examples: ['coatcheck audit heads'],
+    run: async (call) => {
+      const heads = await call.api()('GET', '/audit-heads')
+      return { text: JSON.stringify(heads, null, 2), json: heads }
+    },
+  },
 ]

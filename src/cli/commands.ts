@@ -1,5 +1,6 @@
 import { administratorCommands } from './administrators.ts'
 import { auditCommands } from './audit.ts'
+import { auditRecordCommands } from './audit-record.ts'
 import { clientCommands } from './clients.ts'
 import type { Command } from './command.ts'
 import { completionCommand } from './completion.ts'
@@ -24,6 +25,7 @@ export const commands: readonly Command[] = [
   ...sessionCommands,
   ...connectionCommands,
   ...auditCommands,
+  ...auditRecordCommands,
   ...keyCommands,
   ...administratorCommands,
   openApiCommand,

@@ -1,3 +1,4 @@
+import { endChains } from '../audit/chains.ts'
 import { loadConfig } from '../config/config.ts'
 import { configuredSecrets, presentSecrets } from '../config/generated-secrets.ts'
 import { openGateway } from '../gateway.ts'
@@ -59,6 +60,7 @@ export async function rotateOffline(terminal: Terminal): Promise<Json> {
         throw new AdminApiError('Another process rotated the keys at the same moment; nothing was changed')
     }
   } finally {
+    await endChains(gateway, database)
     await database.close()
   }
 }

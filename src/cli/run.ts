@@ -34,7 +34,8 @@ async function runCommand(command: Command, args: readonly string[], terminal: T
   if (parsed.isSet('help')) return { out: helpOf(command), exitCode: 0 }
   const call: Call = { ...parsed, terminal, api: () => createAdminApi(findGate(parsed, terminal)) }
   const { text, json, exitCode = 0 } = await command.run(call)
-  return { out: parsed.isSet('json') ? JSON.stringify(json, null, 2) : text, exitCode }
+  const out = parsed.isSet('json') ? JSON.stringify(json, null, 2) : text
+  return { ...(out ? { out } : {}), exitCode }
 }
 
 /** The command whose words the call begins with; the longest, should one begin another. */

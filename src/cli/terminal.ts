@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
@@ -13,6 +14,8 @@ export type Terminal = {
   /** All of standard input. */
   readInput(): string
   isInteractive: boolean
+  /** Writes what is too long to be one answer, as fast as it is taken. */
+  write(text: string): Promise<void>
   /** Where answers go. */
   screen: Screen
   /** What is typed, without showing it; all of standard input where nobody types. */
@@ -39,6 +42,9 @@ export function processTerminal(): Terminal {
     env: process.env,
     readFile: (path) => readFileSync(path, 'utf8'),
     readInput,
+    write: async (text) => {
+      if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+    },
     isInteractive: process.stdin.isTTY,
     // Node heeds NO_COLOR and FORCE_COLOR there.
     screen: process.stdout.isTTY

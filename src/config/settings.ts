@@ -22,6 +22,7 @@ export const lifetimesSchema = z
     protected_client: seconds(3600, { min: 60, max: day }),
     idle_client: seconds(400 * day, { min: 365 * day, max: 3650 * day }),
     upstream_refresh_margin: seconds(300, { min: 0, max: 3600 }),
+    audit_retention: seconds(400 * day, { min: 30 * day, max: 3650 * day }),
     upstream_failure_backoff: seconds(30, { min: 1, max: 600 }),
   })
   .superRefine((lifetimes, context) => {

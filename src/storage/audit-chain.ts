@@ -1,5 +1,4 @@
 import { createHmac } from 'node:crypto'
-import { newOrderedId } from '../lib/ordered-id.ts'
 import { newId } from '../lib/secret.ts'
 import type { NewAuditEvent } from './audit-events.ts'
 
@@ -70,9 +69,10 @@ function ordered(value: unknown): unknown {
 export const startEvent = 'audit.chain_started'
 
 /** The first row of every chain names where others stood, so that one of those which vanishes is missed. */
-export function startOfChain(at: number, heads: readonly Head[]): NewAuditEvent {
+export function startOfChain({ id, at }: NewAuditEvent, heads: readonly Head[]): NewAuditEvent {
   return {
-    id: newOrderedId(at),
+    // In front of the event it is written before.
+    id: `${id.slice(0, 21)}-${newId('')}`,
     at,
     event: startEvent,
     actor: 'gateway',

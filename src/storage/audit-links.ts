@@ -73,9 +73,9 @@ function openLinks({ key, heads }: Chaining, free: Head[]) {
   }
   return {
     /** The event that has to be written before this one, where the chain begins with this transaction. */
-    startBefore({ at, event }: NewAuditEvent): NewAuditEvent | undefined {
+    startBefore(event: NewAuditEvent): NewAuditEvent | undefined {
       head ??= take()
-      return head.seq === 0 && event !== startEvent ? startOfChain(at, heads) : undefined
+      return head.seq === 0 && event.event !== startEvent ? startOfChain(event, heads) : undefined
     },
     next(event: NewAuditEvent): Head {
       head = linkAfter(key, head ?? take(), event)

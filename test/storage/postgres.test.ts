@@ -6,6 +6,7 @@ import { openDatabase } from '../../src/storage/database.ts'
 import { createStore } from '../../src/storage/store.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 import { startPostgres, type TestServer } from '../support/postgres.ts'
+import { auditContract } from './audit-contract.ts'
 import { boundsContract } from './bounds-contract.ts'
 import { connectionEndsContract } from './connection-ends-contract.ts'
 import { storageContract } from './contract.ts'
@@ -31,6 +32,7 @@ const backend = { newUrl: () => server.createDatabase(), run }
 
 storageContract('PostgreSQL', backend)
 sweepContract('PostgreSQL', backend)
+auditContract('PostgreSQL', backend)
 boundsContract('PostgreSQL', backend)
 refreshContract('PostgreSQL', backend)
 connectionEndsContract('PostgreSQL', backend)

@@ -22,6 +22,7 @@ import type { GateEvent } from '../../src/storage/sqlite/gate.ts'
 import { checkIntegrity } from '../../src/storage/sqlite/integrity.ts'
 import { sweep, sweepDefaults } from '../../src/storage/sweep.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
+import { auditContract } from './audit-contract.ts'
 import { boundsContract } from './bounds-contract.ts'
 import { connectionEndsContract } from './connection-ends-contract.ts'
 import { storageContract } from './contract.ts'
@@ -46,6 +47,7 @@ const backend = {
 
 storageContract('SQLite', backend)
 sweepContract('SQLite', backend)
+auditContract('SQLite', backend)
 boundsContract('SQLite', backend)
 refreshContract('SQLite', backend)
 connectionEndsContract('SQLite', backend)

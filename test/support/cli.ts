@@ -19,8 +19,12 @@ export async function coatcheck(
     if (input === undefined) throw new Error('nothing is typed')
     return input
   }
-  return await runCli(args, {
+  let written = ''
+  const outcome = await runCli(args, {
     env,
+    async write(text) {
+      written += text
+    },
     readFile(path) {
       const text = files[path]
       if (text === undefined) throw new Error('ENOENT')
@@ -31,6 +35,7 @@ export async function coatcheck(
     screen,
     askSecret: async () => readInput(),
   })
+  return written === '' ? outcome : { ...outcome, out: written + (outcome.out ?? '') }
 }
 
 /** The same against a gateway, as the holder of its administrator's token. */

@@ -1,10 +1,11 @@
 import { z } from 'zod'
+import { signedHeads, signedHeadsSchema } from '../../audit/heads.ts'
 import type { Gateway } from '../../gateway.ts'
 import { sha256 } from '../../lib/secret.ts'
 import type { AuditEvent } from '../../storage/audit-events.ts'
 import { notFound, pageAnswer, pagedListOf, time } from './answer.ts'
 import { listQuery, pageOf, wanted } from './input.ts'
-import { type Route, route } from './route.ts'
+import { ok, type Route, route } from './route.ts'
 
 const wantedTime = z
   .string()
@@ -38,8 +39,13 @@ const eventView = z
     resource_id: z.string().nullable(),
     provider: z.string().nullable(),
     detail: z.record(z.string(), z.unknown()),
+    chain: z.string().describe('Of the process that wrote it'),
+    seq: z.int().describe('Its number in the chain, from 1 and without a gap'),
+    mac: z.string().describe('Binds it to the row before it'),
   })
   .meta({ id: 'AuditEvent' })
+
+const headsView = signedHeadsSchema.meta({ id: 'AuditHeads' })
 
 /** The record, the youngest first. There is no way to write to it. */
 export function auditEventRoutes(gateway: Gateway): Route[] {
@@ -57,6 +63,16 @@ export function auditEventRoutes(gateway: Gateway): Route[] {
         const filter = await filterOf(gateway, wish)
         return pageAnswer(await gateway.store.auditEvents.list(filter, pageOf({ limit, cursor })), viewOf)
       },
+    }),
+
+    route({
+      method: 'GET',
+      path: '/audit-heads',
+      role: 'read',
+      operationId: 'getAuditHeads',
+      summary: 'Where every chain of the record stands, signed, to be kept elsewhere',
+      answers: { 200: headsView },
+      handle: async () => ok(await signedHeads(gateway.store, await gateway.auditKey(), gateway.clock())),
     }),
   ]
 }
@@ -94,5 +110,8 @@ function viewOf(event: AuditEvent) {
     resource_id: event.resourceId,
     provider: event.provider,
     detail: event.detail,
+    chain: event.chain,
+    seq: event.seq,
+    mac: event.mac,
   }
 }

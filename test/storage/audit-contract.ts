@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto'
+import { eq } from 'drizzle-orm'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { writeCheckpoint } from '../../src/audit/chains.ts'
+import { auditEvent } from '../../src/audit/event.ts'
+import { signedHeads } from '../../src/audit/heads.ts'
+import { dropOldEvents } from '../../src/audit/retention.ts'
+import { verifyRecord } from '../../src/audit/verify.ts'
+import { recordEvent } from '../../src/storage/audit-events.ts'
+import { type Database, openDatabase } from '../../src/storage/database.ts'
+import { createStore } from '../../src/storage/store.ts'
+import type { Backend } from './contract.ts'
+import { client } from './rows.ts'
+
+const day = 86_400
+const start = 20_000 * day
+
+/** The record as it is written, shortened and verified, whichever database is below. */
+export function auditContract(name: string, backend: Backend) {
+  describe(`${name}: the audit record`, () => {
+    const key = randomBytes(32)
+    let url: string
+    let now: number
+    let opened: Database[]
+    beforeEach(async () => {
+      url = await backend.newUrl()
+      now = start
+      opened = []
+    })
+    afterEach(async () => {
+      for (const each of opened) await each.close()
+    })
+
+    async function open() {
+      const database = await openDatabase(url)
+      opened.push(database)
+      const { db, tables, batch, chains } = database
+      const store = createStore(db, tables, batch)
+      chains.keep({ key, heads: await store.auditChains.recentHeads(64) })
+      const parts = { store, key, clock: () => now }
+      const write = async (count = 1) => {
+        for (let index = 0; index < count; index++) await store.auditEvents.create(event())
+      }
+      return { database, store, parts, write, verify: () => verifyRecord(parts) }
+    }
+
+    const event = () => auditEvent(now, { event: 'token.issued', actor: 'gateway', detail: { z: 1, a: [2] } })
+    const run = async (sql: string) => void (await backend.run(url, sql))
+
+    test('what is rolled back, refused or written side by side leaves no gap', async () => {
+      const { database, verify } = await open()
+      const { batch, tables } = database
+      const { clients } = tables
+      await database.db.insert(clients).values(client('editor')).returning()
+      const changes = Array.from({ length: 120 }, (_, index) => async () => {
+        const written = event()
+        const said = auditEvent(now, { event: 'client.changed', actor: `client:${index}` })
+        return await batch((queries) => ({
+          // Every third has no row to guard, every fifth breaks after its audit row.
+          guard: queries
+            .update(clients)
+            .set({ lastUsedAt: index })
+            .where(eq(clients.id, index % 3 === 0 ? 'nobody' : 'editor'))
+            .returning(),
+          writes: [
+            recordEvent(queries, tables, written),
+            ...(index % 5 === 0 ? [recordEvent(queries, tables, { ...said, id: written.id })] : []),
+          ],
+        }))
+      })
+      const outcomes = await Promise.allSettled(changes.map((change) => change()))
+      const failed = outcomes.filter(({ status }) => status === 'rejected').length
+      expect(failed).toBe(changes.filter((_, index) => index % 3 !== 0 && index % 5 === 0).length)
+      const verdict = await verify()
+      expect(verdict.faults).toEqual([])
+      const events = changes.filter((_, index) => index % 3 !== 0 && index % 5 !== 0).length
+      expect(verdict.rows).toBe(events + verdict.chains)
+      // The pool, and on SQLite the one transaction at a time, bound how many there are.
+      expect(verdict.chains).toBeLessThanOrEqual(name === 'SQLite' ? 1 : 10)
+    })
+
+    test('two processes write chains of their own, and each names those it found', async () => {
+      const one = await open()
+      await one.write(3)
+      const two = await open()
+      await Promise.all([one.write(5), two.write(5)])
+      expect(await one.verify()).toEqual({ chains: 2, rows: 15, faults: [] })
+      const before = await one.store.auditEvents.list({ event: 'audit.chain_started' }, { limit: 10 })
+      expect(before.rows.map(({ detail }) => (detail.heads as unknown[]).length).sort()).toEqual([0, 1])
+      const named = before.rows.flatMap(({ detail }) => detail.heads as { chain: string; seq: number }[])[0]
+      expect(named?.seq).toBe(4)
+      await run(`DELETE FROM audit_events WHERE chain = '${named?.chain}'`)
+      expect((await one.verify()).faults).toMatchObject([{ chain: named?.chain, kind: 'cut off' }])
+    })
+
+    test('a checkpoint is written once after something happened, and shows a tail that was cut', async () => {
+      const one = await open()
+      await one.write(4)
+      const two = await open()
+      await two.write()
+      await writeCheckpoint(two.parts)
+      await writeCheckpoint(two.parts)
+      const { rows } = await one.store.auditEvents.list({ event: 'audit.checkpoint' }, { limit: 10 })
+      expect(rows).toHaveLength(1)
+      const heads = rows[0]?.detail.heads as { chain: string; seq: number }[]
+      const ended = heads.find(({ seq }) => seq === 5)?.chain
+      await run(`DELETE FROM audit_events WHERE chain = '${ended}' AND seq = 5`)
+      expect((await one.verify()).faults).toMatchObject([{ chain: ended, seq: 5, kind: 'cut off' }])
+    })
+
+    test('retention takes whole days from the beginning of a chain, and what is left verifies', async () => {
+      const one = await open()
+      await one.write(3)
+      now += 10 * day
+      const two = await open()
+      await Promise.all([one.write(2), two.write(2)])
+      const heads = await signedHeads(one.store, key, now)
+      now += 25 * day + 3_600
+      expect(await dropOldEvents(one.parts, { retention: 40 * day, rows: 100 })).toEqual({
+        rows: 0,
+        broken: [],
+      })
+      expect(await dropOldEvents(one.parts, { retention: 30 * day, rows: 100 })).toEqual({
+        rows: 4,
+        broken: [],
+      })
+      const verdict = await verifyRecord(one.parts, heads)
+      expect(verdict).toMatchObject({ chains: 2, faults: [] })
+      now += 100 * day
+      const { rows } = await dropOldEvents(one.parts, { retention: 30 * day, rows: 100 })
+      expect(rows).toBe(verdict.rows)
+      expect((await verifyRecord(one.parts, heads)).faults).toEqual([])
+      await run(`UPDATE audit_cuts SET seq = seq + 1`)
+      expect((await one.verify()).faults.map(({ kind }) => kind)).toEqual(['forged cut', 'forged cut'])
+    })
+
+    test('retention takes nothing that was made to look old', async () => {
+      const one = await open()
+      await one.write(3)
+      const { rows } = await one.store.auditEvents.list({}, { limit: 10 })
+      await run(`UPDATE audit_events SET at = 1, id = '0000000${'0'.repeat(20)}' || seq`)
+      const { broken } = await dropOldEvents(one.parts, { retention: 30 * day, rows: 100 })
+      expect(broken).toEqual([rows[0]?.chain])
+      expect((await one.store.auditEvents.list({}, { limit: 10 })).rows).toHaveLength(4)
+    })
+
+    test('a long chain is read in pages', async () => {
+      const one = await open()
+      await Promise.all(Array.from({ length: 2_100 }, () => one.store.auditEvents.create(event())))
+      const verdict = await one.verify()
+      expect(verdict).toMatchObject({ rows: 2_100 + verdict.chains, faults: [] })
+    })
+  })
+}
