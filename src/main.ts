@@ -74,14 +74,10 @@ export async function startGateway(
         for (const chore of chores) clearInterval(chore)
         // What is under way is answered first; then nothing writes any more.
         await app.close()
-        await metrics?.close()
         await gateway.stopRefreshing().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
-<<<<<<< src/main.ts
         const endRecord = endChains(gateway, database)
         await endRecord.catch((error) => app.log.warn({ err: error }, 'the audit record has no last row'))
-=======
         await metrics?.close()
->>>>>>> /tmp/m.new
         await database.close()
       },
     }
@@ -110,7 +106,6 @@ async function listenForScrapes(gateway: Gateway, exposition: Exposition, log: F
   )
 }
 
-<<<<<<< src/main.ts
 async function shortenRecord({ store, clock, config, auditKey }: Gateway): Promise<void> {
   const parts = { store, clock, key: await auditKey() }
   const retention = config.lifetimes.audit_retention
@@ -120,8 +115,6 @@ async function shortenRecord({ store, clock, config, auditKey }: Gateway): Promi
   throw new Error(`the audit record was changed, in ${broken.join(', ')}: ${advice}`)
 }
 
-=======
->>>>>>> /tmp/m.new
 /** Retired signing keys stay a day longer than anything they signed. */
 async function sweepOnce({ store, clock, config, meter }: Gateway, database: Database): Promise<void> {
   const now = clock()
