@@ -9,7 +9,13 @@ import { type Answer, apiOptions, type Call, type Command } from './command.ts'
 import { databaseFindings } from './database-findings.ts'
 import { about, attempt, type Finding, report } from './finding.ts'
 import { gatewayUrl } from './gate.ts'
-import { administratorFindings, limitFindings, masterKeyFindings, proxyFindings } from './gateway-findings.ts'
+import {
+  administratorFindings,
+  connectionFindings,
+  limitFindings,
+  masterKeyFindings,
+  proxyFindings,
+} from './gateway-findings.ts'
 import { segment } from './input.ts'
 import { keyFindings } from './key-findings.ts'
 import { integrityFindings, localFindings } from './local-findings.ts'
@@ -111,6 +117,7 @@ function ownFindings(
     ...administratorFindings(view),
     ...proxyFindings(view, url),
     ...limitFindings(view),
+    ...connectionFindings(view),
   ]
 }
 

@@ -103,3 +103,18 @@ export function limitFindings({ limits, usage }: Pick<DiagnosisView, 'limits' | 
       ),
   ]
 }
+
+/** Of whom a provider will want to hear again, whatever anybody does. */
+export function connectionFindings({
+  connections_ending: ending,
+}: Pick<DiagnosisView, 'connections_ending'>): Finding[] {
+  const { ok, note } = about('connections')
+  if (ending.length === 0) return [ok('none ends within a week, as far as is known')]
+  const counts = ending.map(({ provider, count }) => `${count} at ${provider}`).join(', ')
+  return [
+    note(
+      `${counts} will end within a week, whatever is done: these people have to connect again`,
+      'coatcheck connection list --ends-within 7d says which, and when.',
+    ),
+  ]
+}

@@ -40,9 +40,23 @@ export const pageOptions: Options = {
   cursor: { value: 'CURSOR', help: 'the page after the one that named it' },
 }
 
-/** The query that these options, by their names on the wire, come to. */
-export function queryOf({ text }: Pick<Call, 'text'>, names: Readonly<Record<string, string>>): string {
-  const query = new URLSearchParams()
+const spans: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 7 * 86_400 }
+
+/** `7d` in seconds. */
+export function spanIn(option: string, given: string): number {
+  const [, count, unit = ''] = /^(\d{1,6})([smhdw])$/.exec(given) ?? []
+  const seconds = Number(count) * (spans[unit] ?? Number.NaN)
+  if (Number.isNaN(seconds)) throw new UsageError(`--${option} needs a span such as 12h, 7d or 4w`)
+  return seconds
+}
+
+/** The query that these options, by their names on the wire, come to; `more` is by its names there already. */
+export function queryOf(
+  { text }: Pick<Call, 'text'>,
+  names: Readonly<Record<string, string>>,
+  more: Readonly<Record<string, string>> = {},
+): string {
+  const query = new URLSearchParams(more)
   for (const [option, name] of Object.entries({ ...names, limit: 'limit', cursor: 'cursor' })) {
     const value = text(option)
     if (value !== undefined) query.set(name, value)

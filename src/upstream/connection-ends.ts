@@ -1,6 +1,7 @@
 import type { RefreshLife } from '../storage/connection-ends.ts'
 import type { Connection } from '../storage/connections.ts'
 import type { Descriptor } from './descriptor.ts'
+import type { ProviderRegistry } from './registry.ts'
 
 export type ConnectionEnds = {
   /** When it ends if nobody uses it. */
@@ -16,6 +17,14 @@ export function refreshLifeOf({ refresh }: Pick<Descriptor, 'refresh'>): Refresh
     absoluteLifetime: refresh.absolute_lifetime,
     toldEnd: refresh.reuse_window === 'unlimited' ? 'stays' : 'moves',
   }
+}
+
+/** By provider. One whose descriptor no longer resolves is as absent as an unknown one. */
+export async function refreshLives(
+  registry: Pick<ProviderRegistry, 'list'>,
+): Promise<ReadonlyMap<string, RefreshLife>> {
+  const { providers } = await registry.list()
+  return new Map(providers.map(({ id, descriptor }) => [id, refreshLifeOf(descriptor)]))
 }
 
 /**

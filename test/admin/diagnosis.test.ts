@@ -23,6 +23,7 @@ test('the gateway tells what is in force, how near its limits are and who may ad
     forwarding: { trusted_proxies: [], believed: 0, disbelieved: 0 },
     token_lifetime: 3600,
     limits: { registrations: 5, authorizations: 2400 },
+    connections_ending: [],
     usage: expect.arrayContaining([
       { limit: 'registrations', used: 4, most: 5 },
       { limit: 'authorizations_under_way', used: 0, most: 20_000 },

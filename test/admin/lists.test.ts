@@ -34,6 +34,7 @@ test.each([
   ['/subjects', 'enabled=yes'],
   ['/token-sessions', 'state=dead'],
   ['/connections', 'status=dead'],
+  ['/connections', 'ends_before=7d'],
   ['/audit-events', 'since=yesterday'],
   ['/audit-events', 'tsid_hash=x'],
 ])('%s does not take ?%s', async (list, query) => {

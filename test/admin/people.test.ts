@@ -3,6 +3,8 @@ import { browserSession } from '../storage/rows.ts'
 import { openAdminGateway, start } from '../support/admin-gateway.ts'
 import { connection, forge, notes, seedPeople } from '../support/admin-rows.ts'
 
+const day = 86_400
+
 async function withPeople() {
   const gateway = await openAdminGateway()
   await gateway.admin('PUT', '/providers/forge', forge)
@@ -117,6 +119,42 @@ test('connections are listed with their accounts, without their tokens', async (
   ])
   expect(gateway.answers.join()).not.toContain('sealed')
   expect((await gateway.admin('GET', '/connections?status=needs_reauthorization')).json.items).toEqual([])
+})
+
+test('what ends whatever is done is told, and found by when', async () => {
+  const { admin, database } = await withPeople()
+  const { descriptor, ...provider } = forge
+  const refresh = { idle_lifetime: 90 * day, absolute_lifetime: 365 * day }
+  await admin('PUT', '/providers/forge', {
+    ...provider,
+    admit: 'anyone',
+    descriptor: { ...descriptor, refresh },
+  })
+  const authorizedAt = start - 360 * day
+  const { connections } = database.tables
+  await database.db.insert(connections).values(connection('con_old', { authorizedAt })).returning()
+  await database.db
+    .insert(connections)
+    .values(connection('con_lost', { provider: 'gone' }))
+    .returning()
+  const all = (await admin('GET', '/connections')).json.items
+  const of = (id: string) => all.find((item: { id: string }) => item.id === id)
+  expect(of('con_old')).toMatchObject({
+    authorized_at: authorizedAt,
+    idle_ends_at: start + 90 * day,
+    ends_at: authorizedAt + 365 * day,
+  })
+  expect(of('con_ada').ends_at).toBe(start + 365 * day)
+  expect(Object.keys(of('con_lost'))).not.toContain('ends_at')
+
+  const before = async (time: number) =>
+    (await admin('GET', `/connections?ends_before=${time}`)).json.items.map(({ id }: { id: string }) => id)
+  expect(await before(start + 5 * day)).toEqual(['con_old'])
+  expect(await before(start + 5 * day - 1)).toEqual([])
+  expect(await before(start + 365 * day)).toEqual(['con_old', 'con_bob', 'con_ada'])
+  expect((await admin('GET', '/diagnosis')).json.connections_ending).toEqual([
+    { provider: 'forge', count: 1 },
+  ])
 })
 
 test('a deleted connection ends the sessions that draw on it, and no others', async () => {

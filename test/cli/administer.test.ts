@@ -127,6 +127,7 @@ test.each([
   ['subject list', 'Nobody.'],
   ['session list --state any', 'No token session.'],
   ['connection list', 'No connection.'],
+  ['connection list --ends-within 7d', 'No connection.'],
   ['client list --origin dynamic', 'No client is known here.'],
 ])('%s says that there is nothing', async (line, words) => {
   expect(await cli(line.split(' '))).toEqual({ out: words, exitCode: 0 })

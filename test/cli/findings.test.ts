@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { databaseFindings, sizeOf } from '../../src/cli/database-findings.ts'
 import {
   administratorFindings,
+  connectionFindings,
   limitFindings,
   masterKeyFindings,
   proxyFindings,
@@ -215,5 +216,16 @@ test('sizes and spans are in the unit that says enough', () => {
     '2 hours',
     '47 hours',
     '3 days',
+  ])
+})
+
+test('that people have to connect again is noted while there is time', () => {
+  expect(told(connectionFindings({ connections_ending: [] }))).toEqual([])
+  const connections_ending = [
+    { provider: 'forge', count: 2 },
+    { provider: 'wiki', count: 1 },
+  ]
+  expect(told(connectionFindings({ connections_ending }))).toEqual([
+    expect.stringMatching(/^note: 2 at forge, 1 at wiki will end within a week/),
   ])
 })

@@ -4,6 +4,7 @@ import { secondsOf } from '../../src/cli/audit.ts'
 import { parseCall } from '../../src/cli/command.ts'
 import { commands } from '../../src/cli/commands.ts'
 import { stepsOf } from '../../src/cli/completion.ts'
+import { spanIn } from '../../src/cli/input.ts'
 import { admitOf } from '../../src/cli/providers.ts'
 import { providerAccess } from '../../src/cli/resources.ts'
 import { columns, wordsOf } from '../../src/cli/show.ts'
@@ -138,4 +139,12 @@ test.each(['bash', 'zsh', 'fish'])('completion for %s names every command', asyn
   const { out, exitCode } = await coatcheck(['completion', shell])
   expect(exitCode).toBe(0)
   expect(commands.filter(({ name }) => !out?.includes(`'${name}'`))).toEqual([])
+})
+
+test('a span is read as people write it, and nothing else', () => {
+  const read = (span: string) => spanIn('ends-within', span)
+  expect(['90s', '5m', '12h', '7d', '4w'].map(read)).toEqual([90, 300, 43_200, 604_800, 2_419_200])
+  for (const wrong of ['', '7', 'd', '-7d', '7 d', '1.5d', '7days', '7D', '9999999d', '7x']) {
+    expect(() => read(wrong)).toThrow(UsageError)
+  }
 })

@@ -4,15 +4,8 @@ import type { Gateway } from '../../gateway.ts'
 import { sha256 } from '../../lib/secret.ts'
 import type { AuditEvent } from '../../storage/audit-events.ts'
 import { notFound, pageAnswer, pagedListOf, time } from './answer.ts'
-import { listQuery, pageOf, wanted } from './input.ts'
+import { listQuery, pageOf, wanted, wantedTime } from './input.ts'
 import { ok, type Route, route } from './route.ts'
-
-const wantedTime = z
-  .string()
-  .regex(/^\d{1,12}$/, 'must be a time in seconds since 1970')
-  .transform(Number)
-  .pipe(z.int())
-  .optional()
 
 const query = listQuery({
   event: wanted,

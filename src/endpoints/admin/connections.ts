@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import { auditEvent } from '../../audit/event.ts'
 import type { Gateway } from '../../gateway.ts'
+import type { RefreshLife } from '../../storage/connection-ends.ts'
 import type { Connection } from '../../storage/connections.ts'
+import { endsOf, refreshLives } from '../../upstream/connection-ends.ts'
 import { notFound, pageAnswer, pagedListOf, time } from './answer.ts'
-import { byId, listQuery, pageOf, wanted } from './input.ts'
+import { byId, listQuery, pageOf, wanted, wantedTime } from './input.ts'
 import { receipt, receiptSchema } from './receipt.ts'
 import { type Route, route } from './route.ts'
 
@@ -27,12 +29,18 @@ const connectionView = z
     access_expires_at: time.nullable(),
     refresh_expires_at: time.nullable(),
     created_at: time,
+    authorized_at: time.describe('When the person last gave what the refresh token rests on'),
     refreshed_at: time,
     last_used_at: time.nullable(),
+    idle_ends_at: time
+      .optional()
+      .describe('When it ends unless it is used; kept from it while a session wants it'),
+    ends_at: time.optional().describe('When it ends whatever is done, and the person has to connect again'),
   })
   .meta({ id: 'Connection' })
 
-export function connectionRoutes({ store: { connections, removals } }: Gateway): Route[] {
+export function connectionRoutes({ store, providers, clock }: Gateway): Route[] {
+  const { connections, removals } = store
   return [
     route({
       method: 'GET',
@@ -40,15 +48,24 @@ export function connectionRoutes({ store: { connections, removals } }: Gateway):
       role: 'read',
       operationId: 'listConnections',
       summary: 'List the connections people have to providers, without their tokens',
-      query: listQuery({ subject_id: wanted, provider: wanted, status: status.optional() }),
+      query: listQuery({
+        subject_id: wanted,
+        provider: wanted,
+        status: status.optional(),
+        ends_before: wantedTime.describe('Live ones whose ends_at is still to come, and not after this'),
+      }),
       answers: { 200: pagedListOf(connectionView) },
-      handle: async ({ query: { subject_id: subjectId, provider, status: state, ...page } }) => {
+      handle: async ({ query }) => {
+        const { subject_id: subjectId, provider, status: state, ends_before: before, ...page } = query
+        const lives = await refreshLives(providers)
         const filter = {
           ...(subjectId !== undefined && { subjectId }),
           ...(provider !== undefined && { provider }),
           ...(state !== undefined && { status: state }),
+          ...(before !== undefined && { ends: { after: clock(), before, lives } }),
         }
-        return pageAnswer(await connections.list(filter, pageOf(page)), viewOf)
+        const found = await connections.list(filter, pageOf(page))
+        return pageAnswer(found, (connection) => viewOf(connection, lives.get(connection.provider)))
       },
     }),
 
@@ -75,7 +92,8 @@ export function connectionRoutes({ store: { connections, removals } }: Gateway):
   ]
 }
 
-function viewOf(connection: Connection) {
+function viewOf(connection: Connection, life: RefreshLife | undefined) {
+  const { idleEndsAt, endsAt } = endsOf(connection, life)
   return {
     id: connection.id,
     subject_id: connection.subjectId,
@@ -93,7 +111,10 @@ function viewOf(connection: Connection) {
     access_expires_at: connection.accessExpiresAt,
     refresh_expires_at: connection.refreshExpiresAt,
     created_at: connection.createdAt,
+    authorized_at: connection.authorizedAt,
     refreshed_at: connection.refreshedAt,
     last_used_at: connection.lastUsedAt,
+    ...(idleEndsAt !== undefined && { idle_ends_at: idleEndsAt }),
+    ...(endsAt !== undefined && { ends_at: endsAt }),
   }
 }

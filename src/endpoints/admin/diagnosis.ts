@@ -4,6 +4,7 @@ import type { Gateway } from '../../gateway.ts'
 import { version } from '../../lib/version.ts'
 import type { DatabaseCondition } from '../../storage/condition.ts'
 import { verifyMasterKeys, WrongMasterKey } from '../../storage/key-check.ts'
+import { refreshLives } from '../../upstream/connection-ends.ts'
 import { time } from './answer.ts'
 import { ok, type Route, route } from './route.ts'
 
@@ -73,6 +74,9 @@ export const diagnosisView = z
     usage: z
       .array(z.strictObject({ limit: z.string(), used: z.int(), most: z.int() }))
       .describe('How much of what all have together is taken just now'),
+    connections_ending: z
+      .array(z.strictObject({ provider: z.string(), count: z.int() }))
+      .describe('How many connections end within a week, whatever is done'),
   })
   .meta({ id: 'Diagnosis' })
 
@@ -112,6 +116,7 @@ async function diagnose(gateway: Gateway): Promise<DiagnosisView> {
     token_lifetime: config.lifetimes.access_token,
     limits: config.limits,
     usage: await usageOf(gateway),
+    connections_ending: await connectionsEnding(gateway),
   }
 }
 
@@ -174,4 +179,15 @@ async function usageOf({ config: { limits }, clock, rates, store }: Gateway) {
     ['unused_clients', Math.max(...unused)],
   ]
   return used.map(([limit, count]) => ({ limit, used: count, most: limits[limit] }))
+}
+
+const week = 7 * 86_400
+
+async function connectionsEnding({ store, providers, clock }: Gateway) {
+  const now = clock()
+  return await store.connectionEnds.countEnding({
+    after: now,
+    before: now + week,
+    lives: await refreshLives(providers),
+  })
 }

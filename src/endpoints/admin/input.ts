@@ -14,6 +14,14 @@ export const byId = z.strictObject({ id: z.string().min(1).max(2048) })
 /** What a filter is compared with, exactly. */
 export const wanted = z.string().min(1).max(2048).optional()
 
+/** Seconds since 1970, as text. */
+export const wantedTime = z
+  .string()
+  .regex(/^\d{1,12}$/, 'must be a time in seconds since 1970')
+  .transform(Number)
+  .pipe(z.int())
+  .optional()
+
 /** What is a number or a flag stands as text in a query, and only in the way one writes it. */
 export const wantedFlag = z.stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive' }).optional()
 
