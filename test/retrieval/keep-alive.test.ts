@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { auditEvent } from '../../src/audit/event.ts'
 import type { RunningGateway } from '../../src/main.ts'
 import type { KeptAlive } from '../../src/upstream/keep-alive.ts'
 import { enterAging, type Session } from '../support/aging.ts'
@@ -171,4 +172,21 @@ test('a disabled provider is not asked', async () => {
   await house.gateway.admin('PUT', '/providers/atlassian', { ...definition, enabled: true })
   expect(calls()).toBe(before)
   expect(await keepAlive()).toEqual({ refreshed: 1 })
+})
+
+test('one that does not open under the keys at hand is told by that, and the others go on', async () => {
+  await start()
+  await start()
+  const { keepConnectionsAlive, store } = house.gateway.running().gateway
+  const { rows } = await store.connections.list({ status: 'live' }, { limit: 200 })
+  const young = rows.filter(({ createdAt }) => createdAt > house.clock.now() - 60)
+  expect(young).toHaveLength(2)
+  const [one] = young
+  if (!one) throw new Error('no connection')
+  const { version: _, ...row } = one
+  const event = auditEvent(house.clock.now(), { event: 'connection.saved', actor: 'test' })
+  const sealedRefreshToken = one.sealedRefreshToken?.replace(/^v1\.[^.]+/, 'v1.lost') ?? null
+  await store.connections.save({ ...row, sealedRefreshToken }, 'drop', event)
+  house.clock.advance(61 * day)
+  expect(atAtlassian(await keepConnectionsAlive())).toEqual({ unreadable: 1, refreshed: 1 })
 })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { auditEvent } from '../../src/audit/event.ts'
 import { connectionEnds, type RefreshLife } from '../../src/storage/connection-ends.ts'
 import { type Database, openDatabase } from '../../src/storage/database.ts'
 import type { Tables } from '../../src/storage/schema.ts'
@@ -109,6 +110,26 @@ export function connectionEndsContract(name: string, backend: Pick<Backend, 'new
       expect(await idle(provider, moves, { limit: 2 })).toEqual(ids.slice(0, 2))
       const page = { limit: 2, cursor: ids[1] ?? '' }
       expect(await idle(provider, moves, page)).toEqual(ids.slice(2, 4))
+    })
+
+    test('a new refresh token begins a new life, and one that is kept goes on with its own', async () => {
+      const { connections } = createStore(database.db, database.tables, database.batch)
+      const save = async (id: string, row: Partial<Row>, absent: 'keep' | 'drop') => {
+        const { version: _, ...made } = connection(id, { subjectId: 'ada', ...row })
+        const event = auditEvent(now, { event: 'connection.saved', actor: 'ada' })
+        const saved = await connections.save(made, absent, event)
+        return [saved.sealedRefreshToken, saved.refreshExpiresAt, saved.authorizedAt]
+      }
+      const first = { sealedRefreshToken: 'first', refreshExpiresAt: now + day, authorizedAt: now }
+      const later = { sealedRefreshToken: null, refreshExpiresAt: null, authorizedAt: now + 9 }
+      const second = { sealedRefreshToken: 'second', refreshExpiresAt: now + 2 * day, authorizedAt: now + 9 }
+      const at = (id: string) => `con_saved_${id}`
+      for (const id of ['kept', 'replaced', 'dropped', 'moved']) await save(at(id), first, 'keep')
+      expect(await save(at('kept'), later, 'keep')).toEqual(['first', now + day, now])
+      expect(await save(at('replaced'), second, 'keep')).toEqual(['second', now + 2 * day, now + 9])
+      expect(await save(at('dropped'), later, 'drop')).toEqual([null, null, now + 9])
+      const elsewhere = { ...later, upstreamClientId: 'another' }
+      expect(await save(at('moved'), elsewhere, 'keep')).toEqual([null, null, now + 9])
     })
 
     test('what ends within a time, whatever is done, is counted and listed', async () => {
