@@ -67,8 +67,8 @@ export function createExposition(): Exposition {
     async render(readings) {
       for (const [key, gauge] of gauges) {
         gauge.reset()
-        // Without labels it would say 0.
-        gauge.remove()
+        // One without labels would say 0.
+        gauge.remove({})
         // What is beyond the bound has one series together.
         for (const { labels, value } of readings[key as GaugeKey]) gauge.inc(bounded(key, labels), value)
       }
