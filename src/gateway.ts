@@ -11,6 +11,7 @@ import type { Clock } from './lib/clock.ts'
 import { createForwardings, type Forwardings } from './lib/forwardings.ts'
 import { createGuardedFetch } from './lib/guarded-fetch.ts'
 import { createHeadroom, type Headroom } from './lib/headroom.ts'
+import { createMemory, type Memory } from './lib/memory.ts'
 import { createSealer, type MasterKey, type Sealer } from './lib/seal.ts'
 import { sha256 } from './lib/secret.ts'
 import { createWhereabouts, type Whereabouts } from './lib/whereabouts.ts'
@@ -57,6 +58,8 @@ export type Gateway = {
   returning: Whereabouts
   /** How many more of what anybody may make there may be, as last counted. */
   headroom: Headroom
+  /** The refusals that were lately recorded. */
+  refusals: Memory
   /** Whether requests say where they come from, and are believed. */
   forwardings: Forwardings
   /** SHA-256 of the administrator's token; absent: the admin API refuses everybody. */
@@ -79,6 +82,9 @@ export const jwksMaxAge = 300
 
 /** Seconds for which an address is known as one from where somebody signed in. */
 const returningLifetime = 7 * 86_400
+
+/** Seconds in which a refusal that is repeated is recorded once. */
+const refusalLifetime = 60
 
 export type OpenGateway = { gateway: Gateway; database: Database }
 
@@ -207,6 +213,7 @@ export function assembleGateway(
     }),
     rates: createRates(limits, (rate) => meter.count('rateLimitRefusals', { rate })),
     forwardings: createForwardings(),
+    refusals: createMemory({ lifetime: refusalLifetime }, clock),
     returning: createWhereabouts({ lifetime: returningLifetime }, clock),
     headroom: createHeadroom(clock),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),

@@ -10,6 +10,7 @@ export type EventName =
   | 'audit.chain_ended'
   | 'audit.checkpoint'
   | 'audit.dropped'
+  | 'administrator.refused'
   | 'administrator.created'
   | 'administrator.changed'
   | 'administrator.deleted'
@@ -27,6 +28,7 @@ export type EventName =
   | 'signing_key.rotated'
   | 'subject.created'
   | 'subject.signed_in'
+  | 'subject.refused'
   | 'subject.changed'
   | 'subject.deleted'
   | 'connection.saved'
@@ -36,12 +38,14 @@ export type EventName =
   | 'connect_link.created'
   | 'connect_link.completed'
   | 'connect_link.failed'
+  | 'consent.denied'
   | 'grant.created'
   | 'grant.revoked'
   | 'token.issued'
   | 'token.refreshed'
   | 'token.reused'
   | 'upstream_token.released'
+  | 'upstream_token.refused'
 
 /** What an event says, beside when it happened. Nothing secret: a `tsid` is recorded as its hash. */
 export type EventFacts = {

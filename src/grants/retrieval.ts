@@ -6,10 +6,11 @@ import { missingScopes, type Provider } from '../upstream/provider.ts'
 import { allowedScopes, isReleasable } from './asks.ts'
 import type { ConnectWish } from './connect-link.ts'
 import type { OfferConnectLink } from './offered-link.ts'
-import { type AskingResource, openSession, type SessionParts, type UserToken } from './open-session.ts'
+import { type AskingResource, openSession, type UserToken } from './open-session.ts'
+import { type RefusalParts, recordRefusal } from './recorded-refusal.ts'
 import { type RetrievalErrorFacts, type RetrievalRefusal, refusal } from './retrieval-error.ts'
 
-export type RetrievalParts = SessionParts & { freshToken: FreshTokens; offerConnectLink: OfferConnectLink }
+export type RetrievalParts = RefusalParts & { freshToken: FreshTokens; offerConnectLink: OfferConnectLink }
 
 export type RetrievalRequest = {
   tsid: string
@@ -33,6 +34,16 @@ export type Release = {
 
 /** The one policy behind both faces of token retrieval; its checks stand in the order errors are reported in. */
 export async function retrieveToken(
+  parts: RetrievalParts,
+  asking: AskingResource,
+  request: RetrievalRequest,
+): Promise<Release | RetrievalRefusal> {
+  const answer = await answerTo(parts, asking, request)
+  if (answer.outcome === 'refused') await recordRefusal(parts, asking, request, answer)
+  return answer
+}
+
+async function answerTo(
   parts: RetrievalParts,
   asking: AskingResource,
   request: RetrievalRequest,

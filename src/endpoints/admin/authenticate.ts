@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Author } from '../../audit/event.ts'
+import { type Author, auditEvent } from '../../audit/event.ts'
 import { Problem } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { type Counted, holderOf, secondsToWait } from '../../http/rates.ts'
@@ -33,6 +33,9 @@ export function authorOf(gateway: Pick<Gateway, 'clock'>, request: FastifyReques
 /** Seconds in which an administrator's being here is written once. */
 const presence = 60
 
+/** Seconds between two rows that say that somebody failed. */
+const recordEvery = 60
+
 /** Seconds for which an address is known as one from where an administrator came. */
 const placeLifetime = 7 * 86_400
 
@@ -47,22 +50,47 @@ type Parts = Pick<Gateway, 'adminTokenHash' | 'clock' | 'store' | 'rates'> & { p
 export function createAuthentication(parts: Parts) {
   const { adminTokenHash, clock } = parts
   const places = createMemory({ lifetime: placeLifetime }, clock)
+  const noteFailure = createFailureRecord(parts)
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.header('cache-control', 'no-store')
     const { authorization } = request.headers
     const token = parseBearer(authorization)
     const isToken = adminTokenHash !== undefined && equalSecrets(sha256(token ?? ''), adminTokenHash)
-    const caller = isToken
-      ? tokenHolder
-      : await namedCaller({ ...parts, places }, reply, guessOf(request, authorization))
+    const guess = guessOf(request, authorization)
+    const caller = isToken ? tokenHolder : await namedCaller({ ...parts, places }, reply, guess)
     if (caller) {
       callers.set(request, caller)
       return
     }
+    if (authorization !== undefined) await noteFailure(guess.given?.id)
     // RFC 6750 section 3.1: a request that tried nothing is told no error. Basic is not offered, or browsers would
     // ask for it, and then send it with every request that any page makes here.
     reply.header('www-authenticate', token === undefined ? 'Bearer' : 'Bearer error="invalid_token"')
     throw new Problem(401, 'unauthenticated', 'An administrator token is needed, or a name and password')
+  }
+}
+
+/**
+ * Failures enter the record together: the first at once, and those of the next minute with the one after it. Anybody can
+ * fail, and nobody may fill the record by it.
+ */
+function createFailureRecord({ store, clock }: Pick<Parts, 'store' | 'clock'>) {
+  let recordedAt = Number.NEGATIVE_INFINITY
+  let failures = 0
+  return async (name: string | undefined): Promise<void> => {
+    const now = clock()
+    failures += 1
+    if (now - recordedAt < recordEvery) return
+    const detail = { failures, name }
+    recordedAt = now
+    failures = 0
+    const facts = {
+      event: 'administrator.refused',
+      outcome: 'wrong_credential',
+      actor: 'gateway',
+      detail,
+    } as const
+    await store.auditEvents.create(auditEvent(now, facts))
   }
 }
 

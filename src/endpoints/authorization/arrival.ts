@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { auditEvent } from '../../audit/event.ts'
 import type { Gateway } from '../../gateway.ts'
 import { signIn, subjectOfIdentity } from '../../grants/sign-in.ts'
 import { findBrowserSession, startBrowserSession } from '../../http/browser-session.ts'
@@ -6,6 +7,7 @@ import { interactionUrl } from '../../http/interaction.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { sendPage } from '../../http/send-page.ts'
 import { issuerHost, personLabel } from '../../http/shown.ts'
+import { sha256 } from '../../lib/secret.ts'
 import { wrongAccountPage } from '../../pages/wrong-account.ts'
 import type { Leg } from '../../storage/documents.ts'
 import type { Interaction } from '../../storage/interactions.ts'
@@ -47,6 +49,7 @@ export async function finishSignIn(
   const { interaction } = plan
   const maySignIn = plan.candidates.some(({ id }) => id === provider.id)
   if (!maySignIn || !admitted(provider, identity)) {
+    await recordRefusedSignIn(gateway, arrival, 'not_admitted')
     return await fail(gateway, request, reply, arrival, { kind: 'policy', code: 'not_admitted' })
   }
   const expected = await expectedSubject(gateway, interaction)
@@ -58,6 +61,7 @@ export async function finishSignIn(
   const now = gateway.clock()
   const subject = await signIn(gateway.store, provider, identity, now)
   if (!subject.enabled) {
+    await recordRefusedSignIn(gateway, arrival, 'subject_disabled', subject.id)
     return await fail(gateway, request, reply, arrival, { kind: 'policy', code: 'subject_disabled' })
   }
   gateway.meter.count('signIns', { provider: provider.id, outcome: 'signed_in' })
@@ -77,6 +81,30 @@ export async function finishSignIn(
   const isKept = arrival.leg.keep === 'tokens' && !switchesAccount && isWanted(arrival, subject.id)
   if (!isKept) return await proceed(gateway, reply, plan, signedIn)
   return await keep(gateway, reply, arrival, subject.id, signedIn)
+}
+
+/** Once in a while for each account, since whoever has one there may try for as long as they like. */
+async function recordRefusedSignIn(
+  { store, clock, refusals }: Gateway,
+  { provider, identity, plan }: Arrival,
+  outcome: 'not_admitted' | 'subject_disabled',
+  subjectId?: string,
+): Promise<void> {
+  const key = sha256([outcome, provider.id, identity.issuer, identity.subject].join(' '))
+  if (refusals.knows(key)) return
+  refusals.note(key)
+  await store.auditEvents.create(
+    auditEvent(clock(), {
+      event: 'subject.refused',
+      outcome,
+      actor: 'gateway',
+      subjectId,
+      provider: provider.id,
+      clientId: plan.client.id,
+      resourceId: plan.resource?.id,
+      detail: { issuer: identity.issuer, upstream_subject: identity.subject },
+    }),
+  )
 }
 
 /** When the person really signed in, where the provider tells: it may have remembered them for days. */

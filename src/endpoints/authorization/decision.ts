@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { auditEvent } from '../../audit/event.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { ProviderAsk } from '../../grants/asks.ts'
 import { endBrowserSession, findBrowserSession, startBrowserSession } from '../../http/browser-session.ts'
@@ -110,10 +111,27 @@ async function allow(
 
 async function deny(gateway: Gateway, plan: Plan): Promise<never> {
   await endInteraction(gateway, plan, 'denied')
+  await recordDenial(gateway, plan)
   const refusal = refusalOf(plan.interaction, 'access_denied', 'The person said no')
   // The person chose to answer, on a page that named where the answer goes.
   if (refusal.redirect) refusal.redirect.follow = 'at once'
   throw refusal
+}
+
+/** A no of somebody who signed in. Anybody can say one without, and has no place in the record. */
+async function recordDenial(gateway: Gateway, { person, client, resource, scopes }: Plan): Promise<void> {
+  if (!person) return
+  const { subjectId } = person
+  await gateway.store.auditEvents.create(
+    auditEvent(gateway.clock(), {
+      event: 'consent.denied',
+      actor: `subject:${subjectId}`,
+      subjectId,
+      clientId: client.id,
+      resourceId: resource?.id,
+      detail: { scopes },
+    }),
+  )
 }
 
 async function stop(gateway: Gateway, reply: FastifyReply, plan: Plan): Promise<FastifyReply> {

@@ -71,7 +71,12 @@ async function respondWithCode(
       clientId: client.id,
       resourceId: resource?.id,
       tsid: grant.tsid,
-      detail: { scopes, connections: Object.values(connectionIds) },
+      detail: {
+        scopes,
+        connections: Object.values(connectionIds),
+        // Absent where a yes of before still counted.
+        consented_at: interaction.consent?.at,
+      },
     }),
   )
   if (!completed) throw new PageRefusal(400, { kind: 'already used' })
