@@ -105,6 +105,7 @@ const rows: Row[] = [
       rates.retrievals_per_resource = {
         ...counted,
         take: (key, now) => (key === made.room.id ? 7 : counted.take(key, now)),
+        wait: (key, now) => (key === made.room.id ? 7 : counted.wait(key, now)),
       }
       return made
     },
