@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import cookie from '@fastify/cookie'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
+import { accountEndpoints } from './endpoints/account/plugin.ts'
 import { adminEndpoints } from './endpoints/admin/plugin.ts'
 import { authorizationEndpoints } from './endpoints/authorization/plugin.ts'
 import { healthEndpoints } from './endpoints/health.ts'
@@ -79,6 +80,7 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
 const plugins = [
   healthEndpoints,
   authorizationEndpoints,
+  accountEndpoints,
   tokenEndpoint,
   registrationEndpoint,
   revocationEndpoint,
@@ -101,7 +103,7 @@ function answerUnrouted(gateway: Gateway, error: Error, request: FastifyRequest,
 }
 
 const faces = [
-  ['pages', /^\/(?:oauth\/(?:authorize|interactions|callback)|connect)(?![^/?])/],
+  ['pages', /^\/(?:oauth\/(?:authorize|interactions|callback)|connect|account)(?![^/?])/],
   ['admin', /^\/admin\/v1(?![^/?])/],
   ['retrieval', /^\/v1\/token-sessions(?![^/?])/],
 ] as const

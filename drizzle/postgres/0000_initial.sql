@@ -108,6 +108,7 @@ CREATE TABLE "connections" (
 	"authorized_at" bigint NOT NULL,
 	"refreshed_at" bigint NOT NULL,
 	"last_used_at" bigint,
+	"last_used_by" text collate "C",
 	"version" bigint NOT NULL
 );
 --> statement-breakpoint
@@ -164,7 +165,7 @@ CREATE TABLE "identities" (
 CREATE TABLE "interactions" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"browser_hash" text collate "C" NOT NULL,
-	"client_id" text collate "C" NOT NULL,
+	"client_id" text collate "C",
 	"resource_id" text collate "C",
 	"request" jsonb NOT NULL,
 	"sign_in_provider" text collate "C",

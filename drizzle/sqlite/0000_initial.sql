@@ -122,6 +122,7 @@ CREATE TABLE `connections` (
 	`authorized_at` integer NOT NULL,
 	`refreshed_at` integer NOT NULL,
 	`last_used_at` integer,
+	`last_used_by` text,
 	`version` integer NOT NULL,
 	FOREIGN KEY (`subject_id`) REFERENCES `subjects`(`id`) ON UPDATE no action ON DELETE cascade
 );
@@ -200,7 +201,7 @@ CREATE INDEX `identities_subject` ON `identities` (`subject_id`);--> statement-b
 CREATE TABLE `interactions` (
 	`id` text PRIMARY KEY NOT NULL,
 	`browser_hash` text NOT NULL,
-	`client_id` text NOT NULL,
+	`client_id` text,
 	`resource_id` text,
 	`request` text NOT NULL,
 	`sign_in_provider` text,

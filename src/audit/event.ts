@@ -31,16 +31,21 @@ export type EventName =
   | 'subject.refused'
   | 'subject.changed'
   | 'subject.deleted'
+  | 'subject.signed_out'
+  | 'identity.linked'
+  | 'identity.unlinked'
   | 'connection.saved'
   | 'connection.refreshed'
   | 'connection.died'
   | 'connection.deleted'
+  | 'connection.reconnected'
   | 'connect_link.created'
   | 'connect_link.completed'
   | 'connect_link.failed'
   | 'consent.denied'
   | 'grant.created'
   | 'grant.revoked'
+  | 'access.ended'
   | 'token.issued'
   | 'token.refreshed'
   | 'token.reused'
@@ -54,7 +59,7 @@ export type EventFacts = {
   actor: string
   outcome?: string
   subjectId?: string | undefined
-  clientId?: string | undefined
+  clientId?: string | null | undefined
   resourceId?: string | null | undefined
   provider?: string | undefined
   tsid?: string | undefined

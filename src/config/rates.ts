@@ -14,6 +14,7 @@ const perMinute = [
   'returning_authorizations',
   'visits_per_interaction',
   'visits_per_connect_link',
+  'account_visits_per_address',
   'unknown_visits_per_address',
   'callbacks_per_provider',
   'failed_authentications_per_address',

@@ -58,6 +58,7 @@ export const limitsSchema = z.strictObject({
   returning_authorizations: count(600, { min: 1, max: 100_000 }),
   visits_per_interaction: count(120, { min: 10, max: 10_000 }),
   visits_per_connect_link: count(60, { min: 10, max: 10_000 }),
+  account_visits_per_address: count(120, { min: 10, max: 100_000 }),
   unknown_visits_per_address: count(120, { min: 1, max: 100_000 }),
   callbacks_per_provider: count(1_200, { min: 1, max: 100_000 }),
   failed_authentications_per_address: count(60, { min: 1, max: 100_000 }),

@@ -1,5 +1,6 @@
 import { auditEvent } from '../audit/event.ts'
 import { newId } from '../lib/secret.ts'
+import type { FoundIdentity } from '../storage/documents.ts'
 import type { Store } from '../storage/store.ts'
 import type { Identity, Subject } from '../storage/subjects.ts'
 import type { UpstreamIdentity } from '../upstream/identity.ts'
@@ -32,6 +33,32 @@ export async function signIn(
   const settled = created ?? (await recordedSignIn(store, provider, upstream, now))
   if (!settled) throw new Error('an identity is neither free nor taken')
   return settled
+}
+
+/**
+ * One more way for a subject to sign in, which they proved in the browser they are signed in in. Answers whose it is
+ * afterwards: an identity that signs somebody else in stays theirs.
+ */
+export async function linkIdentity(
+  store: Pick<Store, 'subjects'>,
+  subjectId: string,
+  found: FoundIdentity,
+  now: number,
+): Promise<string> {
+  const { provider, issuer, upstreamSubject, label, email, emailVerified } = found
+  const key = { provider, issuer, upstreamSubject }
+  const seen = { label, email, emailVerified, createdAt: now, lastSignInAt: now }
+  const event = auditEvent(now, {
+    event: 'identity.linked',
+    actor: `subject:${subjectId}`,
+    subjectId,
+    provider,
+    detail: { issuer, upstream_subject: upstreamSubject },
+  })
+  const added = await store.subjects.addIdentity({ ...key, subjectId, ...seen }, event)
+  const identity = added ?? (await store.subjects.findIdentity(key))
+  if (!identity) throw new Error('an identity is neither free nor taken')
+  return identity.subjectId
 }
 
 /** The subject that signs in with this account, if anybody does. */

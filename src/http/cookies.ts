@@ -21,6 +21,15 @@ export function sessionHash(config: Config, request: FastifyRequest): string | u
   return value === undefined ? undefined : sha256(value)
 }
 
+/**
+ * What a form of somebody who is signed in carries along: only a page shown in this very session can hold it, and it
+ * is good for nothing else.
+ */
+export function formProof(config: Config, request: FastifyRequest): string | undefined {
+  const value = request.cookies[cookieName(config, 'session')]
+  return value === undefined ? undefined : sha256(`form ${value}`)
+}
+
 /** Gives the browser a new secret for who is signed in and answers its hash. */
 export function setSession(config: Config, reply: FastifyReply): string {
   return setSecret(config, reply, 'session', cookieName(config, 'session'))

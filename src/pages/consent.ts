@@ -24,8 +24,8 @@ export type ConsentProps = FormProps & {
   providers: readonly ProviderAsked[]
   person: PersonShown
   issuerHost: string
-  /** The page where people take things back, if there is one. */
-  accountUrl?: string
+  /** The page where people take things back. */
+  accountUrl: string
 }
 
 export type PersonShown =
@@ -108,12 +108,8 @@ function promise(props: ConsentProps): Html {
     props.providers.length === 0
       ? undefined
       : html`${clientName(props.client)} never gets a key to ${listed(props.providers)}. Coatcheck keeps it. `
-  // Until there is an account page, taking back is the administrator's to do, and the page must not promise more.
-  const back =
-    props.accountUrl === undefined
-      ? html`If you change your mind, the administrator can take it back.`
-      : html`You can take this back at any time on <a href="${props.accountUrl}">your account page</a>.`
-  return html`<p class="promise">${keys}${back}</p>`
+  const account = html`You can take this back at any time on <a href="${props.accountUrl}">your account page</a>.`
+  return html`<p class="promise">${keys}${account}</p>`
 }
 
 function listed(providers: readonly ProviderAsked[]): string {

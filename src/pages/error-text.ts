@@ -11,16 +11,23 @@ export type PageError =
   | { kind: 'expired' }
   | { kind: 'already used' }
   | { kind: 'another browser' }
-  | { kind: 'denied at provider'; providerName: string }
-  | { kind: 'provider trouble'; providerName: string }
+  | ({ kind: 'denied at provider'; providerName: string } & Begun)
+  | ({ kind: 'provider trouble'; providerName: string } & Begun)
   | { kind: 'provider misconfigured'; providerName: string }
-  | { kind: 'not admitted'; providerName: string }
-  | { kind: 'account of somebody else'; providerName: string }
+  | ({ kind: 'not admitted'; providerName: string } & Begun)
+  | ({ kind: 'account of somebody else'; providerName: string } & Begun)
+  | { kind: 'account page outdated' }
+  | { kind: 'nobody can sign in' }
   | { kind: 'cross-site' }
   | { kind: 'too many requests' }
   | { kind: 'not found' }
   | { kind: 'unavailable' }
   | { kind: 'our fault' }
+
+/** Where the person set out; absent: in their MCP client. */
+type Begun = { begun?: 'on the account page' }
+
+const origin = ({ begun }: Begun) => (begun === undefined ? 'your MCP client' : 'your account page')
 
 const startAgain = 'Go back to your MCP client and start again from there.'
 const tellAdministrator =
@@ -95,7 +102,7 @@ export function errorText(error: PageError): ErrorText {
       return {
         title: `${name} was told no`,
         message: `The request was turned down at ${name}, so nothing was shared.`,
-        whatToDo: `If you meant to allow it, start again from your MCP client. If you did not turn it down, your organization’s rules at ${name} may have.`,
+        whatToDo: `If you meant to allow it, start again from ${origin(error)}. If you did not turn it down, your organization’s rules at ${name} may have.`,
       }
     }
     case 'provider trouble': {
@@ -103,7 +110,7 @@ export function errorText(error: PageError): ErrorText {
       return {
         title: `${name} did not answer as it should`,
         message: `We could not finish with ${name} just now. You have done nothing wrong, and nothing was changed.`,
-        whatToDo: 'Wait a few minutes, then start again from your MCP client.',
+        whatToDo: `Wait a few minutes, then start again from ${origin(error)}.`,
       }
     }
     case 'provider misconfigured': {
@@ -128,9 +135,22 @@ export function errorText(error: PageError): ErrorText {
       return {
         title: `This ${name} account belongs to somebody else here`,
         message: `Another person already signs in here with this ${name} account, so it cannot be connected to you as well. Nothing was changed.`,
-        whatToDo: `Start again from your MCP client and choose another account at ${name}. If both are yours, ask the administrator.`,
+        whatToDo: `Start again from ${origin(error)} and choose another account at ${name}. If both are yours, ask the administrator.`,
       }
     }
+    case 'account page outdated':
+      return {
+        title: 'This page is out of date',
+        message:
+          'Since your account page was shown, something changed, or you signed out or in again. Nothing was changed.',
+        whatToDo: 'Open your account page again and look at what it says now.',
+      }
+    case 'nobody can sign in':
+      return {
+        title: 'Nobody can sign in here yet',
+        message: 'No provider is set up that could say who you are.',
+        whatToDo: `Please ${tellAdministrator}`,
+      }
     case 'cross-site':
       return {
         title: 'This answer came from another site',

@@ -28,6 +28,11 @@ export function rightsPart(providerName: string, asked: RightsShown, user: Html 
 ${identity(asked.identityScopes, user)}`
 }
 
+/** The rights of a connection that is there, without a heading. */
+export function rightsList(providerName: string, held: RightsShown): Html {
+  return html`<ul class="rights" role="list">${held.rights.length === 0 ? unlimitedByScopes(providerName) : rights(held)}${stayConnected(held)}</ul>`
+}
+
 function rights(asked: RightsShown): readonly Html[] {
   return asked.rights.map((right) => entry(right.label, [right.scope]))
 }

@@ -131,6 +131,14 @@ dd { margin: 0; }
 }
 code { display: inline-block; color: var(--soft); font-size: .8rem; }
 
+.entries { margin: 0; padding: 0; list-style: none; }
+.entries > li { padding: .9rem 0 1rem; border-top: 1px solid var(--line); }
+.entries > li:first-child { border-top: 0; }
+.entries p { margin: 0 0 .5rem; }
+.entries strong + .exact { display: block; }
+h3 { margin: 0 0 .4rem; font-size: 1rem; line-height: 1.35; }
+.notice { padding: .7rem 1rem; border-radius: .5rem; border: 1px solid var(--edge); }
+
 .steps { margin: 0; padding: 0 0 0 1.35rem; }
 .steps li { padding: .15rem 0 .35rem .2rem; }
 .steps li::marker { color: var(--soft); font-variant-numeric: tabular-nums; }

@@ -1,11 +1,13 @@
-import type { Queries } from './dialect.ts'
+import { type NewAuditEvent, recordEvent } from './audit-events.ts'
+import type { Batch, Queries } from './dialect.ts'
 import { and, eq, gt } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type BrowserSession = Tables['browserSessions']['$inferSelect']
 
 /** Who is signed in to the gateway itself, in which browser. Found by the hash of the cookie's secret. */
-export function browserSessions(db: Queries, { browserSessions: table }: Tables) {
+export function browserSessions(db: Queries, tables: Tables, batch: Batch) {
+  const { browserSessions: table, interactions } = tables
   return {
     async find(secretHash: string, now: number): Promise<BrowserSession | undefined> {
       const [session] = await db
@@ -30,6 +32,21 @@ export function browserSessions(db: Queries, { browserSessions: table }: Tables)
 
     async delete(secretHash: string): Promise<void> {
       await db.delete(table).where(eq(table.secretHash, secretHash)).returning({ at: table.lastSeenAt })
+    },
+
+    /** Signs a subject out in every browser, with whatever they have under way there. */
+    async signOutEverywhere(subjectId: string, event: NewAuditEvent): Promise<number> {
+      const ended = await batch((queries) => ({
+        guard: queries.delete(table).where(eq(table.subjectId, subjectId)).returning({ at: table.createdAt }),
+        writes: [
+          queries
+            .delete(interactions)
+            .where(eq(interactions.subjectId, subjectId))
+            .returning({ id: interactions.id }),
+          recordEvent(queries, tables, event),
+        ],
+      }))
+      return ended?.guard.length ?? 0
     },
 
     async deleteOf(subjectId: string): Promise<void> {

@@ -8,7 +8,7 @@ import type { Grant, GrantConnection } from './grants.ts'
 import type { Interaction } from './interactions.ts'
 import type { Tables } from './schema.ts'
 
-/** The two ways an interaction ends with a result, each once and in one batch with what it brings about. */
+/** The ways an interaction ends with a result, each once and in one batch with what it brings about. */
 export function completions(tables: Tables, batch: Batch) {
   const { grants, grantConnections, codes, interactions, consents, connectLinks } = tables
 
@@ -64,6 +64,31 @@ export function completions(tables: Tables, batch: Batch) {
         ],
       }))
       return completed && grant
+    },
+
+    /** Ends an interaction that repaired a connection; the grants that drew on the dead one draw on the new one. */
+    async withRepair(
+      interaction: Interaction,
+      moved: readonly { removed: string; added: GrantConnection }[],
+      now: number,
+      event: NewAuditEvent,
+    ): Promise<boolean> {
+      const completed = await batch((queries) => ({
+        guard: end(queries, interaction, now),
+        writes: [
+          ...moved.flatMap(({ removed, added }) => [
+            queries
+              .delete(grantConnections)
+              .where(
+                and(eq(grantConnections.grantId, added.grantId), eq(grantConnections.connectionId, removed)),
+              )
+              .returning(),
+            queries.insert(grantConnections).values(added).onConflictDoNothing().returning(),
+          ]),
+          recordEvent(queries, tables, event),
+        ],
+      }))
+      return completed !== undefined
     },
 
     /** Ends the interaction of a connect link: the session may draw on the connection from now on. */

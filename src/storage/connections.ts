@@ -2,6 +2,7 @@ import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import { type EndsWithin, isEnding } from './connection-ends.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, desc, eq, inArray, lt, sql } from './drizzle.ts'
+import { isLive } from './live-grant.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
@@ -22,6 +23,8 @@ export type StoredTokens = Pick<
   | 'refreshExpiresAt'
   | 'refreshedAt'
 >
+
+export type ConnectionUse = { connectionId: string; grantId: string; resourceId: string | null }
 
 /** Subjects' sealed tokens at upstream accounts. */
 export function connections(db: Queries, all: Tables, batch: Batch) {
@@ -61,6 +64,19 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
       return rows.map((row) => row.connection)
     },
 
+    /** Which live grants of a subject draw on which of their connections, and where. */
+    async listUses(subjectId: string, now: number): Promise<ConnectionUse[]> {
+      return await db
+        .select({
+          connectionId: grantConnections.connectionId,
+          grantId: all.grants.id,
+          resourceId: all.grants.resourceId,
+        })
+        .from(grantConnections)
+        .innerJoin(all.grants, eq(all.grants.id, grantConnections.grantId))
+        .where(and(eq(all.grants.subjectId, subjectId), isLive(all, now)))
+    },
+
     /**
      * Writes what a provider just handed out. Where the row exists its tokens are replaced; `absent` says what
      * becomes of a refresh token the provider did not repeat. One of another host or client is never kept, nor one
@@ -71,7 +87,7 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
       absent: 'keep' | 'drop',
       event: NewAuditEvent,
     ): Promise<Connection> {
-      const { id: _, createdAt: __, lastUsedAt: ___, ...current } = connection
+      const { id: _, createdAt: __, lastUsedAt: ___, lastUsedBy: ____, ...current } = connection
       const stillGood = sql`${table.status} = 'live' and ${table.tokenEndpoint} = excluded.token_endpoint and ${table.upstreamClientId} = excluded.upstream_client_id`
       const isKept = sql`excluded.sealed_refresh_token is null and ${table.sealedRefreshToken} is not null and ${stillGood}`
       const keptUnlessRepeated = {

@@ -88,7 +88,7 @@ export type ResourceProvider = {
 }
 
 /** What began an interaction. */
-export type InteractionRequest = AuthorizationRequest | ConnectRequest
+export type InteractionRequest = AuthorizationRequest | ConnectRequest | AccountRequest
 
 /** One `/oauth/authorize` that passed every check. */
 export type AuthorizationRequest = {
@@ -112,6 +112,23 @@ export type ConnectRequest = {
   provider: string
   scopes: string[]
   accountId?: string
+}
+
+/** What takes a person from their account page to a provider. Whose page it was is the interaction's subject. */
+export type AccountRequest =
+  | { kind: 'account'; purpose: 'sign_in' }
+  /** `found` is who came back, until the person says that they are meant. */
+  | { kind: 'account'; purpose: 'link'; found?: FoundIdentity }
+  | { kind: 'account'; purpose: 'reconnect'; connectionId: string; provider: string; scopes: string[] }
+
+export type FoundIdentity = {
+  provider: string
+  issuer: string
+  upstreamSubject: string
+  label: string
+  email: string | null
+  emailVerified: boolean
+  authTime: number
 }
 
 /** What the person said yes to, before anything went upstream; named as in a recorded consent. */

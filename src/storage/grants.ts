@@ -57,10 +57,10 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
       .where(and(eq(table.id, of.id), isNull(table.revokedAt)))
       .returning({ id: table.id }),
   )
-  const noteUseOfConnection = prepared((queries, of: Slots<{ id: string; now: number }>) =>
+  const noteUseOfConnection = prepared((queries, of: Slots<{ id: string; now: number; by: string | null }>) =>
     queries
       .update(connections)
-      .set({ lastUsedAt: of.now })
+      .set({ lastUsedAt: of.now, lastUsedBy: of.by })
       .where(eq(connections.id, of.id))
       .returning({ id: connections.id }),
   )
@@ -121,7 +121,9 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
         guard: noteUse(queries, { id: grantId, now }),
         writes: [
           recordEvent(queries, tables, event),
-          ...(wasJustUsed(connection, now) ? [] : [noteUseOfConnection(queries, { id: connection.id, now })]),
+          ...(wasJustUsed(connection, now)
+            ? []
+            : [noteUseOfConnection(queries, { id: connection.id, now, by: event.resourceId ?? null })]),
         ],
       }))
       return recordedRelease !== undefined
@@ -147,6 +149,48 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
         ],
       }))
       return revoked?.guard[0]
+    },
+
+    /**
+     * Ends everything a subject let clients do, or one client at one resource; codes that were not redeemed yet
+     * included. What was remembered of the yes goes with it. Answers how many were live.
+     */
+    async endAll(
+      whose: { subjectId: string; clientId?: string; resourceId?: string | null },
+      reason: string,
+      now: number,
+      event: NewAuditEvent,
+    ): Promise<number> {
+      const { subjectId, clientId, resourceId } = whose
+      const ended = await batch((queries) => ({
+        guard: queries
+          .update(table)
+          .set({ revokedAt: now, revokedReason: reason })
+          .where(
+            and(
+              eq(table.subjectId, subjectId),
+              isLive(tables, now),
+              clientId === undefined ? undefined : eq(table.clientId, clientId),
+              resourceId === null ? isNull(table.resourceId) : undefined,
+              typeof resourceId === 'string' ? eq(table.resourceId, resourceId) : undefined,
+            ),
+          )
+          .returning({ id: table.id }),
+        writes: [
+          queries
+            .delete(consents)
+            .where(
+              and(
+                eq(consents.subjectId, subjectId),
+                clientId === undefined ? undefined : eq(consents.clientId, clientId),
+                resourceId === undefined ? undefined : eq(consents.resourceId, resourceId ?? ''),
+              ),
+            )
+            .returning({ at: consents.grantedAt }),
+          recordEvent(queries, tables, event),
+        ],
+      }))
+      return ended?.guard.length ?? 0
     },
 
     async list(

@@ -1,4 +1,5 @@
 import type { Queries } from './dialect.ts'
+import type { AccountRequest, AuthorizationRequest, ConnectRequest } from './documents.ts'
 import { and, eq, gt, isNull, sql } from './drizzle.ts'
 import { inColumns, prepared, type Slots } from './prepared.ts'
 import type { Tables } from './schema.ts'
@@ -22,6 +23,24 @@ export type InteractionChange = Partial<
     | 'completedAt'
   >
 >
+
+/** One that a client began, or that follows a connect link of one of its sessions. */
+export type ClientInteraction = Interaction & {
+  clientId: string
+  request: AuthorizationRequest | ConnectRequest
+}
+
+/** One that a person began on their account page. */
+export type AccountInteraction = Interaction & { request: AccountRequest }
+
+export function isOfAccount(interaction: Interaction): interaction is AccountInteraction {
+  return interaction.request.kind === 'account'
+}
+
+/** Whatever does not begin on the account page has a client. */
+export function isOfClient(interaction: Interaction): interaction is ClientInteraction {
+  return interaction.request.kind !== 'account' && interaction.clientId !== null
+}
 
 export type UnderWay = { all: number; ofClient: number; nextEnds: number; nextOfClientEnds: number }
 
@@ -72,17 +91,18 @@ export function interactions(db: Queries, { interactions: table }: Tables) {
      * Takes one step from the state of the row that was read; `undefined` where another step was faster. This
      * is also what lets an upstream state be used once: taking it clears its hash.
      */
-    async advance(
-      from: Interaction,
+    async advance<Kind extends Interaction>(
+      from: Kind,
       change: InteractionChange,
       now: number,
-    ): Promise<Interaction | undefined> {
+    ): Promise<Kind | undefined> {
       const [interaction] = await db
         .update(table)
         .set({ ...change, version: sql`${table.version} + 1` })
         .where(and(eq(table.id, from.id), eq(table.version, from.version), underWay(now)))
         .returning()
-      return interaction
+      // A step never makes another kind of it.
+      return interaction as Kind | undefined
     },
   }
 }

@@ -182,6 +182,8 @@ export function defineTables({
       authorizedAt: integer('authorized_at').notNull(),
       refreshedAt: integer('refreshed_at').notNull(),
       lastUsedAt: integer('last_used_at'),
+      /** The resource that used it then; it may be gone since. */
+      lastUsedBy: text('last_used_by'),
       /** Counts every change of the tokens: whoever writes says which version it read. */
       version: integer('version').notNull(),
     },
@@ -256,9 +258,8 @@ export function defineTables({
       id: text('id').primaryKey(),
       /** Of the cookie of the one browser this may go on in. */
       browserHash: text('browser_hash').notNull(),
-      clientId: text('client_id')
-        .notNull()
-        .references(() => clients.id, { onDelete: 'cascade' }),
+      /** Absent for what people do on their account page, where no client is involved. */
+      clientId: text('client_id').references(() => clients.id, { onDelete: 'cascade' }),
       resourceId: text('resource_id').references(() => resources.id, { onDelete: 'cascade' }),
       request: json<InteractionRequest>('request').notNull(),
       /** The provider the person chose to sign in with, where there was a choice. */

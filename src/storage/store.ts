@@ -36,7 +36,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     auditChains: auditChains(db, tables, batch),
     auditEvents: auditEvents(db, tables, batch),
     auditKeys: auditKeys(db, tables),
-    browserSessions: browserSessions(db, tables),
+    browserSessions: browserSessions(db, tables, batch),
     clients: clients(db, tables, batch),
     codes: codes(db, tables, batch),
     completions: completions(tables, batch),

@@ -1,6 +1,7 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
+import type { BrowserSession } from './browser-sessions.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, asc, desc, eq, inArray, lt, sql } from './drizzle.ts'
+import { and, asc, desc, eq, inArray, lt, ne, sql } from './drizzle.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
@@ -77,6 +78,67 @@ export function subjects(db: Queries, tables: Tables, batch: Batch) {
       if (created?.rows[0].length === 1) return subject
       await db.delete(table).where(eq(table.id, subject.id)).returning()
       return undefined
+    },
+
+    /** One more way for a subject to sign in; `undefined` where that identity already signs somebody in. */
+    async addIdentity(identity: Identity, event: NewAuditEvent): Promise<Identity | undefined> {
+      const [added] = await recorded(event, (queries) =>
+        queries.insert(identities).values(identity).onConflictDoNothing().returning(),
+      )
+      return added
+    },
+
+    /**
+     * Takes a way to sign in from a subject, but never the last: `false` where it is. Other browsers are signed out,
+     * whoever sits there, and `session` is left with the sign-ins that it still has.
+     */
+    async removeIdentity(
+      subjectId: string,
+      key: IdentityKey,
+      session: Pick<BrowserSession, 'secretHash' | 'signIns'>,
+      event: NewAuditEvent,
+    ): Promise<boolean> {
+      const { browserSessions, interactions } = tables
+      const removed = await batch((queries) => ({
+        // Nothing changes in the row: it keeps two of these apart, which could each take the other's last.
+        guard: queries
+          .update(table)
+          .set({ lastSeenAt: sql`${table.lastSeenAt}` })
+          .where(eq(table.id, subjectId))
+          .returning({ id: table.id }),
+        writes: [
+          queries
+            .delete(identities)
+            .where(
+              and(
+                isIdentity(key),
+                eq(identities.subjectId, subjectId),
+                sql`(select count(*) from ${identities} as held where held.subject_id = ${subjectId}) > 1`,
+              ),
+            )
+            .returning({ label: identities.label }),
+          queries
+            .delete(browserSessions)
+            .where(
+              and(
+                eq(browserSessions.subjectId, subjectId),
+                ne(browserSessions.secretHash, session.secretHash),
+              ),
+            )
+            .returning({ at: browserSessions.lastSeenAt }),
+          queries
+            .update(browserSessions)
+            .set({ signIns: session.signIns })
+            .where(eq(browserSessions.secretHash, session.secretHash))
+            .returning({ at: browserSessions.lastSeenAt }),
+          queries
+            .delete(interactions)
+            .where(eq(interactions.subjectId, subjectId))
+            .returning({ id: interactions.id }),
+          recordEvent(queries, tables, event),
+        ],
+      }))
+      return removed !== undefined && removed.rows[0].length > 0
     },
 
     /** Records a sign-in of a known identity and what the provider calls the person now. */

@@ -91,5 +91,6 @@ export async function newConnection(
     createdAt: now,
     authorizedAt: now,
     lastUsedAt: null,
+    lastUsedBy: null,
   }
 }

@@ -23,6 +23,7 @@ const consent: ConsentProps = {
   providers: [],
   person: { state: 'signed in', label: 'maria' },
   issuerHost: 'auth.example',
+  accountUrl: '/account',
 }
 
 /** What a reader sees: the text without tags, entities undone as far as we write them. */

@@ -51,6 +51,7 @@ const connection: Omit<Connection, 'version'> = {
   authorizedAt: 0,
   refreshedAt: 0,
   lastUsedAt: null,
+  lastUsedBy: null,
 }
 
 test('the use of a client is written once an hour, and costs no commit in between', async () => {

@@ -80,6 +80,7 @@ export const connection = (id: string, row: Partial<Row<'connections'>> = {}): R
   createdAt: 0,
   authorizedAt: 0,
   lastUsedAt: null,
+  lastUsedBy: null,
   version: 1,
   ...row,
 })

@@ -32,6 +32,7 @@ export const connection = (id: string, row: Partial<Connection> = {}): Connectio
   authorizedAt: start,
   refreshedAt: start,
   lastUsedAt: null,
+  lastUsedBy: null,
   version: 1,
   ...row,
 })

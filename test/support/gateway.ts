@@ -130,6 +130,7 @@ function roomy(file: unknown): unknown {
     registration_changes: 10_000,
     visits_per_interaction: 10_000,
     visits_per_connect_link: 10_000,
+    account_visits_per_address: 10_000,
     unknown_visits_per_address: 10_000,
     callbacks_per_provider: 10_000,
     unknown_sessions_per_resource: 10_000,

@@ -9,6 +9,7 @@ export const imagesShown: ReadonlyMap<string, string> = new Map([
   ['connect', 'connect'],
   ['done', 'done'],
   ['wrong-account', 'wrong-person'],
+  ['account', 'account'],
   ['expired', 'error-expired'],
   ['unknown-client', 'error-unknown-client-registers-by-itself'],
   ['interstitial', 'interstitial'],

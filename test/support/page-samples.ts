@@ -1,12 +1,16 @@
 import type { Html } from '../../src/lib/html.ts'
+import { type AccountProps, accountPage } from '../../src/pages/account.ts'
+import { accountSignInPage } from '../../src/pages/account-sign-in.ts'
 import { choosePage } from '../../src/pages/choose.ts'
 import type { ClientShown } from '../../src/pages/client-shown.ts'
+import { confirmPage } from '../../src/pages/confirm.ts'
 import { type ConnectProps, connectPage } from '../../src/pages/connect.ts'
 import { type ConsentProps, consentPage } from '../../src/pages/consent.ts'
 import { donePage } from '../../src/pages/done.ts'
 import { errorPage } from '../../src/pages/error.ts'
 import { errorText, type PageError } from '../../src/pages/error-text.ts'
 import { interstitialPage } from '../../src/pages/interstitial.ts'
+import { linkPage } from '../../src/pages/link.ts'
 import { wrongAccountPage } from '../../src/pages/wrong-account.ts'
 
 const issuerHost = 'auth.example.com'
@@ -77,6 +81,7 @@ const consent: ConsentProps = {
   ],
   person: { state: 'signed in', label: 'maria' },
   issuerHost,
+  accountUrl: '/account',
 }
 
 const { mcpServer: _, ...signInOnly } = consent
@@ -148,6 +153,134 @@ const hostileConsent: ConsentProps = {
   accountUrl: hostile,
 }
 
+const now = 1_795_262_400
+
+const account: AccountProps = {
+  action: '/account',
+  fields: { proof: 'a1b2' },
+  person: { label: 'maria' },
+  access: [
+    {
+      client: { name: 'Claude Code' },
+      mcpServer,
+      sinceAt: now - 12 * 86_400,
+      lastUsedAt: now - 60,
+      fields: { client_id: 'cc_client_1', resource_id: 'desk' },
+    },
+    {
+      client: { name: 'Cursor' },
+      mcpServer: { name: 'Team Notes', uri: 'https://notes.example.com/mcp' },
+      sinceAt: now - 70 * 86_400,
+      lastUsedAt: now - 5 * 3_600,
+      fields: { client_id: 'cc_client_2', resource_id: 'notes' },
+    },
+  ],
+  accounts: [
+    {
+      provider: { name: 'GitHub' },
+      label: 'maria',
+      fields: { account_id: 'acct_1' },
+      connections: [
+        {
+          state: 'live',
+          rights: [
+            {
+              scope: 'repo',
+              label: 'Read and change everything in your repositories, private ones included',
+            },
+          ],
+          identityScopes: ['read:user'],
+          stayConnected: { scope: 'offline_access' },
+          usedBy: [{ name: 'Project Desk' }],
+          lastUsed: { at: now - 60, by: { name: 'Project Desk' } },
+          fields: { connection_id: 'con_1' },
+        },
+      ],
+    },
+    {
+      provider: { name: 'Google' },
+      label: 'maria@example.com',
+      fields: { account_id: 'acct_2' },
+      connections: [
+        {
+          state: 'ended',
+          rights: [
+            {
+              scope: 'https://www.googleapis.com/auth/calendar.events.readonly',
+              label: 'Read the events in your calendars',
+            },
+          ],
+          identityScopes: ['openid'],
+          usedBy: [{ name: 'Project Desk' }, { name: 'Team Notes' }],
+          lastUsed: { at: now - 40 * 86_400, by: { name: 'Team Notes' } },
+          fields: { connection_id: 'con_2' },
+        },
+      ],
+    },
+  ],
+  identities: [
+    {
+      provider: { name: 'GitHub' },
+      label: 'maria',
+      lastSignInAt: now - 3 * 3_600,
+      fields: { provider: 'github' },
+    },
+    {
+      provider: { name: 'Google' },
+      label: 'maria@example.com',
+      lastSignInAt: now - 20 * 86_400,
+      fields: { provider: 'google' },
+    },
+  ],
+  linkable: [
+    { id: 'atlassian', name: 'Atlassian' },
+    { id: 'github', name: 'GitHub' },
+  ],
+  now,
+  issuerHost,
+}
+
+const hostileAccount: AccountProps = {
+  ...account,
+  action: hostile,
+  fields: { [hostile]: hostile },
+  person: { label: hostile },
+  access: [
+    {
+      client: { name: hostile },
+      mcpServer: { name: hostile, uri: `https://desk.example.com/${hostile}` },
+      sinceAt: now,
+      lastUsedAt: now,
+      fields: { [hostile]: hostile },
+    },
+    { client: {}, sinceAt: now, lastUsedAt: now, fields: {} },
+  ],
+  accounts: [
+    {
+      provider: { name: hostile },
+      label: hostile,
+      fields: { [hostile]: hostile },
+      connections: [
+        {
+          state: 'ended',
+          rights: [{ scope: hostile, label: hostile }],
+          identityScopes: [hostile],
+          usedBy: [{ name: hostile }],
+          lastUsed: { at: now, by: { name: hostile } },
+          fields: { [hostile]: hostile },
+        },
+      ],
+    },
+  ],
+  identities: [
+    { provider: { name: hostile }, label: hostile, lastSignInAt: now, fields: { [hostile]: hostile } },
+    { provider: { name: 'GitHub' }, label: longLabel, lastSignInAt: now, fields: {} },
+  ],
+  linkable: [{ id: hostile, name: hostile }],
+}
+
+const deed = { ...form, backUrl: '/account', issuerHost }
+
 const errors: readonly PageError[] = [
   { kind: 'bad request' },
   { kind: 'unknown client', registers: 'by itself' },
@@ -162,6 +295,8 @@ const errors: readonly PageError[] = [
   { kind: 'provider misconfigured', providerName: 'GitHub' },
   { kind: 'not admitted', providerName: 'GitHub' },
   { kind: 'account of somebody else', providerName: 'GitHub' },
+  { kind: 'account page outdated' },
+  { kind: 'nobody can sign in' },
   { kind: 'cross-site' },
   { kind: 'too many requests' },
   { kind: 'not found' },
@@ -238,7 +373,6 @@ export const pageSamples: ReadonlyMap<string, Html> = byName([
   ],
   ['consent-app', consentPage({ ...consent, client: appClient, scopes: [], providers: [] })],
   ['consent-registered', consentPage({ ...consent, client: registered })],
-  ['consent-with-account-page', consentPage({ ...consent, accountUrl: '/account' })],
   ['consent-to-sign-in', consentPage({ ...signInOnly, client: nameless, scopes: [], providers: [] })],
   [
     'consent-long',
@@ -337,6 +471,105 @@ export const pageSamples: ReadonlyMap<string, Html> = byName([
       client: hostileClient,
       reason: hostile,
       continueUrl: 'javascript:alert(1)',
+      issuerHost,
+    }),
+  ],
+  ['account', accountPage(account)],
+  [
+    'account-empty',
+    accountPage({
+      ...account,
+      access: [],
+      accounts: [],
+      identities: account.identities.slice(0, 1),
+      linkable: [],
+      notice: 'ended-all',
+    }),
+  ],
+  [
+    'account-long',
+    accountPage({
+      ...account,
+      person: { label: longLabel },
+      access: [
+        {
+          client: longClient,
+          mcpServer: longServer,
+          sinceAt: now,
+          lastUsedAt: now,
+          fields: { client_id: 'x', resource_id: 'y' },
+        },
+      ],
+      accounts: account.accounts.map((each) => ({ ...each, label: longLabel })),
+      identities: account.identities.map((each) => ({ ...each, label: longLabel })),
+    }),
+  ],
+  ['account-hostile', accountPage(hostileAccount)],
+  [
+    'account-sign-in',
+    accountSignInPage({
+      action: '/account',
+      fields: { action: 'sign-in' },
+      providers: [
+        { id: 'github', name: 'GitHub' },
+        { id: 'google', name: 'Google' },
+      ],
+      signedOut: 'no',
+      issuerHost,
+    }),
+  ],
+  [
+    'account-signed-out',
+    accountSignInPage({
+      action: '/account',
+      fields: {},
+      providers: [{ id: hostile, name: hostile }],
+      signedOut: 'just now',
+      issuerHost,
+    }),
+  ],
+  ['confirm-end-all', confirmPage({ ...deed, deed: { kind: 'end all' } })],
+  ['confirm-sign-out', confirmPage({ ...deed, deed: { kind: 'sign out everywhere' } })],
+  [
+    'confirm-disconnect',
+    confirmPage({
+      ...deed,
+      deed: { kind: 'disconnect', provider: { name: 'Google' }, label: 'maria@example.com' },
+    }),
+  ],
+  [
+    'confirm-unlink',
+    confirmPage({
+      ...deed,
+      deed: { kind: 'unlink', provider: { name: 'Google' }, label: 'maria@example.com' },
+    }),
+  ],
+  [
+    'confirm-hostile',
+    confirmPage({
+      ...deed,
+      action: hostile,
+      backUrl: '/account',
+      deed: { kind: 'disconnect', provider: { name: hostile }, label: hostile },
+    }),
+  ],
+  [
+    'link',
+    linkPage({
+      ...form,
+      provider: { name: 'Google' },
+      person: { label: 'maria' },
+      found: { label: 'maria@example.com' },
+      issuerHost,
+    }),
+  ],
+  [
+    'link-hostile',
+    linkPage({
+      ...form,
+      provider: { name: hostile },
+      person: { label: hostile },
+      found: { label: hostile },
       issuerHost,
     }),
   ],

@@ -10,7 +10,7 @@ import { issuerHost, personLabel } from '../../http/shown.ts'
 import { sha256 } from '../../lib/secret.ts'
 import { wrongAccountPage } from '../../pages/wrong-account.ts'
 import type { Leg } from '../../storage/documents.ts'
-import type { Interaction } from '../../storage/interactions.ts'
+import type { ClientInteraction } from '../../storage/interactions.ts'
 import { admitted } from '../../upstream/admission.ts'
 import { accountId } from '../../upstream/connection-record.ts'
 import type { UpstreamIdentity } from '../../upstream/identity.ts'
@@ -108,13 +108,16 @@ async function recordRefusedSignIn(
 }
 
 /** When the person really signed in, where the provider tells: it may have remembered them for days. */
-function authTimeOf({ idTokenClaims }: UpstreamTokens, now: number): number {
+export function authTimeOf({ idTokenClaims }: UpstreamTokens, now: number): number {
   const told = idTokenClaims?.auth_time
   return typeof told === 'number' && Number.isSafeInteger(told) && told > 0 ? Math.min(told, now) : now
 }
 
 /** A connect link is its subject's alone; an authorization is whoever's it turns out to be. */
-async function expectedSubject(gateway: Gateway, { request }: Interaction): Promise<string | undefined> {
+async function expectedSubject(
+  gateway: Gateway,
+  { request }: ClientInteraction,
+): Promise<string | undefined> {
   if (request.kind === 'authorization') return undefined
   return (await gateway.store.grants.find(request.grantId))?.subjectId
 }
@@ -150,7 +153,7 @@ function isWanted({ plan, provider, identity, leg }: Arrival, subjectId: string)
   return request.accountId === accountId({ subjectId, provider: provider.id, issuer, upstreamSubject })
 }
 
-async function labelOfWanted(gateway: Gateway, { request }: Interaction): Promise<string> {
+async function labelOfWanted(gateway: Gateway, { request }: ClientInteraction): Promise<string> {
   if (request.kind === 'authorization') return ''
   const held = await gateway.store.connections.listForGrant(request.grantId)
   const wanted = held.find((connection) => connection.accountId === request.accountId)

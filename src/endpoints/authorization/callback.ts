@@ -9,10 +9,13 @@ import { countRequest, secondsToWait, strayVisit, tooManyRequests } from '../../
 import { returningGuest } from '../../http/reserve.ts'
 import { sha256 } from '../../lib/secret.ts'
 import type { BrowserSession } from '../../storage/browser-sessions.ts'
-import type { Interaction } from '../../storage/interactions.ts'
+import type { Leg } from '../../storage/documents.ts'
+import { type Interaction, isOfAccount, isOfClient } from '../../storage/interactions.ts'
 import { checkCallback } from '../../upstream/callback.ts'
+import type { Provider } from '../../upstream/provider.ts'
+import { type Brought, endAccountTrip, refuseStranger } from './account-trip.ts'
 import { type Arrival, fail, finishConnect, finishSignIn, type Return } from './arrival.ts'
-import { callbackUri, maxAgeOf, openLegSecrets } from './leg.ts'
+import { callbackUri, type LegSecrets, maxAgeOf, openLegSecrets } from './leg.ts'
 import { loadPlan } from './plan.ts'
 
 /**
@@ -44,27 +47,49 @@ export async function receiveCallback(
     gateway.clock(),
   )
   if (!taken) throw new PageRefusal(400, { kind: 'already used' })
-  const plan = await loadPlan(gateway, taken, session)
-  const back: Return = { plan, provider, leg: interaction.leg }
-  if (check.outcome === 'error') return await fail(gateway, request, reply, back, check.failure)
+  const trip: Trip = { interaction: taken, provider, leg: interaction.leg }
+  const bring = async () =>
+    check.outcome === 'error'
+      ? ({ outcome: 'failed', failure: check.failure } as const)
+      : await bringBack(gateway, trip, query, secrets)
+  if (isOfAccount(taken)) {
+    await refuseStranger(gateway, taken, session)
+    const brought = await bring()
+    const still = { ...trip, interaction: taken, provider: await sameProvider(gateway, provider) }
+    return await endAccountTrip(gateway, request, reply, still, brought)
+  }
+  if (!isOfClient(taken)) throw new PageRefusal(400, { kind: 'expired' })
+  const back: Return = { plan: await loadPlan(gateway, taken, session), provider, leg: trip.leg }
+  const brought = await bring()
+  if (brought.outcome === 'failed') return await fail(gateway, request, reply, back, brought.failure)
+  const { identity, tokens } = brought
+  const arrival: Arrival = { ...(await lookAgain(gateway, request, back)), identity, tokens }
+  return back.leg.purpose === 'sign_in'
+    ? await finishSignIn(gateway, request, reply, arrival)
+    : await finishConnect(gateway, reply, arrival)
+}
 
+type Trip = { interaction: Interaction; provider: Provider; leg: Leg }
+
+/** Redeems what the provider sent the browser back with, and asks who that is. */
+async function bringBack(
+  gateway: Gateway,
+  { interaction, provider, leg }: Trip,
+  query: URLSearchParams,
+  secrets: LegSecrets,
+): Promise<Brought> {
   const exchanged = await gateway.upstream.exchangeCode(provider, {
     query,
     redirectUri: callbackUri(gateway, provider.id),
     state: query.get('state') ?? '',
-    scopes: back.leg.scopes,
-    ...maxAgeOf(plan.interaction, back.leg),
+    scopes: leg.scopes,
+    ...maxAgeOf(interaction, leg),
     ...secrets,
   })
-  if (exchanged.outcome === 'failed') return await fail(gateway, request, reply, back, exchanged.failure)
+  if (exchanged.outcome === 'failed') return exchanged
   const identified = await gateway.upstream.identify(provider, exchanged.tokens)
-  if (identified.outcome === 'failed') return await fail(gateway, request, reply, back, identified.failure)
-
-  const stillThere = await lookAgain(gateway, request, back)
-  const arrival: Arrival = { ...stillThere, identity: identified.identity, tokens: exchanged.tokens }
-  return back.leg.purpose === 'sign_in'
-    ? await finishSignIn(gateway, request, reply, arrival)
-    : await finishConnect(gateway, reply, arrival)
+  if (identified.outcome === 'failed') return identified
+  return { outcome: 'brought', identity: identified.identity, tokens: exchanged.tokens }
 }
 
 /**
@@ -88,13 +113,18 @@ function countTrip(
 async function lookAgain(gateway: Gateway, request: FastifyRequest, before: Return): Promise<Return> {
   const session = await findBrowserSession(gateway, request)
   const plan = await loadPlan(gateway, before.plan.interaction, session)
-  const provider = await gateway.providers.find(before.provider.id)
+  return { ...before, plan, provider: await sameProvider(gateway, before.provider) }
+}
+
+/** The provider as it is now, where that is still the one whose answer this is. */
+async function sameProvider(gateway: Gateway, before: Provider): Promise<Provider> {
+  const provider = await gateway.providers.find(before.id)
   const isSame =
     provider?.enabled &&
-    provider.clientId === before.provider.clientId &&
-    isDeepStrictEqual(provider.descriptor.server, before.provider.descriptor.server)
+    provider.clientId === before.clientId &&
+    isDeepStrictEqual(provider.descriptor.server, before.descriptor.server)
   if (!isSame) throw new PageRefusal(400, { kind: 'expired' })
-  return { ...before, plan, provider }
+  return provider
 }
 
 async function boundInteraction(

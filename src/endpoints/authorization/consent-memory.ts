@@ -4,12 +4,13 @@ import type { ProviderAsk } from '../../grants/asks.ts'
 import { sha256 } from '../../lib/secret.ts'
 import type { Client } from '../../storage/clients.ts'
 import type { Consent } from '../../storage/consents.ts'
-import type { ConsentDecision, InteractionRequest } from '../../storage/documents.ts'
+import type { ConsentDecision } from '../../storage/documents.ts'
+import type { ClientInteraction } from '../../storage/interactions.ts'
 import type { Resource } from '../../storage/resources.ts'
 
 /** What a consent is a consent to. */
 export type Consenting = {
-  request: InteractionRequest
+  request: ClientInteraction['request']
   client: Client
   resource: Resource | undefined
   scopes: readonly string[]

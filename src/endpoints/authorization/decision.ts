@@ -9,7 +9,7 @@ import { seeOther, sendPage } from '../../http/send-page.ts'
 import { issuerHost } from '../../http/shown.ts'
 import type { Parameters } from '../../lib/parameters.ts'
 import { donePage } from '../../pages/done.ts'
-import type { Interaction, InteractionChange } from '../../storage/interactions.ts'
+import type { ClientInteraction, InteractionChange } from '../../storage/interactions.ts'
 import { isAgreed, renderingHash, yesTo } from './consent-memory.ts'
 import { endInteraction } from './failure.ts'
 import { consentingOf, loadPlan, type Plan } from './plan.ts'
@@ -20,7 +20,7 @@ export async function decide(
   gateway: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
-  interaction: Interaction,
+  interaction: ClientInteraction,
   form: Parameters,
 ): Promise<FastifyReply> {
   const plan = await loadPlan(gateway, interaction, await findBrowserSession(gateway, request))

@@ -6,7 +6,7 @@ import { PageRefusal } from '../../http/page-refusal.ts'
 import { holderOf } from '../../http/rates.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
 import type { Leg } from '../../storage/documents.ts'
-import type { Interaction } from '../../storage/interactions.ts'
+import type { ClientInteraction } from '../../storage/interactions.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import { yesTo } from './consent-memory.ts'
 import { endWithFailure } from './failure.ts'
@@ -22,7 +22,7 @@ export async function dispatch(
   gateway: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
-  interaction: Interaction,
+  interaction: ClientInteraction,
 ): Promise<FastifyReply> {
   const plan = await loadPlan(gateway, interaction, await findBrowserSession(gateway, request))
   const step = nextStep(await standingOf(gateway, plan))

@@ -81,7 +81,7 @@ const answers: Record<UpstreamFailure['kind'], readonly [OAuthErrorCode, string]
   limited: ['temporarily_unavailable', 'The provider limits how often it may be asked'],
 }
 
-function pageFor({ name: providerName }: Provider, failure: UpstreamFailure): PageError {
+export function pageFor({ name: providerName }: Pick<Provider, 'name'>, failure: UpstreamFailure): PageError {
   switch (failure.kind) {
     case 'denied':
       return { kind: 'denied at provider', providerName }

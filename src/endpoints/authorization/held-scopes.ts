@@ -1,6 +1,6 @@
 import type { Gateway } from '../../gateway.ts'
 import { grantStanding } from '../../grants/standing.ts'
-import type { Interaction } from '../../storage/interactions.ts'
+import type { ClientInteraction } from '../../storage/interactions.ts'
 import { offlineAccess } from '../../tokens/scope.ts'
 import type { Parties } from './parties.ts'
 
@@ -11,7 +11,7 @@ import type { Parties } from './parties.ts'
  */
 export async function withHeldScopes(
   gateway: Gateway,
-  { consent, request }: Interaction,
+  { consent, request }: ClientInteraction,
   { client, resource, scopes }: Parties,
   person: { subjectId: string } | undefined,
 ): Promise<string[]> {

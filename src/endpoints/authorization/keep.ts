@@ -6,7 +6,7 @@ import { interactionUrl } from '../../http/interaction.ts'
 import { seeOther } from '../../http/send-page.ts'
 import type { Connection } from '../../storage/connections.ts'
 import type { Leg } from '../../storage/documents.ts'
-import type { Interaction, InteractionChange } from '../../storage/interactions.ts'
+import type { ClientInteraction, InteractionChange } from '../../storage/interactions.ts'
 import { covers, type Provider } from '../../upstream/provider.ts'
 import type { UpstreamFailure, UpstreamTokens } from '../../upstream/tokens.ts'
 import type { Arrival } from './arrival.ts'
@@ -93,6 +93,8 @@ export async function proceed(
   return seeOther(reply, interactionUrl(gateway, interaction.id))
 }
 
-function isOnSameYes(latest: Interaction, before: Interaction): boolean {
+type Yes = Pick<ClientInteraction, 'subjectId' | 'consent'>
+
+function isOnSameYes(latest: Yes, before: Yes): boolean {
   return latest.subjectId === before.subjectId && isDeepStrictEqual(latest.consent, before.consent)
 }

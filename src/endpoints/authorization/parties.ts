@@ -3,7 +3,7 @@ import { redirectUriFault } from '../../clients/registrable-uri.ts'
 import type { Gateway } from '../../gateway.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import type { Client } from '../../storage/clients.ts'
-import type { Interaction } from '../../storage/interactions.ts'
+import type { ClientInteraction } from '../../storage/interactions.ts'
 import type { Resource } from '../../storage/resources.ts'
 import { offlineAccess } from '../../tokens/scope.ts'
 import { refusalOf } from './refusal.ts'
@@ -13,7 +13,7 @@ import { unknownClient } from './unknown-client.ts'
 export type Parties = { client: Client; resource: Resource | undefined; scopes: string[] }
 
 /** Reads who takes part, as administrators have them now. Throws where one of them is gone or disabled. */
-export async function partiesOf(gateway: Gateway, interaction: Interaction): Promise<Parties> {
+export async function partiesOf(gateway: Gateway, interaction: ClientInteraction): Promise<Parties> {
   const client = await clientOf(gateway, interaction)
   if (interaction.resourceId === null) {
     return { client, resource: undefined, scopes: scopesOf(interaction, undefined) }
@@ -24,7 +24,7 @@ export async function partiesOf(gateway: Gateway, interaction: Interaction): Pro
   return { client, resource, scopes: scopesOf(interaction, resource) }
 }
 
-async function clientOf(gateway: Gateway, { clientId, request }: Interaction): Promise<Client> {
+async function clientOf(gateway: Gateway, { clientId, request }: ClientInteraction): Promise<Client> {
   const client = await gateway.store.clients.find(clientId, gateway.clock())
   if (!client?.enabled) throw unknownClient(gateway, clientId)
   // Both may be older than the rules of today, or than the client as it is today.
@@ -37,7 +37,7 @@ async function clientOf(gateway: Gateway, { clientId, request }: Interaction): P
 }
 
 /** What was asked for and is still there to be had: a page has no words for anything else. */
-function scopesOf(interaction: Interaction, resource: Resource | undefined): string[] {
+function scopesOf(interaction: ClientInteraction, resource: Resource | undefined): string[] {
   const { request } = interaction
   if (request.kind === 'connect') return []
   const offered = [...Object.keys(resource?.document.scopes ?? {}), offlineAccess]

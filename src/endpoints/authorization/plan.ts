@@ -5,7 +5,7 @@ import { PageRefusal } from '../../http/page-refusal.ts'
 import type { BrowserSession } from '../../storage/browser-sessions.ts'
 import type { Connection } from '../../storage/connections.ts'
 import type { ConnectRequest } from '../../storage/documents.ts'
-import type { Interaction } from '../../storage/interactions.ts'
+import type { ClientInteraction } from '../../storage/interactions.ts'
 import { canSignIn, covers, excess, type Provider } from '../../upstream/provider.ts'
 import { type Consenting, hasStandingConsent, isAgreed } from './consent-memory.ts'
 import { withHeldScopes } from './held-scopes.ts'
@@ -18,7 +18,7 @@ export type Person = { subjectId: string; authTime: number }
 
 /** An interaction with everything its next step may depend on, as it is now. */
 export type Plan = Parties & {
-  interaction: Interaction
+  interaction: ClientInteraction
   asks: ProviderAsk[]
   /** The providers that may sign the person in. */
   candidates: Provider[]
@@ -33,7 +33,7 @@ export type Plan = Parties & {
  */
 export async function loadPlan(
   gateway: Gateway,
-  interaction: Interaction,
+  interaction: ClientInteraction,
   session: BrowserSession | undefined,
 ): Promise<Plan> {
   const parties = await partiesOf(gateway, interaction)
@@ -47,7 +47,11 @@ export async function loadPlan(
   return { interaction, ...parties, scopes, asks, candidates: asked.candidates, person, held }
 }
 
-async function involvedIn(gateway: Gateway, interaction: Interaction, parties: Parties): Promise<Involved> {
+async function involvedIn(
+  gateway: Gateway,
+  interaction: ClientInteraction,
+  parties: Parties,
+): Promise<Involved> {
   return interaction.request.kind === 'connect'
     ? await connectAsks(gateway, interaction.request)
     : await authorizationAsks(gateway, interaction, parties)
@@ -57,7 +61,7 @@ type Involved = Pick<Plan, 'asks' | 'candidates'>
 
 async function authorizationAsks(
   gateway: Gateway,
-  interaction: Interaction,
+  interaction: ClientInteraction,
   { resource, scopes }: Parties,
 ): Promise<Involved> {
   const { providers } = await gateway.providers.list()
@@ -101,7 +105,7 @@ async function connectAsks(gateway: Gateway, request: ConnectRequest): Promise<I
  */
 async function findPerson(
   gateway: Gateway,
-  interaction: Interaction,
+  interaction: ClientInteraction,
   candidates: readonly Provider[],
   session: BrowserSession | undefined,
 ): Promise<Person | undefined> {
@@ -118,7 +122,7 @@ async function findPerson(
 
 async function signedInEnough(
   gateway: Gateway,
-  { request }: Interaction,
+  { request }: ClientInteraction,
   candidates: readonly Provider[],
   session: BrowserSession,
 ): Promise<Person | undefined> {

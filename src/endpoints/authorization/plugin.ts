@@ -3,7 +3,7 @@ import type { Gateway } from '../../gateway.ts'
 import { findBrowserSession } from '../../http/browser-session.ts'
 import { bindBrowser, isOfBrowser } from '../../http/cookies.ts'
 import { acceptFormsOnly, formAsQuery, formOf, queryOf } from '../../http/form-body.ts'
-import { beginInteraction, interactionUrl } from '../../http/interaction.ts'
+import { beginInteraction, interactionUrl, secondsToEnd } from '../../http/interaction.ts'
 import { answerWithPage } from '../../http/page-errors.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { countRequest, holderOf, secondsToWait, strayVisit } from '../../http/rates.ts'
@@ -11,7 +11,13 @@ import { createReserve } from '../../http/reserve.ts'
 import { requireSameOrigin } from '../../http/same-origin.ts'
 import { seeOther } from '../../http/send-page.ts'
 import type { Parameters } from '../../lib/parameters.ts'
-import type { Interaction } from '../../storage/interactions.ts'
+import {
+  type ClientInteraction,
+  type Interaction,
+  isOfAccount,
+  isOfClient,
+} from '../../storage/interactions.ts'
+import { decideOnAccount, goOnForAccount } from './account-trip.ts'
 import { receiveCallback } from './callback.ts'
 import { followConnectLink, showConnectLink } from './connect.ts'
 import { decide } from './decision.ts'
@@ -38,12 +44,16 @@ export async function authorizationEndpoints(scope: FastifyInstance, gateway: Ga
 
   scope.get<ById>('/oauth/interactions/:id', async (request, reply) => {
     const interaction = await boundInteraction(gateway, request, request.params.id)
-    return await dispatch(gateway, request, reply, interaction)
+    return isOfAccount(interaction)
+      ? await goOnForAccount(gateway, request, reply, interaction)
+      : await dispatch(gateway, request, reply, clients(interaction))
   })
   scope.post<ById>('/oauth/interactions/:id', async (request, reply) => {
     requireSameOrigin(gateway.config.issuer, request)
     const interaction = await boundInteraction(gateway, request, request.params.id)
-    return await decide(gateway, request, reply, interaction, formOf(request))
+    return isOfAccount(interaction)
+      ? await decideOnAccount(gateway, request, reply, interaction, formOf(request))
+      : await decide(gateway, request, reply, clients(interaction), formOf(request))
   })
 
   scope.get<ByProvider>(
@@ -86,16 +96,9 @@ async function begin(
   return seeOther(reply, interactionUrl(gateway, id))
 }
 
-/** Seconds until one ends of those under way, where there are as many as there may be. */
-async function secondsToEnd({ store, clock, config, headroom }: Gateway, clientId: string): Promise<number> {
-  const ofThisClient = `interactions of ${clientId}`
-  if (headroom.take('interactions') && headroom.take(ofThisClient)) return 0
-  const now = clock()
-  const { authorizations_under_way: most, authorizations_under_way_per_client: mostOfClient } = config.limits
-  const { all, ofClient, nextEnds, nextOfClientEnds } = await store.interactions.countUnderWay(clientId, now)
-  headroom.note('interactions', most - all - 1)
-  headroom.note(ofThisClient, mostOfClient - ofClient - 1)
-  return Math.max(all < most ? 0 : nextEnds - now, ofClient < mostOfClient ? 0 : nextOfClientEnds - now)
+function clients(interaction: Interaction): ClientInteraction {
+  if (isOfClient(interaction)) return interaction
+  throw new Error('an interaction without a client')
 }
 
 /** An interaction goes on in the browser it began in and in no other (promise 2). */

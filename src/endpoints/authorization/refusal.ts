@@ -1,9 +1,9 @@
 import { AuthorizationError } from '../../errors.ts'
-import type { Interaction } from '../../storage/interactions.ts'
+import type { ClientInteraction } from '../../storage/interactions.ts'
 
 /** An error for the client of an interaction; for a connect link, which has none waiting, a page. */
 export function refusalOf(
-  { request, consent }: Interaction,
+  { request, consent }: ClientInteraction,
   code: AuthorizationError['code'],
   description: string,
 ): AuthorizationError {

@@ -43,6 +43,7 @@ export async function showConsent(gateway: Gateway, plan: Plan): Promise<Html> {
     issuerHost: issuerHost(gateway),
     action: actionOf(gateway, plan),
     fields: { shown: renderingHash(consentingOf(plan, gateway.clock())) },
+    accountUrl: `${gateway.config.issuer}/account`,
     ...(resource ? { mcpServer: mcpServerShown(resource) } : {}),
   })
 }

@@ -1,0 +1,22 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Gateway } from '../../gateway.ts'
+import { PageRefusal } from '../../http/page-refusal.ts'
+import type { Parameters } from '../../lib/parameters.ts'
+import type { Visitor } from './visitor.ts'
+
+/** What somebody pressed, with everything it may need. */
+export type Press = {
+  gateway: Gateway
+  request: FastifyRequest
+  reply: FastifyReply
+  form: Parameters
+  visitor: Visitor
+}
+
+export const outdated = () => new PageRefusal(400, { kind: 'account page outdated' })
+
+export function field({ form }: Pick<Press, 'form'>, name: string): string {
+  const value = form.values.get(name)
+  if (value === undefined) throw outdated()
+  return value
+}

@@ -1,0 +1,72 @@
+import type { FastifyReply } from 'fastify'
+import { bindBrowser } from '../../http/cookies.ts'
+import { beginInteraction, interactionUrl, secondsToEnd } from '../../http/interaction.ts'
+import { holderOf, secondsToWait } from '../../http/rates.ts'
+import { createReserve } from '../../http/reserve.ts'
+import { seeOther } from '../../http/send-page.ts'
+import type { AccountRequest } from '../../storage/documents.ts'
+import { accountUrl } from './overview.ts'
+import { field, outdated, type Press } from './press.ts'
+import { signInProviders, type Visitor } from './visitor.ts'
+
+type Asked = Omit<Press, 'visitor'>
+
+/** The one thing on the page that asks for nobody to be signed in. */
+export async function beginSignIn(asked: Asked, visitor: Visitor | undefined): Promise<FastifyReply> {
+  if (visitor) return seeOther(asked.reply, accountUrl(asked.gateway))
+  const signInProvider = await chosenProvider(asked)
+  return await begin(asked, undefined, { signInProvider, request: { kind: 'account', purpose: 'sign_in' } })
+}
+
+/** A person who is signed in here signs in somewhere else as well: both are proven in this browser. */
+export async function beginLink(press: Press): Promise<FastifyReply> {
+  const signInProvider = await chosenProvider(press)
+  return await begin(press, press.visitor, { signInProvider, request: { kind: 'account', purpose: 'link' } })
+}
+
+/** The account and the rights of one connection, once more. */
+export async function beginReconnect(press: Press): Promise<FastifyReply> {
+  const { gateway, visitor } = press
+  const connection = await gateway.store.connections.find(field(press, 'connection_id'))
+  const provider = connection && (await gateway.providers.find(connection.provider))
+  if (!provider?.enabled || connection?.subjectId !== visitor.subjectId) throw outdated()
+  const { identity } = provider.descriptor.scopes
+  // What an administrator no longer lets this gateway ask for is not asked for.
+  const isAllowed = (scope: string) => provider.scopes === undefined || provider.scopes.includes(scope)
+  const scopes = connection.scopes.filter((scope) => !identity.includes(scope) && isAllowed(scope))
+  const request = {
+    kind: 'account',
+    purpose: 'reconnect',
+    connectionId: connection.id,
+    provider: provider.id,
+    scopes,
+  } as const
+  return await begin(press, visitor, { signInProvider: null, request })
+}
+
+async function chosenProvider(asked: Asked): Promise<string> {
+  const chosen = field(asked, 'provider')
+  const providers = await signInProviders(asked.gateway)
+  if (!providers.some(({ id }) => id === chosen)) throw outdated()
+  return chosen
+}
+
+/** Within the same limits as an authorization: it is a row, and a visit to a provider. */
+async function begin(
+  { gateway, request, reply }: Asked,
+  visitor: Visitor | undefined,
+  begun: { signInProvider: string | null; request: AccountRequest },
+): Promise<FastifyReply> {
+  const admit = createReserve(gateway, request, visitor?.session)
+  admit(secondsToWait(gateway, [['authorizations_per_address', holderOf(request)], ['authorizations']]))
+  admit(await secondsToEnd(gateway, ''))
+  const id = await beginInteraction(gateway, {
+    browserHash: bindBrowser(gateway.config, request, reply),
+    clientId: null,
+    resourceId: null,
+    consent: null,
+    subjectId: visitor?.subjectId ?? null,
+    ...begun,
+  })
+  return seeOther(reply, interactionUrl(gateway, id))
+}

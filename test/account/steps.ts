@@ -1,0 +1,32 @@
+import type { Browser, Press, Stop } from '../support/browser.ts'
+import type { House } from '../support/house.ts'
+
+/** Steps on the account page. */
+
+export const accountUrl = ({ gateway }: Pick<House, 'gateway'>) => `${gateway.issuer}/account`
+
+/** Opens the account page as it is for this browser. */
+export async function open(house: Pick<House, 'gateway'>, browser: Browser): Promise<Stop> {
+  return await browser.get(accountUrl(house))
+}
+
+/** Opens the account page and presses what leads on, the first that fits on each page. */
+export async function press(
+  house: Pick<House, 'gateway'>,
+  browser: Browser,
+  ...presses: readonly (string | RegExp | Press)[]
+): Promise<Stop> {
+  let page = await open(house, browser)
+  for (const each of presses) {
+    const isPress = typeof each === 'object' && !(each instanceof RegExp)
+    page = await browser.submit(page, isPress ? each : { button: each })
+  }
+  return page
+}
+
+/** The hidden field that ties a form to the session it was shown in. */
+export function proofOf(page: Stop): string {
+  const proof = page.forms.flatMap(({ fields }) => fields).find(({ name }) => name === 'proof')?.value
+  if (proof === undefined) throw new Error('a page without proof')
+  return proof
+}
