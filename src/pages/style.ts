@@ -136,6 +136,7 @@ code { display: inline-block; color: var(--soft); font-size: .8rem; }
 .entries > li:first-child { border-top: 0; }
 .entries p { margin: 0 0 .5rem; }
 .entries strong + .exact { display: block; }
+.entries form + form { margin-top: .6rem; }
 h3 { margin: 0 0 .4rem; font-size: 1rem; line-height: 1.35; }
 .notice { padding: .7rem 1rem; border-radius: .5rem; border: 1px solid var(--edge); }
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import {
   callAs,
   type HeldConnection,
@@ -10,6 +10,7 @@ import {
   subjectNamed,
 } from '../authorization/steps.ts'
 import type { Browser } from '../support/browser.ts'
+import { createStillClock, startTestGateway } from '../support/gateway.ts'
 import {
   enter,
   fetchToken,
@@ -420,4 +421,24 @@ describe('forged and stale forms', () => {
     })
     expect(json.status).toBe(415)
   })
+})
+
+test('a gateway that nobody can sign in to says so, and one address may not ask for ever', async () => {
+  const clock = createStillClock()
+  const gateway = await startTestGateway({ clock, file: { limits: { account_visits_per_address: 10 } } })
+  onTestFinished(gateway.stop)
+  for (let visits = 0; visits < 10; visits++) {
+    const page = await browser.get(`${gateway.issuer}/account`)
+    expect(page.status).toBe(503)
+    expect(page.text).toContain('Nobody can sign in here yet')
+  }
+  const refused = await browser.get(`${gateway.issuer}/account`)
+  expect(refused.status).toBe(429)
+  expect(refused.headers.get('retry-after')).toMatch(/^\d+$/)
+  expect(refused.text).toContain('That was a little too fast')
+  const from = `${gateway.issuer}/account`
+  const posted = await browser.post(from, { action: 'end-all' }, { from })
+  expect(posted.status).toBe(429)
+  clock.advance(61)
+  expect((await browser.get(`${gateway.issuer}/account`)).status).toBe(503)
 })
