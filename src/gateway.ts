@@ -29,6 +29,7 @@ import { createKeepAlive, type KeepAlive } from './upstream/keep-alive.ts'
 import { createProviderPace } from './upstream/provider-pace.ts'
 import { createRefresher } from './upstream/refresh-connection.ts'
 import { createProviderRegistry, type ProviderRegistry } from './upstream/registry.ts'
+import { createRevocationQueue, type RevocationQueue } from './upstream/revocation-queue.ts'
 import { createUpstream, type Upstream } from './upstream/upstream.ts'
 
 /** What every endpoint is handed. What lies below takes the two or three members it uses. */
@@ -43,6 +44,8 @@ export type Gateway = {
   verifyAccessToken: VerifyAccessToken
   providers: ProviderRegistry
   upstream: Upstream
+  /** What providers have yet to be told of what ended here. */
+  revocations: RevocationQueue
   freshToken: FreshTokens
   /** Stores rotated tokens the store would not take when they came. */
   storeWaitingTokens(): Promise<void>
@@ -141,12 +144,23 @@ export function assembleGateway(
     discoveryDeadline: limits.discovery_deadline,
   })
   const pace = createProviderPace({ clock, backoff: lifetimes.upstream_failure_backoff })
+  const providers = createProviderRegistry({ ...store.providers, sealer, allowLoopback })
+  const revocations = createRevocationQueue({
+    revocations: store.upstreamRevocations,
+    providers,
+    rules: { allowLoopback },
+    sealer,
+    revokeTokens: upstream.revokeTokens,
+    clock,
+    tripLifetime: lifetimes.interaction,
+  })
   const refresher = createRefresher({
     connections: store.connections,
     leases: store.refreshLeases,
     sealer,
     refreshTokens: upstream.refreshTokens,
     pace,
+    discard: revocations.discard,
     clock,
     backoff: lifetimes.upstream_failure_backoff,
     deadline: limits.upstream_deadline + limits.discovery_deadline,
@@ -155,7 +169,6 @@ export function assembleGateway(
       meter.time('upstreamRefreshDuration', { provider }, seconds)
     },
   })
-  const providers = createProviderRegistry({ ...store.providers, sealer, allowLoopback })
   const keepAlive = createKeepAlive({
     connections: store.connections,
     connectionEnds: store.connectionEnds,
@@ -184,6 +197,7 @@ export function assembleGateway(
     verifyAccessToken: createVerifyAccessToken({ signingKeys, issuer: config.issuer, clock }),
     providers,
     upstream,
+    revocations,
     freshToken: createFreshTokens({
       connections: store.connections,
       sealer,

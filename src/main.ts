@@ -28,6 +28,7 @@ const checkpointEvery = 3_600
 /** Rows of the audit record that one sweep takes at most. */
 const mostDropped = 20_000
 const keepAliveEvery = 600
+const revokeEvery = 5
 
 /** Opens the store, builds the HTTP surface and listens. Throws for whatever keeps the gateway from starting. */
 export async function startGateway(
@@ -58,6 +59,7 @@ export async function startGateway(
       every(sweepEvery, 'sweep', () => sweepOnce(gateway, database)),
       every(sweepEvery, 'shortening the audit record', () => shortenRecord(gateway)),
       every(checkpointEvery, 'a checkpoint of the audit record', () => writeCheckpoint(gateway)),
+      every(revokeEvery, 'revoking at providers', gateway.revocations.carryOutDue),
       every(storeWaitingEvery, 'storing tokens', gateway.storeWaitingTokens),
       every(keepAliveEvery, 'keeping connections alive', async () => {
         for (const { provider, outcomes } of await gateway.keepConnectionsAlive()) {

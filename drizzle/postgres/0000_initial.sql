@@ -268,6 +268,26 @@ CREATE TABLE "subjects" (
 	"last_seen_at" bigint NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "upstream_revocations" (
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"cause" text collate "C" NOT NULL,
+	"extent" text collate "C" NOT NULL,
+	"subject_id" text collate "C",
+	"provider" text collate "C" NOT NULL,
+	"issuer" text collate "C",
+	"upstream_subject" text collate "C",
+	"token_endpoint" text collate "C" NOT NULL,
+	"upstream_client_id" text collate "C" NOT NULL,
+	"document" jsonb,
+	"sealed_client_secret" text collate "C",
+	"connection_id" text collate "C",
+	"sealed_access_token" text collate "C" NOT NULL,
+	"sealed_refresh_token" text collate "C",
+	"attempts" bigint NOT NULL,
+	"next_at" bigint NOT NULL,
+	"created_at" bigint NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "used_assertions" (
 	"assertion_hash" text collate "C" PRIMARY KEY NOT NULL,
 	"expires_at" bigint NOT NULL
@@ -305,6 +325,7 @@ CREATE INDEX "connect_links_grant" ON "connect_links" USING btree ("grant_id");-
 CREATE INDEX "connections_subject" ON "connections" USING btree ("subject_id","provider");--> statement-breakpoint
 CREATE INDEX "connections_provider" ON "connections" USING btree ("provider","status","id","refreshed_at","refresh_expires_at","authorized_at","upstream_client_id");--> statement-breakpoint
 CREATE INDEX "connections_not_refreshable" ON "connections" USING btree ("access_expires_at","provider") WHERE "connections"."status" = 'live' and "connections"."sealed_refresh_token" is null;--> statement-breakpoint
+CREATE INDEX "connections_upstream_account" ON "connections" USING btree ("issuer","upstream_subject");--> statement-breakpoint
 CREATE INDEX "consents_client" ON "consents" USING btree ("client_id");--> statement-breakpoint
 CREATE INDEX "consents_resource" ON "consents" USING btree ("resource_id");--> statement-breakpoint
 CREATE INDEX "grant_connections_connection" ON "grant_connections" USING btree ("connection_id");--> statement-breakpoint
@@ -327,4 +348,6 @@ CREATE UNIQUE INDEX "registration_tokens_token_hash" ON "registration_tokens" US
 CREATE INDEX "registration_tokens_expires_at" ON "registration_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "resource_credentials_resource" ON "resource_credentials" USING btree ("resource_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "resources_uri" ON "resources" USING btree ("uri");--> statement-breakpoint
+CREATE INDEX "upstream_revocations_next_at" ON "upstream_revocations" USING btree ("next_at");--> statement-breakpoint
+CREATE INDEX "upstream_revocations_cause" ON "upstream_revocations" USING btree ("cause");--> statement-breakpoint
 CREATE INDEX "used_assertions_expires_at" ON "used_assertions" USING btree ("expires_at");

@@ -130,6 +130,7 @@ CREATE TABLE `connections` (
 CREATE INDEX `connections_subject` ON `connections` (`subject_id`,`provider`);--> statement-breakpoint
 CREATE INDEX `connections_provider` ON `connections` (`provider`,`status`,`id`,`refreshed_at`,`refresh_expires_at`,`authorized_at`,`upstream_client_id`);--> statement-breakpoint
 CREATE INDEX `connections_not_refreshable` ON `connections` (`access_expires_at`,`provider`) WHERE "connections"."status" = 'live' and "connections"."sealed_refresh_token" is null;--> statement-breakpoint
+CREATE INDEX `connections_upstream_account` ON `connections` (`issuer`,`upstream_subject`);--> statement-breakpoint
 CREATE TABLE `consents` (
 	`subject_id` text NOT NULL,
 	`client_id` text NOT NULL,
@@ -322,6 +323,28 @@ CREATE TABLE `subjects` (
 	`last_seen_at` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `upstream_revocations` (
+	`id` text PRIMARY KEY NOT NULL,
+	`cause` text NOT NULL,
+	`extent` text NOT NULL,
+	`subject_id` text,
+	`provider` text NOT NULL,
+	`issuer` text,
+	`upstream_subject` text,
+	`token_endpoint` text NOT NULL,
+	`upstream_client_id` text NOT NULL,
+	`document` text,
+	`sealed_client_secret` text,
+	`connection_id` text,
+	`sealed_access_token` text NOT NULL,
+	`sealed_refresh_token` text,
+	`attempts` integer NOT NULL,
+	`next_at` integer NOT NULL,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `upstream_revocations_next_at` ON `upstream_revocations` (`next_at`);--> statement-breakpoint
+CREATE INDEX `upstream_revocations_cause` ON `upstream_revocations` (`cause`);--> statement-breakpoint
 CREATE TABLE `used_assertions` (
 	`assertion_hash` text PRIMARY KEY NOT NULL,
 	`expires_at` integer NOT NULL

@@ -39,6 +39,7 @@ export type EventName =
   | 'connection.died'
   | 'connection.deleted'
   | 'connection.reconnected'
+  | 'upstream_grant.revoked'
   | 'connect_link.created'
   | 'connect_link.completed'
   | 'connect_link.failed'

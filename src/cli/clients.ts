@@ -1,6 +1,15 @@
 import type { Answer, Call, Command } from './command.ts'
 import { apiOptions } from './command.ts'
-import { bodyOf, fileOption, listOf, pageOptions, queryOf, segment } from './input.ts'
+import {
+  bodyOf,
+  disconnectOption,
+  disconnectQuery,
+  fileOption,
+  listOf,
+  pageOptions,
+  queryOf,
+  segment,
+} from './input.ts'
 import { member, receiptOf, record, table, time, wordsOf } from './show.ts'
 
 const pathOf = ({ argument }: Call) => `/clients/${segment(argument('CLIENT_ID'))}`
@@ -105,8 +114,8 @@ export const clientCommands: readonly Command[] = [
     name: 'client delete',
     arguments: ['CLIENT_ID'],
     summary: 'delete it and end its sessions',
-    options: apiOptions,
+    options: { ...disconnectOption, ...apiOptions },
     examples: ['coatcheck client delete client_0123'],
-    run: async (call) => receiptOf(await call.api()('DELETE', pathOf(call))),
+    run: async (call) => receiptOf(await call.api()('DELETE', `${pathOf(call)}${disconnectQuery(call)}`)),
   },
 ]

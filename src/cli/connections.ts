@@ -48,7 +48,7 @@ export const connectionCommands: readonly Command[] = [
   {
     name: 'connection delete',
     arguments: ['ID'],
-    summary: 'delete one, and end the token sessions that draw on it',
+    summary: 'delete one, here and at its provider, and end the token sessions that draw on it',
     options: apiOptions,
     examples: ['coatcheck connection delete con_0123'],
     run: async ({ api, argument }) =>

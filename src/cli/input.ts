@@ -40,6 +40,13 @@ export const pageOptions: Options = {
   cursor: { value: 'CURSOR', help: 'the page after the one that named it' },
 }
 
+export const disconnectOption: Options = {
+  disconnect: { help: 'delete connections no other live session draws on, here and at their providers' },
+}
+
+export const disconnectQuery = ({ isSet }: Pick<Call, 'isSet'>) =>
+  isSet('disconnect') ? '?disconnect=true' : ''
+
 const spans: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 7 * 86_400 }
 
 /** `7d` in seconds. */

@@ -1,6 +1,6 @@
 import type { Command } from './command.ts'
 import { apiOptions } from './command.ts'
-import { pageOptions, queryOf, segment } from './input.ts'
+import { disconnectOption, disconnectQuery, pageOptions, queryOf, segment } from './input.ts'
 import { member, receiptOf, table, time } from './show.ts'
 
 export const sessionCommands: readonly Command[] = [
@@ -37,9 +37,11 @@ export const sessionCommands: readonly Command[] = [
     name: 'session end',
     arguments: ['ID'],
     summary: 'end a token session; nothing more is handed out for it',
-    options: apiOptions,
-    examples: ['coatcheck session end 0123'],
-    run: async ({ api, argument }) =>
-      receiptOf(await api()('DELETE', `/token-sessions/${segment(argument('ID'))}`)),
+    options: { ...disconnectOption, ...apiOptions },
+    examples: ['coatcheck session end 0123', 'coatcheck session end 0123 --disconnect'],
+    run: async (call) =>
+      receiptOf(
+        await call.api()('DELETE', `/token-sessions/${segment(call.argument('ID'))}${disconnectQuery(call)}`),
+      ),
   },
 ]

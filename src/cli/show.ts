@@ -75,13 +75,41 @@ export function receiptOf(answer: Json): Answer {
   const what = isJson(deleted)
     ? Object.entries(deleted).map(([kind, id]) => `${kind.replaceAll('_', ' ')} ${wordsOf(id)}`)
     : []
-  const remaining = Array.isArray(answer.remaining_upstream) ? answer.remaining_upstream.filter(isJson) : []
   const lines = [
     `Deleted ${what.join(', ')}. Token sessions ended: ${sessions}; connections deleted: ${connections}.`,
-    ...remaining.map(
-      ({ provider, client_id, connections: count }) =>
-        `${wordsOf(provider)} still knows ${count} of them, for the client ${wordsOf(client_id)}; they end in its own settings.`,
+    ...groupsOf(answer, 'revoked_upstream').map((group) =>
+      group.outcome === 'already_gone'
+        ? `${placeOf(group)} no longer knew ${wordsOf(group.connections)} of them.`
+        : `${placeOf(group)} revoked ${wordsOf(group.connections)} of them.`,
+    ),
+    ...groupsOf(answer, 'queued_upstream').map(
+      (group) =>
+        `${placeOf(group)} has yet to be told of ${wordsOf(group.connections)}; it is tried for three days: coatcheck audit list --event upstream_grant.revoked`,
+    ),
+    ...groupsOf(answer, 'remaining_upstream').map(
+      (group) => `${placeOf(group)} keeps ${wordsOf(group.connections)}: ${reasonOf(group)}.`,
     ),
   ]
   return { text: lines.join('\n'), json: answer }
+}
+
+function groupsOf(answer: Json, name: string): Json[] {
+  const groups = answer[name]
+  return Array.isArray(groups) ? groups.filter(isJson) : []
+}
+
+const placeOf = ({ provider, client_id: client }: Json) => `${wordsOf(provider)} (client ${wordsOf(client)})`
+
+const reasons: Readonly<Record<string, string>> = {
+  needed_by_another_connection: 'ending it there would end another connection of the same account too',
+  unsupported: 'it offers no way to revoke; the person ends it in their settings there',
+  provider_changed: 'it came from another address or client; the person ends it in their settings there',
+  given_up: 'it never answered; the person ends it in their settings there',
+  in_use: 'another live session draws on it',
+  kept_for_the_next_session: 'the person’s next session needs no trip there; --disconnect takes it too',
+}
+
+function reasonOf({ reason }: Json): string {
+  const word = wordsOf(reason)
+  return (Object.hasOwn(reasons, word) ? reasons[word] : undefined) ?? word
 }

@@ -78,6 +78,8 @@ function requestHeaders({ headers = {}, body }: GuardedRequest): Record<string, 
   return {
     ...(body instanceof URLSearchParams && form),
     ...Object.fromEntries(given),
+    // Node says neither length nor encoding for methods that seldom have a body, such as DELETE.
+    ...(body !== undefined && { 'content-length': String(Buffer.byteLength(body.toString())) }),
     // An inflated body could not be held to a limit by the bytes that arrive.
     'accept-encoding': 'identity',
     'user-agent': `Coatcheck/${version}`,

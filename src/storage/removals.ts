@@ -1,24 +1,32 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, eq, inArray, isNotNull, isNull, type SQL, sql } from './drizzle.ts'
+import { and, eq, exists, inArray, isNotNull, isNull, not, type SQL, sql } from './drizzle.ts'
 import { isLive } from './live-grant.ts'
 import type { Tables } from './schema.ts'
+import { queueRevocations } from './upstream-revocations.ts'
 
 /** What went with a removed row. */
 export type Removed = {
   /** Token sessions that were live. */
   tokenSessionsEnded: number
-  connectionsDeleted: DeletedConnections[]
+  connectionsDeleted: CountedConnections[]
 }
 
-/** Deleted connections by where their tokens came from: the provider still knows the grants behind them. */
-export type DeletedConnections = { provider: string; upstreamClientId: string; count: number }
+/** Connections by where their tokens came from. */
+export type CountedConnections = { provider: string; upstreamClientId: string; count: number }
+
+/** Connections that go on, and whether for a live token session or only for the person's next one. */
+export type KeptConnections = CountedConnections & { use: 'in use' | 'waiting' }
+
+/** Whose token sessions: one of them, or all of a client. */
+export type SessionsOf = { grantId: string } | { clientId: string }
 
 /**
- * Removes a row with everything that hangs on it, and writes the audit row with it. `undefined`: there is no such
- * row, and nothing was written.
+ * Removes a row with everything that hangs on it, and writes the audit row with it. The tokens of connections that go
+ * are queued in the same commit, to be revoked at their providers (`upstreamRevocations`, by the event's id).
+ * `undefined`: there is no such row, and nothing was written.
  */
-export function removals(batch: Batch, tables: Tables) {
+export function removals(db: Queries, batch: Batch, tables: Tables) {
   const { clients, connections, grantConnections, grants, providers, resources, subjects } = tables
 
   const live = (now: number) =>
@@ -66,12 +74,15 @@ export function removals(batch: Batch, tables: Tables) {
     async provider(id: string, now: number, event: NewAuditEvent): Promise<Removed | undefined> {
       const which = eq(connections.provider, id)
       const removed = await batch((queries) => ({
-        guard: queries.delete(providers).where(eq(providers.id, id)).returning(),
+        // What its tokens are revoked with is copied before it goes.
+        guard: queries.update(providers).set({ enabled: false }).where(eq(providers.id, id)).returning(),
         writes: [
           countDrawingOn(queries, which, now),
           countConnections(queries, which),
           revokeDrawingOn(queries, which, { at: now, reason: 'provider_deleted' }),
+          queueRevocations(queries, tables, which, { event, extent: 'grant', now }),
           queries.delete(connections).where(which).returning({ id: connections.id }),
+          queries.delete(providers).where(eq(providers.id, id)).returning({ id: providers.id }),
           recordEvent(queries, tables, event),
         ],
       }))
@@ -92,11 +103,47 @@ export function removals(batch: Batch, tables: Tables) {
           countDrawingOn(queries, which, now),
           countConnections(queries, which),
           revokeDrawingOn(queries, which, { at: now, reason: 'connection_deleted' }),
+          queueRevocations(queries, tables, which, { event, extent: 'token', now }),
           queries.delete(connections).where(which).returning({ id: connections.id }),
           recordEvent(queries, tables, event),
         ],
       }))
       return removed && removedOf(removed.rows[0], removed.rows[1])
+    },
+
+    /** Connections that sessions draw on and no other live session does. `undefined`: there are none. */
+    async unusedConnections(of: SessionsOf, now: number, event: NewAuditEvent): Promise<Removed | undefined> {
+      const isOnlyTheirs = (queries: Queries) =>
+        sql`${drawnOnBy(queries, of)} and ${not(drawnOnByAnother(queries, of, now))}`
+      const removed = await batch((queries) => ({
+        guard: queries
+          .update(connections)
+          .set({ version: sql`${connections.version} + 1` })
+          .where(isOnlyTheirs(queries))
+          .returning({ id: connections.id }),
+        writes: [
+          countConnections(queries, isOnlyTheirs(queries)),
+          queueRevocations(queries, tables, isOnlyTheirs(queries), { event, extent: 'token', now }),
+          queries.delete(connections).where(isOnlyTheirs(queries)).returning({ id: connections.id }),
+          recordEvent(queries, tables, event),
+        ],
+      }))
+      return removed && removedOf([], removed.rows[0])
+    },
+
+    /** What would be left of the connections that sessions draw on, should these end. */
+    async keptConnections(of: SessionsOf, now: number): Promise<KeptConnections[]> {
+      const inUse = sql<number>`max(case when ${drawnOnByAnother(db, of, now)} then 1 else 0 end)`
+      const rows = await db
+        .select({
+          provider: connections.provider,
+          upstreamClientId: connections.upstreamClientId,
+          inUse: inUse.mapWith(Number),
+        })
+        .from(connections)
+        .where(drawnOnBy(db, of))
+        .groupBy(connections.id)
+      return countedByUse(rows)
     },
 
     /** With identities, browser sessions, connections, consents and grants. */
@@ -106,6 +153,7 @@ export function removals(batch: Batch, tables: Tables) {
         writes: [
           countSessions(queries, eq(grants.subjectId, id), now),
           countConnections(queries, eq(connections.subjectId, id)),
+          queueRevocations(queries, tables, eq(connections.subjectId, id), { event, extent: 'grant', now }),
           queries.delete(subjects).where(eq(subjects.id, id)).returning({ id: subjects.id }),
           recordEvent(queries, tables, event),
         ],
@@ -141,6 +189,30 @@ export function removals(batch: Batch, tables: Tables) {
     },
   }
 
+  function theirs(of: SessionsOf): SQL {
+    return 'grantId' in of ? eq(grants.id, of.grantId) : eq(grants.clientId, of.clientId)
+  }
+
+  function drawnOnBy(queries: Queries, of: SessionsOf): SQL {
+    return exists(
+      queries
+        .select({ id: grants.id })
+        .from(grantConnections)
+        .innerJoin(grants, eq(grants.id, grantConnections.grantId))
+        .where(and(eq(grantConnections.connectionId, connections.id), theirs(of))),
+    )
+  }
+
+  function drawnOnByAnother(queries: Queries, of: SessionsOf, now: number): SQL {
+    return exists(
+      queries
+        .select({ id: grants.id })
+        .from(grantConnections)
+        .innerJoin(grants, eq(grants.id, grantConnections.grantId))
+        .where(and(eq(grantConnections.connectionId, connections.id), isLive(tables, now), not(theirs(of)))),
+    )
+  }
+
   function countDrawingOn(queries: Queries, which: SQL, now: number) {
     return queries
       .select({ count: sql<number>`count(distinct ${grants.id})`.mapWith(Number) })
@@ -153,7 +225,20 @@ export function removals(batch: Batch, tables: Tables) {
 
 function removedOf(
   [sessions]: readonly { count: number }[],
-  connectionsDeleted: DeletedConnections[] = [],
+  connectionsDeleted: CountedConnections[] = [],
 ): Removed {
   return { tokenSessionsEnded: sessions?.count ?? 0, connectionsDeleted }
+}
+
+type Used = Omit<CountedConnections, 'count'> & { inUse: number }
+
+function countedByUse(rows: readonly Used[]): KeptConnections[] {
+  const groups = Map.groupBy(rows, (row) => JSON.stringify(row))
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group
+    if (!first) return []
+    const { provider, upstreamClientId, inUse } = first
+    const use = inUse === 0 ? ('waiting' as const) : ('in use' as const)
+    return [{ provider, upstreamClientId, count: group.length, use }]
+  })
 }

@@ -202,6 +202,41 @@ export function defineTables({
       index('connections_not_refreshable')
         .on(t.accessExpiresAt, t.provider)
         .where(sql`${t.status} = 'live' and ${t.sealedRefreshToken} is null`),
+      index('connections_upstream_account').on(t.issuer, t.upstreamSubject),
+    ],
+  )
+
+  const upstreamRevocations = table(
+    'upstream_revocations',
+    {
+      id: text('id').primaryKey(),
+      /** The audit event of what ended these tokens here. */
+      cause: text('cause').notNull(),
+      /** `grant`: everything the person gave us there may go, where the provider can be told so. */
+      extent: text('extent').$type<'token' | 'grant'>().notNull(),
+      subjectId: text('subject_id'),
+      provider: text('provider').notNull(),
+      /** Whose they are there; absent where the provider never said. */
+      issuer: text('issuer'),
+      upstreamSubject: text('upstream_subject'),
+      /** The token host and client they came from; they are never sent to any other. */
+      tokenEndpoint: text('token_endpoint').notNull(),
+      upstreamClientId: text('upstream_client_id').notNull(),
+      /** The provider as it was, should it be deleted or changed before this is carried out. */
+      document: json<ProviderDocument>('document'),
+      sealedClientSecret: text('sealed_client_secret'),
+      /** Where the connection is that the tokens are still sealed for; absent: they are sealed for this row. */
+      connectionId: text('connection_id'),
+      sealedAccessToken: text('sealed_access_token').notNull(),
+      sealedRefreshToken: text('sealed_refresh_token'),
+      attempts: integer('attempts').notNull(),
+      /** Not tried before; whoever tries it moves this first, so that nobody else does. */
+      nextAt: integer('next_at').notNull(),
+      createdAt: integer('created_at').notNull(),
+    },
+    (t) => [
+      index('upstream_revocations_next_at').on(t.nextAt),
+      index('upstream_revocations_cause').on(t.cause),
     ],
   )
 
@@ -507,6 +542,7 @@ export function defineTables({
     identities,
     browserSessions,
     connections,
+    upstreamRevocations,
     refreshLeases,
     consents,
     interactions,

@@ -24,6 +24,7 @@ import type { Tables } from './schema.ts'
 import { signingKeys } from './signing-keys.ts'
 import { subjects } from './subjects.ts'
 import { unusedClients } from './unused-clients.ts'
+import { upstreamRevocations } from './upstream-revocations.ts'
 import { usedAssertions } from './used-assertions.ts'
 
 /**
@@ -51,11 +52,12 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     refreshLeases: refreshLeases(db, tables, batch),
     refreshTokens: refreshTokens(db, tables, batch),
     registrationTokens: registrationTokens(db, tables, batch),
-    removals: removals(batch, tables),
+    removals: removals(db, batch, tables),
     resources: resources(db, tables, batch),
     signingKeys: signingKeys(db, tables, batch),
     subjects: subjects(db, tables, batch),
     unusedClients: unusedClients(db, tables),
+    upstreamRevocations: upstreamRevocations(db, tables, batch),
     usedAssertions: usedAssertions(db, tables),
   }
 }

@@ -35,7 +35,11 @@ export function createClient(
 /** Seconds by which clocks may differ. */
 export const clockTolerance = 30
 
-function clientAuthentication({ descriptor, clientSecret }: Provider, { metadata }: Server): oidc.ClientAuth {
+/** How the one client registered there proves itself. */
+export function clientAuthentication(
+  { descriptor, clientSecret }: Provider,
+  { metadata }: Server,
+): oidc.ClientAuth {
   if (clientSecret === undefined) return oidc.None()
   const method = descriptor.client_authentication
   // RFC 8414 section 2: a server that says nothing takes client_secret_basic.

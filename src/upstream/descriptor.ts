@@ -175,6 +175,7 @@ const revocation = z.union([
     style: z.literal('request'),
     method: z.enum(['POST', 'DELETE']),
     url: url.describe('{client_id} stands for the client id'),
+    grant_url: url.optional().describe('Ends everything this person gave this client, where `url` ends less'),
     authentication: z.enum(['none', 'client_secret_basic']),
     format: z.enum(['form', 'json']),
     parameter: z.string().max(64).describe('Carries the token'),

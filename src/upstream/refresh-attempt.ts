@@ -10,6 +10,7 @@ import type { Provider } from './provider.ts'
 import type { PaceReport } from './provider-pace.ts'
 import { answerPlace, parseRaw, type RawAnswer } from './raw-answer.ts'
 import type { RefreshPlan } from './refresh-plan.ts'
+import type { RevocationQueue } from './revocation-queue.ts'
 import type { RefreshTokens, TokenOutcome, UpstreamFailure, UpstreamTokens } from './tokens.ts'
 
 export type Refreshed =
@@ -39,6 +40,8 @@ export type AttemptParts = {
   leases: Store['refreshLeases']
   sealer: Sealer
   refreshTokens: RefreshTokens
+  /** For tokens that came too late to be kept. */
+  discard: RevocationQueue['discard']
   clock: Clock
   /** Seconds a connection is left alone after a failure that is not the end. */
   backoff: number
@@ -178,6 +181,9 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
     unstored.delete(connection.id)
     if (replaced) return { outcome: 'refreshed', connection: replaced, accessToken: tokens.accessToken }
     await leases.release(lease)
+    // The connection ended, or got other tokens, while the provider was asked.
+    const { issuer, upstreamSubject: subject, subjectId } = connection
+    await parts.discard(provider, { tokens, identity: { issuer, subject }, subjectId })
     return await asItIsNow(connection)
   }
 

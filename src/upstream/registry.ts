@@ -63,13 +63,14 @@ export function createProviderRegistry(options: ProviderRegistryOptions): Provid
   }
 }
 
-function isBroken(resolved: Provider | BrokenProvider): resolved is BrokenProvider {
+export function isBroken(resolved: Provider | BrokenProvider): resolved is BrokenProvider {
   return 'errors' in resolved
 }
 
-async function resolveRow(
+/** What a provider's row means. */
+export async function resolveRow(
   row: ProviderRow,
-  options: ProviderRegistryOptions,
+  options: Pick<ProviderRegistryOptions, 'sealer' | 'allowLoopback'>,
 ): Promise<Provider | BrokenProvider> {
   const { descriptor: source, variables, admit, scopes } = row.document
   try {

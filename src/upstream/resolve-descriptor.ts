@@ -144,7 +144,13 @@ function mapUrls(descriptor: Descriptor, map: (url: string, path: string[]) => s
         }),
     },
     ...(revocation?.style === 'request' && {
-      revocation: { ...revocation, url: map(revocation.url, ['revocation', 'url']) },
+      revocation: {
+        ...revocation,
+        url: map(revocation.url, ['revocation', 'url']),
+        ...(revocation.grant_url !== undefined && {
+          grant_url: map(revocation.grant_url, ['revocation', 'grant_url']),
+        }),
+      },
     }),
   }
 }

@@ -72,6 +72,26 @@ export type TokenRefresh = {
   takeAnswer?: () => RawAnswer
 }
 
+/** Tokens to be revoked where they came from. */
+export type DoomedTokens = {
+  accessToken: string
+  refreshToken?: string
+  tokenEndpoint: string
+  upstreamClientId: string
+  /** `grant`: everything the person gave us may go, where the provider can be told so. */
+  extent: 'token' | 'grant'
+  /** Seconds the provider may take; absent: as long as for anything else. */
+  deadline?: number
+}
+
+export type RevocationOutcome =
+  | { outcome: 'revoked' | 'already_gone' }
+  /** `unsupported`: the provider has no way; `provider_changed`: they are another host's or another client's. */
+  | { outcome: 'impossible'; reason: 'unsupported' | 'provider_changed' }
+  | UpstreamFailed
+
+export type RevokeTokens = (provider: Provider, doomed: DoomedTokens) => Promise<RevocationOutcome>
+
 export type ExchangeCode = (provider: Provider, exchange: CodeExchange) => Promise<TokenOutcome>
 
 export type RefreshTokens = (provider: Provider, refresh: TokenRefresh) => Promise<TokenOutcome>

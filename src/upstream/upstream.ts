@@ -3,9 +3,17 @@ import { exchangeCode } from './code-exchange.ts'
 import { createExamination, type ExamineProvider } from './examine.ts'
 import { type IdentityOutcome, identify } from './identity.ts'
 import type { Provider } from './provider.ts'
+import { revokeTokens } from './revocation.ts'
 import { createFindServer, isFrom, type UpstreamParts } from './server.ts'
 import { refreshTokens } from './token-refresh.ts'
-import type { ExchangeCode, Probe, RefreshTokens, UpstreamFailed, UpstreamTokens } from './tokens.ts'
+import type {
+  ExchangeCode,
+  Probe,
+  RefreshTokens,
+  RevokeTokens,
+  UpstreamFailed,
+  UpstreamTokens,
+} from './tokens.ts'
 import { probe } from './userinfo.ts'
 
 /** Being a client of providers: everything that speaks to one. Failures are values; nothing a provider wrote leaves. */
@@ -16,6 +24,7 @@ export type Upstream = {
   refreshTokens: RefreshTokens
   identify(provider: Provider, tokens: UpstreamTokens): Promise<IdentityOutcome>
   probe: Probe
+  revokeTokens: RevokeTokens
   examine: ExamineProvider
 }
 
@@ -42,6 +51,11 @@ export function createUpstream(parts: UpstreamParts): Upstream {
     async identify(provider, tokens) {
       const found = await findServer(provider)
       return found.outcome === 'failed' ? found : identify(provider, found.server, clock, tokens)
+    },
+    async revokeTokens(provider, doomed) {
+      if (!provider.descriptor.revocation) return { outcome: 'impossible', reason: 'unsupported' }
+      const found = await findServer(provider)
+      return found.outcome === 'failed' ? found : revokeTokens(provider, found.server, clock, doomed)
     },
     async probe(provider, accessToken, tokenEndpoint) {
       const found = await findServer(provider)

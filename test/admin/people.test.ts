@@ -73,7 +73,10 @@ test('a deleted subject leaves nothing but the record', async () => {
     token_sessions_ended: 1,
     connections_deleted: 1,
     revoked_upstream: [],
-    remaining_upstream: [{ provider: 'forge', client_id: 'coatcheck-at-forge', connections: 1 }],
+    queued_upstream: [],
+    remaining_upstream: [
+      { provider: 'forge', client_id: 'coatcheck-at-forge', connections: 1, reason: 'unsupported' },
+    ],
   })
   const { tables } = database
   for (const table of [tables.identities, tables.connections, tables.grants]) {
@@ -81,6 +84,7 @@ test('a deleted subject leaves nothing but the record', async () => {
   }
   expect((await admin('DELETE', '/subjects/sub_ada')).status).toBe(404)
   expect((await admin('GET', '/audit-events?subject_id=sub_ada')).json.items).toMatchObject([
+    { event: 'upstream_grant.revoked', actor: 'gateway', outcome: 'unsupported' },
     { event: 'subject.deleted', actor: 'admin:token' },
   ])
 })
@@ -167,7 +171,10 @@ test('a deleted connection ends the sessions that draw on it, and no others', as
     token_sessions_ended: 1,
     connections_deleted: 1,
     revoked_upstream: [],
-    remaining_upstream: [{ provider: 'forge', client_id: 'coatcheck-at-forge', connections: 1 }],
+    queued_upstream: [],
+    remaining_upstream: [
+      { provider: 'forge', client_id: 'coatcheck-at-forge', connections: 1, reason: 'unsupported' },
+    ],
   })
   expect((await admin('GET', '/token-sessions')).json.items).toMatchObject([{ id: 'grant_bob' }])
   const left = (await admin('GET', '/connections')).json.items.map(({ id }: { id: string }) => id)

@@ -302,7 +302,10 @@ test('a deleted provider takes its connections and the sessions that draw on the
     token_sessions_ended: 2,
     connections_deleted: 2,
     revoked_upstream: [],
-    remaining_upstream: [{ provider: 'forge', client_id: 'coatcheck-at-forge', connections: 2 }],
+    queued_upstream: [],
+    remaining_upstream: [
+      { provider: 'forge', client_id: 'coatcheck-at-forge', connections: 2, reason: 'unsupported' },
+    ],
   })
   expect(await database.db.select().from(database.tables.connections)).toEqual([])
   expect((await admin('GET', '/token-sessions')).json.items).toEqual([])

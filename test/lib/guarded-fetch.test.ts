@@ -91,6 +91,17 @@ test('a form is sent as one', async () => {
   expect(await response.text()).toBe('a=b+c&d=%2B')
 })
 
+test('a DELETE brings its body along', async () => {
+  const { url } = await serve(async (request, response) => {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of request as AsyncIterable<Uint8Array>) chunks.push(chunk)
+    response.end(`${request.method} ${Buffer.concat(chunks)}`)
+  })
+  const fetch = createGuardedFetch({ allowLoopback: true })
+  const answer = await fetch(url, { method: 'DELETE', body: '{"token":"ü"}' })
+  expect(await answer.text()).toBe('DELETE {"token":"ü"}')
+})
+
 test('an answer without a body is none', async () => {
   const { url } = await serve((_request, response) => response.writeHead(204).end())
   expect((await development(url)).body).toBeNull()

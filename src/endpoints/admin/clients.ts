@@ -8,6 +8,7 @@ import type { Gateway } from '../../gateway.ts'
 import { newSecret, sha256 } from '../../lib/secret.ts'
 import type { Client } from '../../storage/clients.ts'
 import { notFound, pageAnswer, pagedListOf, readOnly, time } from './answer.ts'
+import { disconnectQuery, endConnections } from './disconnect.ts'
 import { byId, enabledChange, listQuery, pageOf } from './input.ts'
 import { receipt, receiptSchema } from './receipt.ts'
 import { created, ok, type Route, route } from './route.ts'
@@ -118,16 +119,20 @@ export function clientRoutes(gateway: Gateway): Route[] {
       operationId: 'deleteClient',
       summary: 'Delete a client and end its token sessions',
       params: byId,
+      query: disconnectQuery,
       answers: { 200: receiptSchema },
       problems: ['not_found', 'read_only'],
-      handle: async ({ params, by: { actor, now } }) => {
+      handle: async ({ params, query: { disconnect }, by }) => {
+        const { actor, now } = by
         const client = await getClient(gateway, params.id)
         if (isDeclared(gateway, client)) throw readOnly()
         const detail = { before: described(client) }
         const event = auditEvent(now, { event: 'client.deleted', actor, clientId: client.id, detail })
+        // Which connections were its sessions' can be told only while it is there.
+        const ended = await endConnections(gateway, { clientId: client.id }, disconnect, by)
         const removed = await removals.client(client.id, now, event)
         if (!removed) throw notFound('client')
-        return receipt({ client: client.id }, removed)
+        return receipt({ client: client.id }, { ...removed, ...ended })
       },
     }),
   ]

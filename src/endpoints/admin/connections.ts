@@ -39,7 +39,7 @@ const connectionView = z
   })
   .meta({ id: 'Connection' })
 
-export function connectionRoutes({ store, providers, clock }: Gateway): Route[] {
+export function connectionRoutes({ store, providers, revocations, clock }: Gateway): Route[] {
   const { connections, removals } = store
   return [
     route({
@@ -74,7 +74,7 @@ export function connectionRoutes({ store, providers, clock }: Gateway): Route[] 
       path: '/connections/{id}',
       role: 'write',
       operationId: 'deleteConnection',
-      summary: 'Delete a connection and end the token sessions that draw on it',
+      summary: 'Delete a connection, end the token sessions that draw on it, and revoke it at its provider',
       params: byId,
       answers: { 200: receiptSchema },
       problems: ['not_found'],
@@ -86,7 +86,7 @@ export function connectionRoutes({ store, providers, clock }: Gateway): Route[] 
         const event = auditEvent(now, { event: 'connection.deleted', actor, subjectId, provider, detail })
         const removed = await removals.connection(id, now, event)
         if (!removed) throw notFound('connection')
-        return receipt({ connection: id }, removed)
+        return receipt({ connection: id }, { ...removed, carriedOut: await revocations.carryOut(event.id) })
       },
     }),
   ]

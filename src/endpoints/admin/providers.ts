@@ -39,7 +39,7 @@ const savedView = z
   .meta({ id: 'SavedProvider' })
 
 export function providerRoutes(gateway: Gateway): Route[] {
-  const { store, providers } = gateway
+  const { store, providers, revocations } = gateway
   return [
     route({
       method: 'GET',
@@ -94,7 +94,8 @@ export function providerRoutes(gateway: Gateway): Route[] {
       path: '/providers/{id}',
       role: 'write',
       operationId: 'deleteProvider',
-      summary: 'Delete a provider with its connections, and end the token sessions that draw on them',
+      summary:
+        'Delete a provider with its connections, here and there, and end the token sessions that draw on them',
       params: byGivenId,
       answers: { 200: receiptSchema },
       problems: ['not_found', 'read_only'],
@@ -105,7 +106,8 @@ export function providerRoutes(gateway: Gateway): Route[] {
         const event = auditEvent(now, { event: 'provider.deleted', actor, provider: row.id, detail })
         const removed = await store.removals.provider(row.id, now, event)
         if (!removed) throw notFound('provider')
-        return receipt({ provider: row.id }, removed)
+        const carriedOut = await revocations.carryOut(event.id)
+        return receipt({ provider: row.id }, { ...removed, carriedOut })
       },
     }),
 

@@ -30,7 +30,7 @@ const subjectView = z
   })
   .meta({ id: 'Subject' })
 
-export function subjectRoutes({ store }: Gateway): Route[] {
+export function subjectRoutes({ store, revocations }: Gateway): Route[] {
   const { subjects, browserSessions, removals } = store
   return [
     route({
@@ -76,7 +76,7 @@ export function subjectRoutes({ store }: Gateway): Route[] {
       path: '/subjects/{id}',
       role: 'write',
       operationId: 'deleteSubject',
-      summary: 'Delete somebody with their connections, and end their token sessions',
+      summary: 'Delete somebody with their connections, here and at providers, and end their token sessions',
       params: byId,
       answers: { 200: receiptSchema },
       problems: ['not_found'],
@@ -84,7 +84,7 @@ export function subjectRoutes({ store }: Gateway): Route[] {
         const event = auditEvent(now, { event: 'subject.deleted', actor, subjectId: id })
         const removed = await removals.subject(id, now, event)
         if (!removed) throw notFound('subject')
-        return receipt({ subject: id }, removed)
+        return receipt({ subject: id }, { ...removed, carriedOut: await revocations.carryOut(event.id) })
       },
     }),
   ]

@@ -4,6 +4,7 @@ import type { Gateway } from '../../gateway.ts'
 import { ownEnd } from '../../grants/standing.ts'
 import type { Grant, GrantFilter } from '../../storage/grants.ts'
 import { notFound, pageAnswer, pagedListOf, time } from './answer.ts'
+import { disconnectQuery, endConnections } from './disconnect.ts'
 import { byId, listQuery, pageOf, wanted } from './input.ts'
 import { receipt, receiptSchema } from './receipt.ts'
 import { type Route, route } from './route.ts'
@@ -30,7 +31,9 @@ const sessionView = z
   .meta({ id: 'TokenSession' })
 
 /** Token sessions by their grants' ids: a `tsid` is for the resource it was issued to. */
-export function tokenSessionRoutes({ store: { grants }, clock }: Gateway): Route[] {
+export function tokenSessionRoutes(gateway: Gateway): Route[] {
+  const { clock, store } = gateway
+  const { grants } = store
   return [
     route({
       method: 'GET',
@@ -54,15 +57,18 @@ export function tokenSessionRoutes({ store: { grants }, clock }: Gateway): Route
       operationId: 'endTokenSession',
       summary: 'End a token session',
       params: byId,
+      query: disconnectQuery,
       answers: { 200: receiptSchema },
       problems: ['not_found'],
-      handle: async ({ params, by: { actor, now } }) => {
+      handle: async ({ params, query: { disconnect }, by }) => {
+        const { actor, now } = by
         const grant = await grants.find(params.id)
         if (!grant) throw notFound('token session')
         const event = auditEvent(now, { event: 'grant.revoked', actor, ...aboutGrant(grant) })
         const revoked = await grants.revoke(grant.id, 'revoked_by_administrator', now, event)
-        const removed = { tokenSessionsEnded: revoked ? 1 : 0, connectionsDeleted: [] }
-        return receipt({ token_session: grant.id }, removed)
+        const of = { grantId: grant.id, subjectId: grant.subjectId }
+        const ended = await endConnections(gateway, of, disconnect, by)
+        return receipt({ token_session: grant.id }, { tokenSessionsEnded: revoked ? 1 : 0, ...ended })
       },
     }),
   ]

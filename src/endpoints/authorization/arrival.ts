@@ -50,11 +50,13 @@ export async function finishSignIn(
   const maySignIn = plan.candidates.some(({ id }) => id === provider.id)
   if (!maySignIn || !admitted(provider, identity)) {
     await recordRefusedSignIn(gateway, arrival, 'not_admitted')
+    await discard(gateway, arrival)
     return await fail(gateway, request, reply, arrival, { kind: 'policy', code: 'not_admitted' })
   }
   const expected = await expectedSubject(gateway, interaction)
   if (expected !== undefined && (await subjectOfIdentity(gateway.store, provider, identity)) !== expected) {
     gateway.meter.count('signIns', { provider: provider.id, outcome: 'wrong_account' })
+    await discard(gateway, arrival)
     const label = await personLabel(gateway, expected)
     return showWrongAccount(gateway, reply, arrival, { expectedBy: 'connection', expected: label })
   }
@@ -62,6 +64,7 @@ export async function finishSignIn(
   const subject = await signIn(gateway.store, provider, identity, now)
   if (!subject.enabled) {
     await recordRefusedSignIn(gateway, arrival, 'subject_disabled', subject.id)
+    await discard(gateway, arrival)
     return await fail(gateway, request, reply, arrival, { kind: 'policy', code: 'subject_disabled' })
   }
   gateway.meter.count('signIns', { provider: provider.id, outcome: 'signed_in' })
@@ -79,7 +82,10 @@ export async function finishSignIn(
   // Nothing is kept before the person says that the switch is meant, nor of another account than a link is there
   // for: they will go there once more.
   const isKept = arrival.leg.keep === 'tokens' && !switchesAccount && isWanted(arrival, subject.id)
-  if (!isKept) return await proceed(gateway, reply, plan, signedIn)
+  if (!isKept) {
+    if (arrival.leg.keep === 'tokens') await discard(gateway, arrival, subject.id)
+    return await proceed(gateway, reply, plan, signedIn)
+  }
   return await keep(gateway, reply, arrival, subject.id, signedIn)
 }
 
@@ -107,6 +113,16 @@ async function recordRefusedSignIn(
   )
 }
 
+/** What was brought is not kept, so that nobody may have it: the provider is told. */
+async function discard(gateway: Gateway, arrival: Arrival, subjectId?: string): Promise<void> {
+  const { provider, tokens, identity } = arrival
+  await gateway.revocations.discard(provider, {
+    tokens,
+    identity,
+    ...(subjectId !== undefined && { subjectId }),
+  })
+}
+
 /** When the person really signed in, where the provider tells: it may have remembered them for days. */
 export function authTimeOf({ idTokenClaims }: UpstreamTokens, now: number): number {
   const told = idTokenClaims?.auth_time
@@ -129,15 +145,20 @@ export async function finishConnect(
   arrival: Arrival,
 ): Promise<FastifyReply> {
   const { plan, provider, identity } = arrival
-  if (!plan.person) throw new PageRefusal(400, { kind: 'expired' })
+  if (!plan.person) {
+    await discard(gateway, arrival)
+    throw new PageRefusal(400, { kind: 'expired' })
+  }
   const { subjectId } = plan.person
   // An account that signs in somebody else here is that person's.
   const owner = await subjectOfIdentity(gateway.store, provider, identity)
   if (owner !== undefined && owner !== subjectId) {
+    await discard(gateway, arrival, subjectId)
     await endInteraction(gateway, plan, 'account_of_somebody_else')
     throw new PageRefusal(409, { kind: 'account of somebody else', providerName: provider.name })
   }
   if (!isWanted(arrival, subjectId)) {
+    await discard(gateway, arrival, subjectId)
     const expected = await labelOfWanted(gateway, plan.interaction)
     return showWrongAccount(gateway, reply, arrival, { expectedBy: 'connection', expected })
   }

@@ -55,7 +55,7 @@ export async function receiveCallback(
   if (isOfAccount(taken)) {
     await refuseStranger(gateway, taken, session)
     const brought = await bring()
-    const still = { ...trip, interaction: taken, provider: await sameProvider(gateway, provider) }
+    const still = { ...trip, interaction: taken, provider: await sameProvider(gateway, provider, brought) }
     return await endAccountTrip(gateway, request, reply, still, brought)
   }
   if (!isOfClient(taken)) throw new PageRefusal(400, { kind: 'expired' })
@@ -63,7 +63,7 @@ export async function receiveCallback(
   const brought = await bring()
   if (brought.outcome === 'failed') return await fail(gateway, request, reply, back, brought.failure)
   const { identity, tokens } = brought
-  const arrival: Arrival = { ...(await lookAgain(gateway, request, back)), identity, tokens }
+  const arrival: Arrival = { ...(await lookAgain(gateway, request, back, brought)), identity, tokens }
   return back.leg.purpose === 'sign_in'
     ? await finishSignIn(gateway, request, reply, arrival)
     : await finishConnect(gateway, reply, arrival)
@@ -88,7 +88,10 @@ async function bringBack(
   })
   if (exchanged.outcome === 'failed') return exchanged
   const identified = await gateway.upstream.identify(provider, exchanged.tokens)
-  if (identified.outcome === 'failed') return identified
+  if (identified.outcome === 'failed') {
+    await gateway.revocations.discard(provider, { tokens: exchanged.tokens })
+    return identified
+  }
   return { outcome: 'brought', identity: identified.identity, tokens: exchanged.tokens }
 }
 
@@ -110,21 +113,27 @@ function countTrip(
 }
 
 /** The provider took its time: what is kept now is kept for who and what is there now. */
-async function lookAgain(gateway: Gateway, request: FastifyRequest, before: Return): Promise<Return> {
+async function lookAgain(
+  gateway: Gateway,
+  request: FastifyRequest,
+  before: Return,
+  brought: Brought,
+): Promise<Return> {
   const session = await findBrowserSession(gateway, request)
   const plan = await loadPlan(gateway, before.plan.interaction, session)
-  return { ...before, plan, provider: await sameProvider(gateway, before.provider) }
+  return { ...before, plan, provider: await sameProvider(gateway, before.provider, brought) }
 }
 
 /** The provider as it is now, where that is still the one whose answer this is. */
-async function sameProvider(gateway: Gateway, before: Provider): Promise<Provider> {
+async function sameProvider(gateway: Gateway, before: Provider, brought: Brought): Promise<Provider> {
   const provider = await gateway.providers.find(before.id)
   const isSame =
     provider?.enabled &&
     provider.clientId === before.clientId &&
     isDeepStrictEqual(provider.descriptor.server, before.descriptor.server)
-  if (!isSame) throw new PageRefusal(400, { kind: 'expired' })
-  return provider
+  if (isSame) return provider
+  if (brought.outcome === 'brought') await gateway.revocations.discard(before, brought)
+  throw new PageRefusal(400, { kind: 'expired' })
 }
 
 async function boundInteraction(

@@ -13,6 +13,7 @@ export const {
   identities,
   browserSessions,
   connections,
+  upstreamRevocations,
   refreshLeases,
   consents,
   interactions,
