@@ -53,6 +53,7 @@ function setUp(seen: RefreshLease | undefined, pace: ProviderPace) {
     } as unknown as Store['refreshLeases'],
     sealer: createSealer([{ id: 'test', key: new Uint8Array(32) }]),
     refreshTokens: () => expect.unreachable('nobody may be asked'),
+    discard: () => expect.unreachable('nothing was brought'),
     pace,
     clock,
     backoff: 30,
