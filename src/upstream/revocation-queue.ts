@@ -212,6 +212,7 @@ export function createRevocationQueue(parts: RevocationQueueParts): RevocationQu
   }
 
   async function attemptAt(provider: Provider, row: UpstreamRevocation, deadline?: number): Promise<Outcome> {
+    if (!provider.descriptor.revocation) return { outcome: 'impossible', reason: 'unsupported' }
     const extent = await allowedExtent(provider, row)
     if (extent === 'none') return { outcome: 'impossible', reason: 'needed_by_another_connection' }
     try {
