@@ -55,11 +55,11 @@ export function upstreamRevocations(db: Queries, tables: Tables, batch: Batch) {
         .returning({ id: table.id })
     },
 
-    /** It is over, and recorded. `false`: somebody else said so first. */
-    async finish({ id }: UpstreamRevocation, event: NewAuditEvent): Promise<boolean> {
+    /** It is over, and recorded where there is an event. `false`: somebody else said so first. */
+    async finish({ id }: UpstreamRevocation, event: NewAuditEvent | undefined): Promise<boolean> {
       const finished = await batch((queries) => ({
         guard: queries.delete(table).where(eq(table.id, id)).returning({ id: table.id }),
-        writes: [recordEvent(queries, tables, event)],
+        writes: event ? [recordEvent(queries, tables, event)] : [],
       }))
       return finished !== undefined
     },

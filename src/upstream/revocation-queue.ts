@@ -176,7 +176,9 @@ export function createRevocationQueue(parts: RevocationQueueParts): RevocationQu
         ...more,
       },
     })
-    await finish(row, event)
+    // Whoever is not admitted may come back all day, and leave no more than they brought.
+    const isStranger = subjectId === null && result !== 'given_up'
+    await finish(row, isStranger ? undefined : event)
     return result
   }
 
