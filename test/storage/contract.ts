@@ -1,10 +1,12 @@
 import { and, asc, count, eq, isNull } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from 'vitest'
+import { auditEvent } from '../../src/audit/event.ts'
 import { type Database, type DatabaseOptions, openDatabase } from '../../src/storage/database.ts'
 import { WrongMasterKey } from '../../src/storage/key-check.ts'
 import { readMigrations, SchemaMismatchError } from '../../src/storage/migrations.ts'
 import { inColumns, prepared, type Slots } from '../../src/storage/prepared.ts'
 import type { Tables } from '../../src/storage/schema.ts'
+import { createStore } from '../../src/storage/store.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 import { client, code, grant, interaction, refreshToken, subject } from './rows.ts'
 
@@ -378,6 +380,32 @@ export function storageContract(name: string, backend: Backend) {
       for (const error of errors) {
         expect(error).toBeInstanceOf(Error)
         expect(everythingIn(error)).not.toMatch(new RegExp(`${secret}|${row.masterKeyId}`))
+      }
+    })
+
+    test('of two ways to sign in that are taken away at once, one stays', async () => {
+      const { db, tables, batch } = database
+      const { subjects } = createStore(db, tables, batch)
+      for (let round = 0; round < 10; round++) {
+        const subjectId = unique('subject')
+        await db.insert(tables.subjects).values(subject(subjectId)).returning()
+        const seen = { label: 'ada', email: null, emailVerified: false, createdAt: 0, lastSignInAt: 0 }
+        const keys = ['one', 'two'].map((provider) => ({ provider, issuer: 'i', upstreamSubject: subjectId }))
+        for (const key of keys) {
+          await db
+            .insert(tables.identities)
+            .values({ ...key, ...seen, subjectId })
+            .returning()
+        }
+        const session = { secretHash: 'none', signIns: {} }
+        const gone = await Promise.all(
+          keys.map((key) => {
+            const event = auditEvent(1, { event: 'identity.unlinked', actor: 'gateway', subjectId })
+            return subjects.removeIdentity(subjectId, key, session, event)
+          }),
+        )
+        expect(gone.toSorted()).toEqual([false, true])
+        expect(await subjects.listIdentities(subjectId)).toHaveLength(1)
       }
     })
 
