@@ -34,6 +34,8 @@ test.each([
   ['/providers/forge', 2, 2],
   ['/resources/notes', 2, 0],
   ['/clients/editor', 2, 0],
+  ['/clients/editor?disconnect=true', 2, 2],
+  ['/token-sessions/grant_ada?disconnect=true', 1, 1],
 ])('a deletion of %s cascades on PostgreSQL too', async (path, sessions, connections) => {
   const { admin } = await openOnPostgres()
   const { status, json } = await admin('DELETE', path)

@@ -29,19 +29,25 @@ export async function reconnect(
 ): Promise<FastifyReply> {
   const before = await gateway.store.connections.find(wish.connectionId)
   const { subjectId } = interaction
+  const discard = () =>
+    gateway.revocations.discard(provider, { tokens, identity, ...(subjectId !== null && { subjectId }) })
   if (!before || subjectId === null || before.subjectId !== subjectId) {
+    await discard()
     throw new PageRefusal(400, { kind: 'account page outdated' })
   }
   const about = { providerName: provider.name, begun: 'on the account page' } as const
   const owner = await subjectOfIdentity(gateway.store, provider, identity)
   if (owner !== undefined && owner !== subjectId) {
+    await discard()
     throw new PageRefusal(409, { kind: 'account of somebody else', ...about })
   }
   const { issuer, subject: upstreamSubject } = identity
   if (accountId({ subjectId, provider: provider.id, issuer, upstreamSubject }) !== before.accountId) {
+    await discard()
     return showOtherAccount(gateway, reply, { interaction, provider }, before, identity)
   }
   if (!covers(provider, tokens.scopes, wish.scopes)) {
+    await discard()
     throw new PageRefusal(400, { kind: 'denied at provider', ...about })
   }
   const now = gateway.clock()
