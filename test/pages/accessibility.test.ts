@@ -159,7 +159,7 @@ describe.skipIf(!hasChromium)('for people who see, hear or point otherwise', () 
 async function spoken(page: Page, selector: string): Promise<string[]> {
   const snapshot = await page.locator(selector).ariaSnapshot()
   const parts = snapshot.matchAll(
-    /^ *- '?((?:banner|main|contentinfo|heading|button|link|checkbox)\b[^:\n]*)/gm,
+    /^ *- '?((?:banner|main|contentinfo|heading|button|link|checkbox)\b(?: "[^"\n]*")?[^:'\n]*)/gm,
   )
   return [...parts].map(([, part = '']) => part.replace(/ \[(active|checked)\]/g, ''))
 }
