@@ -55,6 +55,12 @@ test('a second sign-in in another browser brings none, and the stored one is kep
 
 test('where the stored one is gone, Google is asked to show its consent once more, exactly once', async () => {
   await enter(house, diary)
+  // Revoked there, the grant would begin anew and bring a refresh token by itself.
+  house.google.control.script({
+    on: 'POST /revoke',
+    times: 'always',
+    effect: { kind: 'respond', status: 503 },
+  })
   const people = await house.gateway.admin<{ items: { id: string }[] }>(
     'GET',
     `/subjects?label=${ada.google}`,

@@ -81,9 +81,12 @@ function createFailureRecord({ store, clock }: Pick<Parts, 'store' | 'clock'>) {
     const now = clock()
     failures += 1
     if (now - recordedAt < recordEvery) return
-    const detail = { failures, name }
+    const counted = failures
     recordedAt = now
     failures = 0
+    // What is nobody's name may be a password in the wrong place.
+    const known = name === undefined ? undefined : await store.administrators.find(name)
+    const detail = { failures: counted, ...(known && { name }) }
     const facts = {
       event: 'administrator.refused',
       outcome: 'wrong_credential',
