@@ -24,11 +24,11 @@ export type RunningGateway = {
 const sweepEvery = 300
 const storeWaitingEvery = 1
 const checkpointEvery = 3_600
+const keepAliveEvery = 600
+const revokeEvery = 5
 
 /** Rows of the audit record that one sweep takes at most. */
 const mostDropped = 20_000
-const keepAliveEvery = 600
-const revokeEvery = 5
 
 /** Opens the store, builds the HTTP surface and listens. Throws for whatever keeps the gateway from starting. */
 export async function startGateway(

@@ -12,3 +12,6 @@ export class PageRefusal extends Error {
     this.page = page
   }
 }
+
+/** A button or a trip of an account page that is no longer this person's, or no longer there. */
+export const accountPageOutdated = () => new PageRefusal(400, { kind: 'account page outdated' })

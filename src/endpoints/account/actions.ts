@@ -4,6 +4,7 @@ import { auditEvent } from '../../audit/event.ts'
 import type { Gateway } from '../../gateway.ts'
 import { endBrowserSession } from '../../http/browser-session.ts'
 import { clearSession } from '../../http/cookies.ts'
+import { accountPageOutdated } from '../../http/page-refusal.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
 import { issuerHost } from '../../http/shown.ts'
 import type { Parameters } from '../../lib/parameters.ts'
@@ -11,7 +12,7 @@ import { equalSecrets } from '../../lib/secret.ts'
 import type { AccountNotice } from '../../pages/account.ts'
 import { confirmPage, type Deed } from '../../pages/confirm.ts'
 import { accountUrl, identityFields } from './overview.ts'
-import { field, outdated, type Press } from './press.ts'
+import { field, type Press } from './press.ts'
 import { beginLink, beginReconnect, beginSignIn } from './trips.ts'
 import { findVisitor } from './visitor.ts'
 
@@ -27,7 +28,7 @@ export async function act(
   if (action === 'sign-in') return await beginSignIn({ gateway, request, reply, form }, visitor)
   const isOfSession = visitor && equalSecrets(form.values.get('proof') ?? '', visitor.proof)
   const act = actions.get(action)
-  if (!isOfSession || !act) throw outdated()
+  if (!isOfSession || !act) throw accountPageOutdated()
   return await act({ gateway, request, reply, form, visitor })
 }
 
@@ -93,7 +94,7 @@ async function disconnect(press: Press): Promise<FastifyReply> {
   const all = await gateway.store.connections.listOf(subjectId)
   const held = all.filter((connection) => connection.accountId === accountId)
   const [first] = held
-  if (!first) throw outdated()
+  if (!first) throw accountPageOutdated()
   const provider = (await gateway.providers.find(first.provider))?.name ?? first.provider
   const deed: Deed = { kind: 'disconnect', provider: { name: provider }, label: first.accountLabel }
   const asked = confirmation(press, 'disconnect', deed, { account_id: accountId })
@@ -120,7 +121,7 @@ async function unlink(press: Press): Promise<FastifyReply> {
   const identities = await gateway.store.subjects.listIdentities(subjectId)
   const fields = identityFields(key)
   const found = identities.find((each) => isDeepStrictEqual(identityFields(each), fields))
-  if (!found || identities.length < 2) throw outdated()
+  if (!found || identities.length < 2) throw accountPageOutdated()
   const provider = (await gateway.providers.find(key.provider))?.name ?? key.provider
   const deed: Deed = { kind: 'unlink', provider: { name: provider }, label: found.label }
   const asked = confirmation(press, 'unlink', deed, fields)
@@ -136,7 +137,7 @@ async function unlink(press: Press): Promise<FastifyReply> {
   })
   const left = { secretHash: session.secretHash, signIns: others }
   const isGone = await gateway.store.subjects.removeIdentity(subjectId, key, left, event)
-  if (!isGone) throw outdated()
+  if (!isGone) throw accountPageOutdated()
   return done(press, 'unlinked')
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
-import { PageRefusal } from '../../http/page-refusal.ts'
+import { accountPageOutdated } from '../../http/page-refusal.ts'
 import type { Parameters } from '../../lib/parameters.ts'
 import type { Visitor } from './visitor.ts'
 
@@ -13,10 +13,8 @@ export type Press = {
   visitor: Visitor
 }
 
-export const outdated = () => new PageRefusal(400, { kind: 'account page outdated' })
-
 export function field({ form }: Pick<Press, 'form'>, name: string): string {
   const value = form.values.get(name)
-  if (value === undefined) throw outdated()
+  if (value === undefined) throw accountPageOutdated()
   return value
 }

@@ -1,12 +1,13 @@
 import type { FastifyReply } from 'fastify'
 import { bindBrowser } from '../../http/cookies.ts'
 import { beginInteraction, interactionUrl, secondsToEnd } from '../../http/interaction.ts'
+import { accountPageOutdated } from '../../http/page-refusal.ts'
 import { holderOf, secondsToWait } from '../../http/rates.ts'
 import { createReserve } from '../../http/reserve.ts'
 import { seeOther } from '../../http/send-page.ts'
 import type { AccountRequest } from '../../storage/documents.ts'
 import { accountUrl } from './overview.ts'
-import { field, outdated, type Press } from './press.ts'
+import { field, type Press } from './press.ts'
 import { signInProviders, type Visitor } from './visitor.ts'
 
 type Asked = Omit<Press, 'visitor'>
@@ -29,7 +30,7 @@ export async function beginReconnect(press: Press): Promise<FastifyReply> {
   const { gateway, visitor } = press
   const connection = await gateway.store.connections.find(field(press, 'connection_id'))
   const provider = connection && (await gateway.providers.find(connection.provider))
-  if (!provider?.enabled || connection?.subjectId !== visitor.subjectId) throw outdated()
+  if (!provider?.enabled || connection?.subjectId !== visitor.subjectId) throw accountPageOutdated()
   const { identity } = provider.descriptor.scopes
   // What an administrator no longer lets this gateway ask for is not asked for.
   const isAllowed = (scope: string) => provider.scopes === undefined || provider.scopes.includes(scope)
@@ -47,7 +48,7 @@ export async function beginReconnect(press: Press): Promise<FastifyReply> {
 async function chosenProvider(asked: Asked): Promise<string> {
   const chosen = field(asked, 'provider')
   const providers = await signInProviders(asked.gateway)
-  if (!providers.some(({ id }) => id === chosen)) throw outdated()
+  if (!providers.some(({ id }) => id === chosen)) throw accountPageOutdated()
   return chosen
 }
 

@@ -3,7 +3,7 @@ import type { Gateway } from '../../gateway.ts'
 import { linkIdentity, signIn, subjectOfIdentity } from '../../grants/sign-in.ts'
 import { findBrowserSession, startBrowserSession } from '../../http/browser-session.ts'
 import { interactionUrl } from '../../http/interaction.ts'
-import { PageRefusal } from '../../http/page-refusal.ts'
+import { accountPageOutdated, PageRefusal } from '../../http/page-refusal.ts'
 import { holderOf } from '../../http/rates.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
 import { issuerHost, personLabel } from '../../http/shown.ts'
@@ -29,8 +29,6 @@ export type Brought =
 /** A trip that a person began on their account page, and that is back. */
 export type AccountTrip = { interaction: AccountInteraction; provider: Provider; leg: Leg }
 
-const outdated = () => new PageRefusal(400, { kind: 'account page outdated' })
-
 /** What begins on an account page ends there: no client waits, and no code leaves. */
 export async function goOnForAccount(
   gateway: Gateway,
@@ -54,7 +52,7 @@ export async function refuseStranger(
 ): Promise<void> {
   if (request.purpose === 'sign_in') return
   const subject = subjectId === null ? undefined : await gateway.store.subjects.find(subjectId)
-  if (!subject?.enabled || session?.subjectId !== subject.id) throw outdated()
+  if (!subject?.enabled || session?.subjectId !== subject.id) throw accountPageOutdated()
 }
 
 async function setOut(
@@ -66,7 +64,7 @@ async function setOut(
   const id = wish.purpose === 'reconnect' ? wish.provider : signInProvider
   const provider = id === null ? undefined : await gateway.providers.find(id)
   const isUsable = provider && (wish.purpose === 'reconnect' ? provider.enabled : canSignIn(provider))
-  if (!isUsable) throw outdated()
+  if (!isUsable) throw accountPageOutdated()
   // Signing in may be silent. What is meant to be one account must not become whichever the provider remembers.
   const prompts = wish.purpose === 'sign_in' ? [] : (['select_account'] as const)
   const started = await startLeg(gateway, interaction, provider, legOf(interaction, provider), { prompts })
@@ -201,7 +199,7 @@ export async function decideOnAccount(
   if (wish.purpose === 'link' && wish.found && decision === 'link') {
     return await link(gateway, request, reply, interaction, wish.found)
   }
-  throw new PageRefusal(400, { kind: 'account page outdated' })
+  throw accountPageOutdated()
 }
 
 async function link(
@@ -213,7 +211,7 @@ async function link(
 ): Promise<FastifyReply> {
   const { subjectId } = interaction
   const provider = await gateway.providers.find(found.provider)
-  if (subjectId === null || !provider || !canSignIn(provider)) throw outdated()
+  if (subjectId === null || !provider || !canSignIn(provider)) throw accountPageOutdated()
   const owner = await linkIdentity(gateway.store, subjectId, found, gateway.clock())
   if (owner !== subjectId) return await ownedAlready(gateway, reply, { interaction, provider }, owner)
   await startBrowserSession(gateway, request, reply, { subjectId, provider, at: found.authTime })
@@ -228,9 +226,10 @@ async function switchPerson(
 ): Promise<FastifyReply> {
   const { subjectId, authTime, signInProvider } = interaction
   const provider = signInProvider === null ? undefined : await gateway.providers.find(signInProvider)
-  if (subjectId === null || authTime === null || !provider || !canSignIn(provider)) throw outdated()
+  if (subjectId === null || authTime === null || !provider || !canSignIn(provider))
+    throw accountPageOutdated()
   const subject = await gateway.store.subjects.find(subjectId)
-  if (!subject?.enabled) throw outdated()
+  if (!subject?.enabled) throw accountPageOutdated()
   await startBrowserSession(gateway, request, reply, { subjectId, provider, at: authTime })
   return await backToAccount(gateway, reply, interaction, '')
 }

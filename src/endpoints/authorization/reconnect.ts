@@ -5,7 +5,7 @@ import { allowedScopes, isReleasable } from '../../grants/asks.ts'
 import { keepConnection } from '../../grants/keep-connection.ts'
 import { subjectOfIdentity } from '../../grants/sign-in.ts'
 import { interactionUrl } from '../../http/interaction.ts'
-import { PageRefusal } from '../../http/page-refusal.ts'
+import { accountPageOutdated, PageRefusal } from '../../http/page-refusal.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
 import { issuerHost } from '../../http/shown.ts'
 import { wrongAccountPage } from '../../pages/wrong-account.ts'
@@ -33,7 +33,7 @@ export async function reconnect(
     gateway.revocations.discard(provider, { tokens, identity, ...(subjectId !== null && { subjectId }) })
   if (!before || subjectId === null || before.subjectId !== subjectId) {
     await discard()
-    throw new PageRefusal(400, { kind: 'account page outdated' })
+    throw accountPageOutdated()
   }
   const about = { providerName: provider.name, begun: 'on the account page' } as const
   const owner = await subjectOfIdentity(gateway.store, provider, identity)
@@ -61,7 +61,7 @@ export async function reconnect(
   })
   const moved = await movedTo(gateway, provider, before, kept)
   const isDone = await gateway.store.completions.withRepair(interaction, moved, now, event)
-  if (!isDone) throw new PageRefusal(400, { kind: 'account page outdated' })
+  if (!isDone) throw accountPageOutdated()
   return seeOther(reply, `${gateway.config.issuer}/account?done=reconnected`)
 }
 
