@@ -53,7 +53,7 @@ async function connectionOf(session: Session) {
 
 describe('fifty who ask at the same moment', () => {
   test.each(['github', 'google', 'atlassian'] as const)(
-    'cost %s one refresh, and all get its token (20)',
+    'cost %s one refresh, and all get its token',
     async (provider) => {
       const session = await startExpired(provider)
       const before = calls(provider)
@@ -130,7 +130,7 @@ describe('a refresh token', () => {
     expect(new Set(sent).size).toBe(4)
   })
 
-  test('that the answer does not repeat is kept where the provider says so (21)', async () => {
+  test('that the answer does not repeat is kept where the provider says so', async () => {
     const session = await start('google')
     const before = refreshTokens('google').length
     for (let round = 0; round < 3; round++) {
@@ -143,7 +143,7 @@ describe('a refresh token', () => {
   test.each([
     ['empty', ''],
     ['null', null],
-  ])('that comes %s is kept at Google, and never stored as it came (22)', async (_what, value) => {
+  ])('that comes %s is kept at Google, and never stored as it came', async (_what, value) => {
     const session = await startExpired('google')
     house.google.control.script({
       on: routes.google,
@@ -158,7 +158,7 @@ describe('a refresh token', () => {
     ['empty', ''],
     ['null', null],
   ])(
-    'that comes %s where they rotate is gone: the token serves to its end, then the person must act (22)',
+    'that comes %s where they rotate is gone: the token serves to its end, then the person must act',
     async (_what, value) => {
       const session = await startExpired('github')
       house.github.control.script({
@@ -184,7 +184,7 @@ describe('an answer that is lost', () => {
   ] as const
 
   test.each(lost)(
-    '%s, costs nothing where the provider allows another try (18, FC-11)',
+    '%s, costs nothing where the provider allows another try (FC-11)',
     async (_what, effect) => {
       const session = await startExpired('atlassian')
       house.atlassian.control.script({ on: routes.atlassian, effect })
@@ -201,7 +201,7 @@ describe('an answer that is lost', () => {
   )
 
   test.each(lost)(
-    '%s, costs a sign-in where it does not, after exactly one more try (19)',
+    '%s, costs a sign-in where it does not, after exactly one more try',
     async (_what, effect) => {
       const session = await startExpired('github')
       house.github.control.script({ on: routes.github, effect })
@@ -213,7 +213,7 @@ describe('an answer that is lost', () => {
     },
   )
 
-  test('and tried again only after the leeway ends the family, and nothing brings it back (31)', async () => {
+  test('and tried again only after the leeway ends the family, and nothing brings it back', async () => {
     const session = await startExpired('atlassian')
     house.atlassian.control.script({ on: routes.atlassian, effect: { kind: 'drop', when: 'after' } })
     await session.fetch()
@@ -322,7 +322,7 @@ describe('the store, when a rotated token has come', () => {
 })
 
 describe('what else a refresh can say', () => {
-  test('invalid_rapt is named as the reason (25)', async () => {
+  test('invalid_rapt is named as the reason', async () => {
     const session = await startExpired('google')
     house.google.control.set({ refreshError: 'invalid_rapt' })
     expect((await session.fetch()).body).toMatchObject({
@@ -347,7 +347,7 @@ describe('what else a refresh can say', () => {
     expect((await session.fetch()).status).toBe(200)
   })
 
-  test('unauthorized_client with a dead refresh token is death at Atlassian (27)', async () => {
+  test('unauthorized_client with a dead refresh token is death at Atlassian', async () => {
     const session = await startExpired('atlassian')
     house.atlassian.control.script({
       on: routes.atlassian,
@@ -362,7 +362,7 @@ describe('what else a refresh can say', () => {
 })
 
 describe('a connection without an end', () => {
-  test('is never refreshed, and lives until the provider refuses it (12, 57)', async () => {
+  test('is never refreshed, and lives until the provider refuses it', async () => {
     const client = {
       ...upstreamClient,
       redirectUris: [`${house.gateway.issuer}/oauth/callback/github`],

@@ -160,7 +160,7 @@ describe('a rejected token without a refresh token', () => {
     expect({ refreshes: refreshes(), probes: probes() }).toEqual({ ...before, probes: before.probes + 1 })
   })
 
-  test('dies where the provider says 401, without a refresh (57)', async () => {
+  test('dies where the provider says 401, without a refresh', async () => {
     session = await lasting()
     const token = await current()
     house.github.control.revoke({ token })
@@ -195,7 +195,7 @@ test('a token from a token endpoint of another host is not shown to the provider
   expect(probes()).toBe(before)
 })
 
-test('an Atlassian token that died with its companion is replaced once (30)', async () => {
+test('an Atlassian token that died with its companion is replaced once', async () => {
   const jira = await house.open('jira', {
     providers: [{ provider: 'atlassian', scopes: ['read:jira-work'] }],
   })

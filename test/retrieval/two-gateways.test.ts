@@ -90,7 +90,7 @@ async function dieBefore(
 
 describe('two gateways on one database', () => {
   test.each(['github', 'google', 'atlassian'] as const)(
-    'that fifty ask at the same moment ask %s once, and all get its token (20)',
+    'that fifty ask at the same moment ask %s once, and all get its token',
     async (provider) => {
       const session = await startExpired(provider)
       const before = calls(provider)
@@ -192,7 +192,7 @@ describe('a gateway that is stopped', () => {
 describe('a gateway that dies with the answer of a provider in its hands', () => {
   const nothing = ['refreshLeases.keepAnswer']
 
-  test('costs nothing where the provider lets the old token be sent again (18)', async () => {
+  test('costs nothing where the provider lets the old token be sent again', async () => {
     const session = await startExpired('atlassian')
     const before = calls('atlassian')
     await dieBefore(session, 'atlassian', nothing)
@@ -207,7 +207,7 @@ describe('a gateway that dies with the answer of a provider in its hands', () =>
     expect(body.access_token).toBeTypeOf('string')
   })
 
-  test('costs a sign-in where it does not, after exactly one more try (19)', async () => {
+  test('costs a sign-in where it does not, after exactly one more try', async () => {
     const session = await startExpired('github')
     const before = calls('github')
     await dieBefore(session, 'github', nothing)
