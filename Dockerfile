@@ -3,15 +3,18 @@
 FROM node:24-slim AS build
 WORKDIR /coatcheck
 COPY package.json package-lock.json ./
+COPY sdk/package.json sdk/
 # Nothing here needs an install script: the image brings Node, and the database driver its binary.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
+COPY sdk sdk
 COPY src src
 RUN npm run build
 
 FROM node:24-slim AS dependencies
 WORKDIR /coatcheck
 COPY package.json package-lock.json ./
+COPY sdk/package.json sdk/
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:24-slim
@@ -25,6 +28,9 @@ COPY providers providers
 COPY drizzle/sqlite drizzle/sqlite
 COPY drizzle/postgres drizzle/postgres
 COPY --from=build /coatcheck/dist dist
+# What node_modules/@coatcheck/mcp links to.
+COPY sdk/package.json sdk/
+COPY --from=build /coatcheck/sdk/dist sdk/dist
 RUN install --directory --owner=node --group=node --mode=0700 /data
 USER node
 VOLUME /data

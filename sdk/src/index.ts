@@ -1,0 +1,1 @@
+export { type Authorization, parseAuthorization } from './authorization-header.ts'
