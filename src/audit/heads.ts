@@ -37,7 +37,11 @@ export function isSigned(key: Uint8Array, { at, heads, signature }: SignedHeads)
 
 /** The id of every chain, in their order. */
 export async function* chainsOf(auditChains: Store['auditChains']): AsyncGenerator<string> {
-  for (let chain = await auditChains.next(''); chain !== undefined; chain = await auditChains.next(chain)) {
+  for (
+    let chain = await auditChains.next(undefined);
+    chain !== undefined;
+    chain = await auditChains.next(chain)
+  ) {
     yield chain
   }
 }

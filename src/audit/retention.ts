@@ -50,6 +50,7 @@ async function dropSegment({ store, key, clock }: Parts, chain: string, before: 
   const cut = await store.auditChains.findCut(chain)
   if (cut && cut.proof !== proofOf(key, cut)) return 'broken'
   const beginning: Head = cut ?? { chain, seq: 0, mac: '' }
+  if (await store.auditChains.findStray(chain, beginning.seq)) return 'broken'
   const rows = await store.auditChains.rows(chain, beginning.seq, segment)
   const young = rows.findIndex(({ at }) => at >= before)
   const old = young === -1 ? rows : rows.slice(0, young)

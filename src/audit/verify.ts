@@ -10,7 +10,7 @@ export type Fault = {
   /** The number of the row it shows at. */
   seq: number
   id?: string
-  kind: 'altered' | 'missing' | 'doubled' | 'forged cut' | 'cut off' | 'replaced' | 'forged heads'
+  kind: 'altered' | 'missing' | 'doubled' | 'put in' | 'forged cut' | 'cut off' | 'replaced' | 'forged heads'
   says: string
 }
 
@@ -53,6 +53,8 @@ async function verifyChain({ store, key }: Parts, chain: string, watch: Watch): 
   let cut = await store.auditChains.findCut(chain)
   if (cut && !isProven(key, cut)) return forgedCut(cut)
   let head: Head = cut ?? { chain, seq: 0, mac: '' }
+  const stray = await store.auditChains.findStray(chain, head.seq)
+  if (stray) return putIn(stray)
   for (;;) {
     const rows = await store.auditChains.rows(chain, head.seq, page)
     for (const row of rows) {
@@ -85,6 +87,11 @@ function forgedCut({ chain, seq }: Cut): Fault {
   }
 }
 
+/** It has no number that leads on from any other, so nobody who walks the chain comes by it; whoever lists rows does. */
+function putIn({ chain, seq, id }: AuditEvent): Fault {
+  return { chain, seq, id, kind: 'put in', says: `row ${seq} stands before the first there may be` }
+}
+
 function faultOf(row: AuditEvent, head: Head, footing: 'missing' | 'doubled' | 'altered' | 'fits'): Fault {
   const { chain, seq, id } = row
   const place = { chain, seq, id }
@@ -110,7 +117,7 @@ function headsIn({ event, detail }: AuditEvent): Head[] {
 
 /** Whether a chain still holds what it held when somebody named its head. */
 async function checkHead(
-  { store }: Pick<Parts, 'store'>,
+  { store, key }: Parts,
   head: Head,
   by: string,
   report: (fault: Fault) => void,
@@ -123,7 +130,8 @@ async function checkHead(
     return
   }
   const cut = await store.auditChains.findCut(chain)
-  if (cut && (cut.seq > seq || (cut.seq === seq && cut.mac === mac))) return
+  const wasTaken = cut && (cut.seq > seq || (cut.seq === seq && cut.mac === mac))
+  if (wasTaken && isProven(key, cut)) return
   const now = await store.auditChains.findHead(chain)
   const rest = now ? `it ends at row ${now.seq}` : 'it is gone'
   report({ chain, seq, kind: 'cut off', says: `${by} knows it up to row ${seq}, and ${rest}` })

@@ -29,19 +29,24 @@ export function auditChains(db: Queries, tables: Tables, batch: Batch) {
     findHead: find,
     findCut,
 
-    /** The chain that follows in the order of their ids. Each is found by itself: there may be very many rows. */
-    async next(after: string): Promise<string | undefined> {
+    /**
+     * The chain that follows in the order of their ids; without one, the first, whatever it is called: nobody may have
+     * a name under which rows are passed over. Each is found by itself: there may be very many rows.
+     */
+    async next(after: string | undefined): Promise<string | undefined> {
+      const follows = (chain: typeof events.chain | typeof cuts.chain) =>
+        after === undefined ? undefined : gt(chain, after)
       const [[row], [cut]] = await Promise.all([
         db
           .select({ chain: events.chain })
           .from(events)
-          .where(gt(events.chain, after))
+          .where(follows(events.chain))
           .orderBy(asc(events.chain))
           .limit(1),
         db
           .select({ chain: cuts.chain })
           .from(cuts)
-          .where(gt(cuts.chain, after))
+          .where(follows(cuts.chain))
           .orderBy(asc(cuts.chain))
           .limit(1),
       ])
@@ -56,6 +61,16 @@ export function auditChains(db: Queries, tables: Tables, batch: Batch) {
         .where(and(eq(events.chain, chain), gt(events.seq, after)))
         .orderBy(asc(events.seq))
         .limit(limit)
+    },
+
+    /** A row that stands where the chain has no more, or never had any. */
+    async findStray(chain: string, upTo: number): Promise<AuditEvent | undefined> {
+      const [stray] = await db
+        .select()
+        .from(events)
+        .where(and(eq(events.chain, chain), lte(events.seq, upTo)))
+        .limit(1)
+      return stray
     },
 
     async findLink(chain: string, seq: number): Promise<Head | undefined> {
@@ -112,7 +127,8 @@ export function auditChains(db: Queries, tables: Tables, batch: Batch) {
         writes: [
           queries
             .delete(events)
-            .where(and(eq(events.chain, cut.chain), lte(events.seq, cut.seq)))
+            // What was put in before the chain's beginning was never verified, and is not tidied away.
+            .where(and(eq(events.chain, cut.chain), gt(events.seq, read?.seq ?? 0), lte(events.seq, cut.seq)))
             .returning({ seq: events.seq }),
           recordEvent(queries, tables, event),
         ],

@@ -144,6 +144,25 @@ export function auditContract(name: string, backend: Backend) {
       expect((await one.store.auditEvents.list({}, { limit: 10 })).rows).toHaveLength(4)
     })
 
+    test('a row that was put in where nobody walks shows, and retention does not tidy it away', async () => {
+      const one = await open()
+      await one.write(3)
+      const columns = 'at, event, actor, outcome, detail, mac'
+      const putIn = async (id: string, chain: string, seq: number) =>
+        await run(`INSERT INTO audit_events (id, chain, seq, ${columns})
+          SELECT '${id}', ${chain}, ${seq}, ${columns} FROM audit_events WHERE seq = 2`)
+      await putIn('00', 'chain', 0)
+      now += 100 * day
+      expect((await one.verify()).faults).toMatchObject([{ kind: 'put in', seq: 0, id: '00' }])
+      expect(await dropOldEvents(one.parts, { retention: 30 * day, rows: 100 })).toMatchObject({
+        rows: 0,
+        broken: [expect.any(String)],
+      })
+      await run(`DELETE FROM audit_events WHERE seq = 0`)
+      await putIn('01', `''`, 1)
+      expect((await one.verify()).faults).toMatchObject([{ chain: '', kind: 'altered', id: '01' }])
+    })
+
     test('a long chain is read in pages', async () => {
       const one = await open()
       await Promise.all(Array.from({ length: 2_100 }, () => one.store.auditEvents.create(event())))
