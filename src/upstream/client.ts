@@ -46,5 +46,18 @@ export function clientAuthentication(
   const offered = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
   const isBasic =
     method === 'discovered' ? offered.includes('client_secret_basic') : method === 'client_secret_basic'
-  return isBasic ? oidc.ClientSecretBasic(clientSecret) : oidc.ClientSecretPost(clientSecret)
+  return isBasic ? basic(clientSecret) : oidc.ClientSecretPost(clientSecret)
 }
+
+/**
+ * RFC 6749 section 2.3.1, escaping no more than a form must. openid-client's own also escapes hyphens and dots, which
+ * stand in most ids and secrets, and not every provider decodes what it is sent.
+ */
+function basic(clientSecret: string): oidc.ClientAuth {
+  return (_server, { client_id: clientId }, _body, headers) => {
+    const credentials = `${formEncoded(clientId)}:${formEncoded(clientSecret)}`
+    headers.set('authorization', `Basic ${Buffer.from(credentials).toString('base64')}`)
+  }
+}
+
+const formEncoded = (text: string) => String(new URLSearchParams({ text })).slice('text='.length)

@@ -49,6 +49,8 @@ export const switchesSchema = z.strictObject({
   /** The status of errors at the token endpoint. */
   errorStatus: z.union([z.literal(200), z.literal(400)]),
   numbersAsStrings: z.boolean(),
+  /** Whether the token endpoint heeds `Accept`, or answers form-encoded to everybody. */
+  accept: z.enum(['heeded', 'ignored']),
   /** An old Enterprise Server: it ignores `offline_access`. */
   ghesOld: z.boolean(),
   metadata: z.enum(['right', 'wrong', 'absent']),
@@ -67,6 +69,7 @@ export type GithubSwitches = z.output<typeof switchesSchema>
 export const defaultSwitches: GithubSwitches = {
   errorStatus: 200,
   numbersAsStrings: false,
+  accept: 'heeded',
   ghesOld: false,
   metadata: 'right',
   accessLifetime: 28_800,

@@ -25,8 +25,13 @@ const toXml = (members: Record<string, string | number>) =>
     .join('')}</OAuth>`
 
 /** Form-encoded, unless the caller asks for JSON or XML. */
-function negotiated(call: Call, status: number, members: Record<string, string | number>): Reply {
-  const accept = call.headers.accept ?? ''
+function negotiated(
+  { switches }: GithubState,
+  call: Call,
+  status: number,
+  members: Record<string, string | number>,
+): Reply {
+  const accept = switches.accept === 'heeded' ? (call.headers.accept ?? '') : ''
   if (accept.includes('application/json')) {
     const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }
     return { status, headers, body: JSON.stringify(members) }
@@ -41,7 +46,7 @@ function negotiated(call: Call, status: number, members: Record<string, string |
 }
 
 function refuse(state: GithubState, call: Call, error: keyof typeof descriptions): Reply {
-  return negotiated(call, state.switches.errorStatus, {
+  return negotiated(state, call, state.switches.errorStatus, {
     error,
     error_description: descriptions[error],
     error_uri: `${troubleshooting}/#${error.replaceAll('_', '-')}`,
@@ -58,7 +63,7 @@ function tokenReply(state: GithubState, call: Call, client: GithubClient, token:
         refresh_token_expires_in: number(refreshLifetime),
       }
     : {}
-  return negotiated(call, 200, {
+  return negotiated(state, call, 200, {
     access_token: token.access,
     ...expiry,
     scope: client.kind === 'github-app' ? '' : token.scopes.join(','),

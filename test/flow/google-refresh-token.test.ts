@@ -74,8 +74,11 @@ test('where the stored one is gone, Google is asked to show its consent once mor
   const again = await enter(house, diary)
   const asked = authorizations()
     .slice(before)
-    .map(({ query }) => query.prompt)
-  expect(asked).toEqual([undefined, 'consent'])
+    .map(({ query }) => [query.prompt, query.access_type])
+  expect(asked).toEqual([
+    [undefined, 'offline'],
+    ['consent', 'offline'],
+  ])
   expect(issuedRefreshTokens()).toHaveLength(2)
   await expectRefreshable(again)
 })

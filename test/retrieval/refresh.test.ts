@@ -329,6 +329,11 @@ describe('what else a refresh can say', () => {
       error_code: 'needs_reauthorization',
       reason: 'invalid_grant/invalid_rapt',
     })
+    const { items } = await house.gateway.admin<{ items: unknown[] }>(
+      'GET',
+      '/audit-events?event=connection.died&limit=1',
+    )
+    expect(items).toMatchObject([{ outcome: 'invalid_grant/invalid_rapt', provider: 'google' }])
   })
 
   test('an ID token about somebody else freezes the connection, and no token leaves (UF-20)', async () => {

@@ -3,7 +3,7 @@ import { checkCallback } from '../../src/upstream/callback.ts'
 import type { UpstreamIdentity } from '../../src/upstream/identity.ts'
 import type { Provider } from '../../src/upstream/provider.ts'
 import type { UpstreamTokens } from '../../src/upstream/tokens.ts'
-import { exchange, refresh, testUpstream, tokensOf, visit } from '../support/upstream.ts'
+import { exchange, redirectUri, refresh, testUpstream, tokensOf, visit } from '../support/upstream.ts'
 import { atlassianWith, githubWith, googleWith, oidcWith } from '../support/upstream-standins.ts'
 
 type Case = {
@@ -155,13 +155,18 @@ test('the client secret goes over as the descriptor says, and the verifier and r
   expect(standin.calls('POST /login/oauth/access_token')[0]?.headers).not.toHaveProperty('authorization')
 })
 
-test('a discovered server that takes Basic gets it', async () => {
-  const { standin, provider } = await oidcWith()
-  const upstream = testUpstream()
-  tokensOf(await exchange(upstream, provider, await visit(upstream, provider)))
-  expect(standin.calls('POST /token')[0]?.headers).toMatchObject({
-    authorization: expect.stringMatching(/^Basic /),
+test('a discovered server that takes Basic gets it, with nothing escaped that a form may hold', async () => {
+  const clientSecret = 'a-s3cret.of_us*+/= ~%'
+  const { standin, provider } = await oidcWith({
+    clients: [{ clientId: 'coat-check.1', clientSecret, redirectUris: [redirectUri] }],
   })
+  const ours = { ...provider, clientId: 'coat-check.1', clientSecret }
+  const upstream = testUpstream()
+  tokensOf(await exchange(upstream, ours, await visit(upstream, ours)))
+  const { authorization = '' } = standin.calls('POST /token')[0]?.headers ?? {}
+  expect(Buffer.from(String(authorization).replace(/^Basic /, ''), 'base64').toString()).toBe(
+    'coat-check.1:a-s3cret.of_us*%2B%2F%3D+%7E%25',
+  )
 })
 
 test('Atlassian is sent JSON, as it documents', async () => {
