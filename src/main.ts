@@ -1,8 +1,8 @@
 import type { AddressInfo, Server } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import { buildApp, type LogSettings } from './app.ts'
-import { endChains, writeCheckpoint } from './audit/chains.ts'
-import { dropOldEvents } from './audit/retention.ts'
+import { createCheckpoints, endChains } from './audit/chains.ts'
+import { createRetention } from './audit/retention.ts'
 import { applyDeclarations } from './config/apply-declarations.ts'
 import type { Config } from './config/config.ts'
 import { type Gateway, openGateway, type Secrets } from './gateway.ts'
@@ -55,10 +55,11 @@ export async function startGateway(
         () => void work().catch((error) => app.log.error({ err: error }, `${what} failed`)),
         seconds * 1000,
       ).unref()
+    const writeCheckpoint = createCheckpoints(gateway, gateway.auditKey)
     const chores = [
       every(sweepEvery, 'sweep', () => sweepOnce(gateway, database)),
-      every(sweepEvery, 'shortening the audit record', () => shortenRecord(gateway)),
-      every(checkpointEvery, 'a checkpoint of the audit record', () => writeCheckpoint(gateway)),
+      every(sweepEvery, 'shortening the audit record', shorteningOf(gateway)),
+      every(checkpointEvery, 'a checkpoint of the audit record', writeCheckpoint),
       every(revokeEvery, 'revoking at providers', gateway.revocations.carryOutDue),
       every(storeWaitingEvery, 'storing tokens', gateway.storeWaitingTokens),
       every(keepAliveEvery, 'keeping connections alive', async () => {
@@ -108,13 +109,15 @@ async function listenForScrapes(gateway: Gateway, exposition: Exposition, log: F
   )
 }
 
-async function shortenRecord({ store, clock, config, auditKey }: Gateway): Promise<void> {
-  const parts = { store, clock, key: await auditKey() }
-  const retention = config.lifetimes.audit_retention
-  const { broken } = await dropOldEvents(parts, { retention, rows: mostDropped })
-  if (broken.length === 0) return
-  const advice = 'its old rows stay; coatcheck audit verify says more'
-  throw new Error(`the audit record was changed, in ${broken.join(', ')}: ${advice}`)
+function shorteningOf(gateway: Gateway): () => Promise<void> {
+  const shorten = createRetention(gateway, gateway.auditKey)
+  return async () => {
+    const retention = gateway.config.lifetimes.audit_retention
+    const { broken } = await shorten({ retention, rows: mostDropped })
+    if (broken.length === 0) return
+    const advice = 'its old rows stay; coatcheck audit verify says more'
+    throw new Error(`the audit record was changed, in ${broken.join(', ')}: ${advice}`)
+  }
 }
 
 /** Retired signing keys stay a day longer than anything they signed. */

@@ -1,8 +1,8 @@
-import { type Cut, type Head, proofOf } from '../storage/audit-chain.ts'
+import { type Cut, type Head, namingEvents } from '../storage/audit-chain.ts'
 import type { AuditEvent } from '../storage/audit-events.ts'
 import type { Store } from '../storage/store.ts'
 import { chainsOf, headSchema, isSigned, type SignedHeads } from './heads.ts'
-import { follow } from './walk.ts'
+import { follow, isProven } from './walk.ts'
 
 /** The first thing that is wrong with a chain. */
 export type Fault = {
@@ -20,9 +20,6 @@ type Parts = { store: Pick<Store, 'auditChains'>; key: Uint8Array }
 
 /** Rows in memory at once. */
 const page = 1_000
-
-/** A row which names where other chains stood. */
-const naming: readonly string[] = ['audit.chain_started', 'audit.checkpoint']
 
 /**
  * Walks every chain from its beginning, or from where retention cut it, and looks up every head that a sound row, or
@@ -76,8 +73,6 @@ async function verifyChain({ store, key }: Parts, chain: string, watch: Watch): 
   }
 }
 
-const isProven = (key: Uint8Array, cut: Cut) => cut.proof === proofOf(key, cut)
-
 function forgedCut({ chain, seq }: Cut): Fault {
   return {
     chain,
@@ -110,7 +105,7 @@ function faultOf(row: AuditEvent, head: Head, footing: 'missing' | 'doubled' | '
 }
 
 function headsIn({ event, detail }: AuditEvent): Head[] {
-  if (!naming.includes(event)) return []
+  if (!namingEvents.includes(event)) return []
   const { data } = headSchema.array().safeParse(detail.heads)
   return data ?? []
 }

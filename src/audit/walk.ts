@@ -1,5 +1,6 @@
-import { type Head, linkAfter } from '../storage/audit-chain.ts'
+import { type Cut, type Head, linkAfter, proofOf } from '../storage/audit-chain.ts'
 import type { AuditEvent } from '../storage/audit-events.ts'
+import type { Store } from '../storage/store.ts'
 
 /**
  * How a row stands to the one before it. `missing`: there is a gap before it. `doubled`: its number was there already.
@@ -13,4 +14,20 @@ export function follow(key: Uint8Array, head: Head, row: AuditEvent): Footing {
   // SQLite keeps any value in any column, half a number too.
   if (row.seq !== head.seq + 1) return 'altered'
   return linkAfter(key, head, row).mac === row.mac ? 'fits' : 'altered'
+}
+
+/** Whether it was this gateway that took what the cut says. */
+export const isProven = (key: Uint8Array, cut: Cut): boolean => cut.proof === proofOf(key, cut)
+
+/** Whether a row is what was written at its place, as far as the one before it tells. */
+export async function isSound(
+  { auditChains }: Pick<Store, 'auditChains'>,
+  key: Uint8Array,
+  row: AuditEvent,
+): Promise<boolean> {
+  const { chain } = row
+  const seq = row.seq - 1
+  if (seq === 0) return follow(key, { chain, seq, mac: '' }, row) === 'fits'
+  const before = (await auditChains.findLink(chain, seq)) ?? (await auditChains.findCut(chain))
+  return before !== undefined && follow(key, before, row) === 'fits'
 }

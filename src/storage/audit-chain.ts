@@ -72,6 +72,10 @@ function ordered(value: unknown): unknown {
 }
 
 export const startEvent = 'audit.chain_started'
+export const checkpointEvent = 'audit.checkpoint'
+
+/** What names where other chains stand. */
+export const namingEvents: readonly string[] = [startEvent, checkpointEvent]
 
 /** The first row of every chain names where others stood, so that one of those which vanishes is missed. */
 export function startOfChain({ id, at }: NewAuditEvent, heads: readonly Head[]): NewAuditEvent {

@@ -1,7 +1,7 @@
-import type { Cut, Head } from './audit-chain.ts'
+import { type Cut, checkpointEvent, type Head, namingEvents } from './audit-chain.ts'
 import { type AuditEvent, type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, asc, desc, eq, gt, inArray, lt, lte, notInArray } from './drizzle.ts'
+import { and, asc, desc, eq, gt, inArray, lt, lte, ne, notInArray } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 /** The record chain by chain, for whoever verifies, exports or shortens it. */
@@ -81,26 +81,29 @@ export function auditChains(db: Queries, tables: Tables, batch: Batch) {
       return link
     },
 
-    /** Where those chains stand that lately started or named others. */
-    async recentHeads(limit: number): Promise<Head[]> {
-      const rows = await db
-        .select({ chain: events.chain })
+    /** The rows which name where chains stood, the youngest first, before one of them. Who wrote them is not looked at. */
+    async listNaming(before: string | undefined, limit: number): Promise<AuditEvent[]> {
+      return await db
+        .select()
         .from(events)
-        .where(inArray(events.event, ['audit.chain_started', 'audit.checkpoint']))
+        .where(
+          and(
+            inArray(events.event, [...namingEvents]),
+            before === undefined ? undefined : lt(events.id, before),
+          ),
+        )
         .orderBy(desc(events.id))
         .limit(limit)
-      const chains = [...new Set(rows.map(({ chain }) => chain))]
-      const heads = await Promise.all(chains.map(find))
-      return heads.flatMap((each) => (each ? [{ chain: each.chain, seq: each.seq, mac: each.mac }] : []))
     },
 
-    async findYoungest(): Promise<Pick<AuditEvent, 'event' | 'at'> | undefined> {
-      const [youngest] = await db
-        .select({ event: events.event, at: events.at })
+    /** Whether something stands in a chain behind a row that is more than a look at the chains. */
+    async hasNews({ chain, seq }: Pick<Head, 'chain' | 'seq'>): Promise<boolean> {
+      const [row] = await db
+        .select({ seq: events.seq })
         .from(events)
-        .orderBy(desc(events.id))
+        .where(and(eq(events.chain, chain), gt(events.seq, seq), ne(events.event, checkpointEvent)))
         .limit(1)
-      return youngest
+      return row !== undefined
     },
 
     /** The chain of the oldest row before an id, among those that are not left out. */

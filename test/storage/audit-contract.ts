@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { eq } from 'drizzle-orm'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { writeCheckpoint } from '../../src/audit/chains.ts'
+import { createCheckpoints } from '../../src/audit/chains.ts'
 import { auditEvent } from '../../src/audit/event.ts'
-import { signedHeads } from '../../src/audit/heads.ts'
-import { dropOldEvents } from '../../src/audit/retention.ts'
+import { recentHeads, signedHeads } from '../../src/audit/heads.ts'
+import { createRetention, dropOldEvents } from '../../src/audit/retention.ts'
 import { verifyRecord } from '../../src/audit/verify.ts'
 import { recordEvent } from '../../src/storage/audit-events.ts'
 import { type Database, openDatabase } from '../../src/storage/database.ts'
@@ -36,12 +36,13 @@ export function auditContract(name: string, backend: Backend) {
       opened.push(database)
       const { db, tables, batch, chains } = database
       const store = createStore(db, tables, batch)
-      chains.keep({ key, heads: await store.auditChains.recentHeads(64) })
+      chains.keep({ key, heads: await recentHeads(store, key) })
       const parts = { store, key, clock: () => now }
       const write = async (count = 1) => {
         for (let index = 0; index < count; index++) await store.auditEvents.create(event())
       }
-      return { database, store, parts, write, verify: () => verifyRecord(parts) }
+      const writeCheckpoint = createCheckpoints(parts, async () => key)
+      return { database, store, parts, write, writeCheckpoint, verify: () => verifyRecord(parts) }
     }
 
     const event = () => auditEvent(now, { event: 'token.issued', actor: 'gateway', detail: { z: 1, a: [2] } })
@@ -98,14 +99,71 @@ export function auditContract(name: string, backend: Backend) {
       await one.write(4)
       const two = await open()
       await two.write()
-      await writeCheckpoint(two.parts)
-      await writeCheckpoint(two.parts)
+      await two.writeCheckpoint()
+      await two.writeCheckpoint()
       const { rows } = await one.store.auditEvents.list({ event: 'audit.checkpoint' }, { limit: 10 })
       expect(rows).toHaveLength(1)
       const heads = rows[0]?.detail.heads as { chain: string; seq: number }[]
       const ended = heads.find(({ seq }) => seq === 5)?.chain
       await run(`DELETE FROM audit_events WHERE chain = '${ended}' AND seq = 5`)
       expect((await one.verify()).faults).toMatchObject([{ chain: ended, seq: 5, kind: 'cut off' }])
+      await expect(two.writeCheckpoint()).rejects.toThrow(`the audit record was cut, in ${ended}`)
+    })
+
+    test('a checkpoint names what has grown since the one before, and two idle processes come to rest', async () => {
+      const [one, two] = [await open(), await open()]
+      await one.write(2)
+      await two.write(2)
+      for (let hour = 0; hour < 4; hour++) {
+        await one.writeCheckpoint()
+        await two.writeCheckpoint()
+      }
+      const checkpoints = async () =>
+        (await one.store.auditEvents.list({ event: 'audit.checkpoint' }, { limit: 10 })).rows
+      expect(await checkpoints()).toHaveLength(2)
+      await two.write()
+      await one.writeCheckpoint()
+      const [youngest] = await checkpoints()
+      const ofTwo = (await two.store.auditChains.rows((await checkpoints())[1]?.chain ?? '', 0, 9)).at(-1)
+      // Its own checkpoint is news to nobody, and named all the same.
+      expect(youngest?.detail.heads).toContainEqual({ chain: ofTwo?.chain, seq: ofTwo?.seq, mac: ofTwo?.mac })
+      expect(await one.verify()).toMatchObject({ faults: [] })
+    })
+
+    test.each([
+      ['one row that says it is the youngest checkpoint', 1],
+      ['more rows than are looked at', 700],
+    ])('%s keeps no checkpoint from naming the ends of other chains', async (_, rows) => {
+      const one = await open()
+      await one.write(4)
+      const two = await open()
+      await two.write()
+      const putIn = Array.from({ length: rows }, (_, index) => {
+        const place = `'chain_eve', ${index + 1}, 'x'`
+        return `('z${index}', ${now}, 'audit.checkpoint', 'gateway', 'ok', '{}', ${place})`
+      })
+      await run(`INSERT INTO audit_events (id, at, event, actor, outcome, detail, chain, seq, mac)
+        VALUES ${putIn.join()}`)
+      await two.writeCheckpoint()
+      await run(`DELETE FROM audit_events WHERE chain = 'chain_eve'`)
+      expect(await one.verify()).toMatchObject({ chains: 2, faults: [] })
+      const [first] = (await one.store.auditEvents.list({}, { limit: 20 })).rows.toReversed()
+      await run(`DELETE FROM audit_events WHERE chain = '${first?.chain}' AND seq = 5`)
+      expect((await one.verify()).faults).toMatchObject([{ seq: 5, kind: 'cut off' }])
+    })
+
+    test('a clock that was ahead for an hour stops no checkpoint', async () => {
+      const one = await open()
+      now += 400 * day
+      await one.write()
+      await one.writeCheckpoint()
+      now -= 400 * day
+      await one.write()
+      await one.writeCheckpoint()
+      expect(
+        (await one.store.auditEvents.list({ event: 'audit.checkpoint' }, { limit: 9 })).rows,
+      ).toHaveLength(2)
+      expect((await one.verify()).faults).toEqual([])
     })
 
     test('retention takes whole days from the beginning of a chain, and what is left verifies', async () => {
@@ -132,6 +190,24 @@ export function auditContract(name: string, backend: Backend) {
       expect((await verifyRecord(one.parts, heads)).faults).toEqual([])
       await run(`UPDATE audit_cuts SET seq = seq + 1`)
       expect((await one.verify()).faults.map(({ kind }) => kind)).toEqual(['forged cut', 'forged cut'])
+    })
+
+    test('a clock that is ahead for less than an hour takes nothing from the record', async () => {
+      const one = await open()
+      await one.write(3)
+      const shorten = createRetention(one.parts, async () => key)
+      const taken = async (runs: number) => {
+        let rows = 0
+        for (let run = 0; run < runs; run++) rows += (await shorten({ retention: 30 * day, rows: 100 })).rows
+        return rows
+      }
+      expect(await taken(20)).toBe(0)
+      now += 400 * day
+      expect(await taken(12)).toBe(0)
+      now -= 400 * day
+      expect(await taken(13)).toBe(0)
+      now += 400 * day
+      expect(await taken(13)).toBe(4)
     })
 
     test('retention takes nothing that was made to look old', async () => {
