@@ -1,1 +1,41 @@
+export type { AuthInfo } from './auth-info.ts'
 export { type Authorization, parseAuthorization } from './authorization-header.ts'
+export { type ChallengeError, type ChallengeParameters, challenge } from './challenge.ts'
+export { type Challenge, type ParsedChallenges, parseChallenge } from './challenge-parser.ts'
+export type { Needs } from './checks.ts'
+export {
+  type DenialBody,
+  type DenialSite,
+  denialBody,
+  denialHeaders,
+  denialResponse,
+} from './denial-answer.ts'
+export {
+  type Delivery,
+  type Denial,
+  type DenialCode,
+  type DenialDetails,
+  denials,
+  deny,
+  type NextAction,
+} from './denials.ts'
+export { discoveryUrls, type ServerMetadata } from './discovery.ts'
+export { denialMessage, denialMetaKey, type RpcAnswer, type RpcCall } from './json-rpc.ts'
+export {
+  type MetadataOptions,
+  metadataPaths,
+  type ProtectedResourceMetadata,
+  protectedResourceMetadata,
+} from './metadata.ts'
+export { type Admitted, type Guard, type Protection, protect, type Visitor } from './protect.ts'
+export { canonicalResource, metadataUrl, namesAudience, sameResource } from './resource.ts'
+export { type ImpliedScopes, missingScopes, scopesOf } from './scope.ts'
+export {
+  type AuthorizationServer,
+  ConfigurationError,
+  type Credential,
+  type Validation,
+  type VerifierOptions,
+} from './settings.ts'
+export type { Claims, TokenFault } from './token.ts'
+export { type Verdict, type Verifier, verifier } from './verifier.ts'
