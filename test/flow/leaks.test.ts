@@ -22,7 +22,7 @@ import {
   tsidOf,
 } from '../support/world.ts'
 
-// Promise 9: nothing secret is in the database, the logs, the audit log, pages or admin answers.
+// Promise 9: nothing secret is in the database, the logs, the audit log, metrics, pages, errors or admin answers.
 
 const kinds: UpstreamKind[] = ['github', 'google', 'atlassian', 'oidc']
 
@@ -45,7 +45,7 @@ const canary = (what: string) => secret(what, `canary-${randomBytes(24).toString
 
 beforeAll(async () => {
   clock = createTestClock()
-  gateway = await startTestGateway({ clock })
+  gateway = await startTestGateway({ clock, env: () => ({ COATCHECK_METRICS_PORT: '0' }) })
   secrets.set(gateway.masterKey, 'the master key')
   secret('the administrator’s token', gateway.adminToken)
 })
@@ -180,6 +180,7 @@ async function places(): Promise<Record<string, string | Uint8Array>> {
     ...Object.fromEntries(files.map((file) => [file, readFileSync(join(gateway.folder, file))])),
     'the logs': gateway.logs(),
     'the audit log': JSON.stringify(audit.rows),
+    'the metrics': await (await fetch(gateway.running().metricsUrl ?? '')).text(),
     ...shown,
   }
 }
@@ -282,7 +283,7 @@ describe.each(kinds)('with %s', (kind) => {
     const { issuer } = gateway
     const wrong = canary('a wrong client secret')
     const everywhere = new URLSearchParams({ code, code_verifier: verifier, client_secret: wrong })
-    await Promise.all([
+    const answers = await Promise.all([
       postToken(
         { gateway },
         { grant_type: 'authorization_code', code, code_verifier: wrong },
@@ -315,8 +316,12 @@ describe.each(kinds)('with %s', (kind) => {
       fetch(`${issuer}/v1/token-sessions/${tsidOf(tokens)}/tokens/${kind}`, {
         headers: { authorization: basic({ ...setting.credential, secret: wrong }) },
       }),
-      fetchToken(setting, tsidOf(tokens), { account: code, min_ttl: verifier }),
     ])
+    for (const [index, answer] of answers.entries()) {
+      expect(answer.status).toBeGreaterThanOrEqual(400)
+      shown[`what mistake ${index} with ${kind} is answered`] = await answer.text()
+    }
+    await fetchToken(setting, tsidOf(tokens), { account: code, min_ttl: verifier })
   })
 
   test('administrators change and remove things', async () => {
@@ -363,6 +368,7 @@ test('then none of it is anywhere', async () => {
   expect(kindsOfSecret.size).toBeGreaterThan(40)
   expect(secrets.size).toBeGreaterThan(200)
   const everywhere = await places()
+  expect(everywhere['the metrics']).toContain('coatcheck_sign_ins_total{provider="github"')
   expect(findLeaks(secrets, everywhere)).toEqual([])
   const told = Object.entries(everywhere).filter(([place]) => !place.startsWith('coatcheck.db'))
   expect(findLeaks(confidential, Object.fromEntries(told))).toEqual([])
