@@ -150,7 +150,13 @@ async function saveSessions(
       {
         subjectId: subject.id,
         provider: { id: providerId, clientId: upstreamClientId },
-        identity: { issuer: 'http://127.0.0.1:9', subject: subject.id, label: 'ada', emailVerified: false },
+        identity: {
+          issuer: 'http://127.0.0.1:9',
+          subject: subject.id,
+          label: 'ada',
+          emailVerified: false,
+          groups: [],
+        },
         tokens: {
           accessToken: upstreamToken,
           tokenType: 'bearer',

@@ -7,6 +7,16 @@ CREATE TABLE "administrators" (
 	"last_seen_at" bigint
 );
 --> statement-breakpoint
+CREATE TABLE "applications" (
+	"resource_id" text collate "C" PRIMARY KEY NOT NULL,
+	"published_at" bigint,
+	"changed_at" bigint,
+	"probes" jsonb,
+	"probed_at" bigint,
+	"activated_at" bigint,
+	"activated_by" text collate "C"
+);
+--> statement-breakpoint
 CREATE TABLE "audit_cuts" (
 	"chain" text collate "C" PRIMARY KEY NOT NULL,
 	"seq" bigint NOT NULL,
@@ -36,6 +46,20 @@ CREATE TABLE "audit_keys" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"sealed_key" text collate "C" NOT NULL,
 	"created_at" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "bindings" (
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"resource_id" text collate "C" NOT NULL,
+	"role_id" text collate "C" NOT NULL,
+	"holder" text collate "C" NOT NULL,
+	"subject_id" text collate "C",
+	"group_provider" text collate "C",
+	"group_name" text collate "C",
+	"conditions" jsonb NOT NULL,
+	"expires_at" bigint,
+	"created_at" bigint NOT NULL,
+	"created_by" text collate "C" NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "browser_sessions" (
@@ -124,6 +148,19 @@ CREATE TABLE "consents" (
 	CONSTRAINT "consents_subject_id_client_id_redirect_uri_resource_id_pk" PRIMARY KEY("subject_id","client_id","redirect_uri","resource_id")
 );
 --> statement-breakpoint
+CREATE TABLE "decisions" (
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"at" bigint NOT NULL,
+	"resource_id" text collate "C" NOT NULL,
+	"subject_id" text collate "C" NOT NULL,
+	"client_id" text collate "C" NOT NULL,
+	"tool" text collate "C" NOT NULL,
+	"allowed" boolean NOT NULL,
+	"code" text collate "C",
+	"detail" jsonb NOT NULL,
+	"expires_at" bigint NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "grant_connections" (
 	"grant_id" text collate "C" NOT NULL,
 	"connection_id" text collate "C" NOT NULL,
@@ -157,6 +194,7 @@ CREATE TABLE "identities" (
 	"label" text collate "C" NOT NULL,
 	"email" text collate "C",
 	"email_verified" boolean NOT NULL,
+	"groups" jsonb NOT NULL,
 	"created_at" bigint NOT NULL,
 	"last_sign_in_at" bigint NOT NULL,
 	CONSTRAINT "identities_provider_issuer_upstream_subject_pk" PRIMARY KEY("provider","issuer","upstream_subject")
@@ -199,6 +237,20 @@ CREATE TABLE "providers" (
 	"created_at" bigint NOT NULL,
 	"updated_at" bigint NOT NULL,
 	"version" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "quota_counts" (
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"quota_id" text collate "C" NOT NULL,
+	"used" bigint NOT NULL,
+	"expires_at" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "quotas" (
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"resource_id" text collate "C" NOT NULL,
+	"document" jsonb NOT NULL,
+	"created_at" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "refresh_leases" (
@@ -252,6 +304,15 @@ CREATE TABLE "resources" (
 	"updated_at" bigint NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "roles" (
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"resource_id" text collate "C" NOT NULL,
+	"name" text collate "C" NOT NULL,
+	"document" jsonb NOT NULL,
+	"created_at" bigint NOT NULL,
+	"updated_at" bigint NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "signing_keys" (
 	"kid" text collate "C" PRIMARY KEY NOT NULL,
 	"public_jwk" jsonb NOT NULL,
@@ -261,11 +322,40 @@ CREATE TABLE "signing_keys" (
 	"retires_at" bigint
 );
 --> statement-breakpoint
+CREATE TABLE "step_ups" (
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"subject_id" text collate "C" NOT NULL,
+	"client_id" text collate "C" NOT NULL,
+	"resource_id" text collate "C" NOT NULL,
+	"tool" text collate "C" NOT NULL,
+	"arguments_hash" text collate "C" NOT NULL,
+	"rule" jsonb NOT NULL,
+	"created_at" bigint NOT NULL,
+	"expires_at" bigint NOT NULL,
+	"auth_time" bigint,
+	"used_at" bigint
+);
+--> statement-breakpoint
 CREATE TABLE "subjects" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"enabled" boolean NOT NULL,
 	"created_at" bigint NOT NULL,
 	"last_seen_at" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "tools" (
+	"resource_id" text collate "C" NOT NULL,
+	"name" text collate "C" NOT NULL,
+	"published" jsonb NOT NULL,
+	"published_hash" text collate "C" NOT NULL,
+	"is_published" boolean NOT NULL,
+	"rule" jsonb,
+	"reviewed_hash" text collate "C",
+	"reviewed_at" bigint,
+	"reviewed_by" text collate "C",
+	"created_at" bigint NOT NULL,
+	"changed_at" bigint NOT NULL,
+	CONSTRAINT "tools_resource_id_name_pk" PRIMARY KEY("resource_id","name")
 );
 --> statement-breakpoint
 CREATE TABLE "upstream_revocations" (
@@ -293,12 +383,17 @@ CREATE TABLE "used_assertions" (
 	"expires_at" bigint NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "applications" ADD CONSTRAINT "applications_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "bindings" ADD CONSTRAINT "bindings_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "bindings" ADD CONSTRAINT "bindings_role_id_roles_id_fk" FOREIGN KEY ("role_id") REFERENCES "public"."roles"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "bindings" ADD CONSTRAINT "bindings_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "browser_sessions" ADD CONSTRAINT "browser_sessions_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "codes" ADD CONSTRAINT "codes_grant_id_grants_id_fk" FOREIGN KEY ("grant_id") REFERENCES "public"."grants"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "connect_links" ADD CONSTRAINT "connect_links_grant_id_grants_id_fk" FOREIGN KEY ("grant_id") REFERENCES "public"."grants"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "connections" ADD CONSTRAINT "connections_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "consents" ADD CONSTRAINT "consents_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "consents" ADD CONSTRAINT "consents_client_id_clients_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "decisions" ADD CONSTRAINT "decisions_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "grant_connections" ADD CONSTRAINT "grant_connections_grant_id_grants_id_fk" FOREIGN KEY ("grant_id") REFERENCES "public"."grants"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "grant_connections" ADD CONSTRAINT "grant_connections_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "grants" ADD CONSTRAINT "grants_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -308,12 +403,22 @@ ALTER TABLE "identities" ADD CONSTRAINT "identities_subject_id_subjects_id_fk" F
 ALTER TABLE "interactions" ADD CONSTRAINT "interactions_client_id_clients_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "interactions" ADD CONSTRAINT "interactions_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "interactions" ADD CONSTRAINT "interactions_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "quota_counts" ADD CONSTRAINT "quota_counts_quota_id_quotas_id_fk" FOREIGN KEY ("quota_id") REFERENCES "public"."quotas"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "quotas" ADD CONSTRAINT "quotas_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "refresh_leases" ADD CONSTRAINT "refresh_leases_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "refresh_tokens" ADD CONSTRAINT "refresh_tokens_grant_id_grants_id_fk" FOREIGN KEY ("grant_id") REFERENCES "public"."grants"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "resource_credentials" ADD CONSTRAINT "resource_credentials_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "roles" ADD CONSTRAINT "roles_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "step_ups" ADD CONSTRAINT "step_ups_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "step_ups" ADD CONSTRAINT "step_ups_client_id_clients_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "step_ups" ADD CONSTRAINT "step_ups_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "tools" ADD CONSTRAINT "tools_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "audit_events_event" ON "audit_events" USING btree ("event","id");--> statement-breakpoint
 CREATE INDEX "audit_events_subject" ON "audit_events" USING btree ("subject_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "audit_events_chain" ON "audit_events" USING btree ("chain","seq");--> statement-breakpoint
+CREATE INDEX "bindings_resource" ON "bindings" USING btree ("resource_id","subject_id");--> statement-breakpoint
+CREATE INDEX "bindings_role" ON "bindings" USING btree ("role_id");--> statement-breakpoint
+CREATE INDEX "bindings_subject" ON "bindings" USING btree ("subject_id");--> statement-breakpoint
 CREATE INDEX "browser_sessions_subject" ON "browser_sessions" USING btree ("subject_id");--> statement-breakpoint
 CREATE INDEX "browser_sessions_expires_at" ON "browser_sessions" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "clients_expires_at" ON "clients" USING btree ("expires_at");--> statement-breakpoint
@@ -328,6 +433,9 @@ CREATE INDEX "connections_not_refreshable" ON "connections" USING btree ("access
 CREATE INDEX "connections_upstream_account" ON "connections" USING btree ("issuer","upstream_subject");--> statement-breakpoint
 CREATE INDEX "consents_client" ON "consents" USING btree ("client_id");--> statement-breakpoint
 CREATE INDEX "consents_resource" ON "consents" USING btree ("resource_id");--> statement-breakpoint
+CREATE INDEX "decisions_resource" ON "decisions" USING btree ("resource_id","id");--> statement-breakpoint
+CREATE INDEX "decisions_subject" ON "decisions" USING btree ("subject_id","id");--> statement-breakpoint
+CREATE INDEX "decisions_expires_at" ON "decisions" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "grant_connections_connection" ON "grant_connections" USING btree ("connection_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "grants_tsid" ON "grants" USING btree ("tsid");--> statement-breakpoint
 CREATE INDEX "grants_subject" ON "grants" USING btree ("subject_id","client_id","resource_id");--> statement-breakpoint
@@ -341,6 +449,9 @@ CREATE INDEX "interactions_client" ON "interactions" USING btree ("client_id");-
 CREATE INDEX "interactions_resource" ON "interactions" USING btree ("resource_id");--> statement-breakpoint
 CREATE INDEX "interactions_subject" ON "interactions" USING btree ("subject_id") WHERE "interactions"."subject_id" is not null;--> statement-breakpoint
 CREATE INDEX "interactions_under_way" ON "interactions" USING btree ("expires_at","completed_at","client_id");--> statement-breakpoint
+CREATE INDEX "quota_counts_quota" ON "quota_counts" USING btree ("quota_id");--> statement-breakpoint
+CREATE INDEX "quota_counts_expires_at" ON "quota_counts" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "quotas_resource" ON "quotas" USING btree ("resource_id");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_expires_at" ON "refresh_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_grant" ON "refresh_tokens" USING btree ("grant_id");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_sealed_successor" ON "refresh_tokens" USING btree ("used_at") WHERE "refresh_tokens"."sealed_successor" is not null;--> statement-breakpoint
@@ -348,6 +459,11 @@ CREATE UNIQUE INDEX "registration_tokens_token_hash" ON "registration_tokens" US
 CREATE INDEX "registration_tokens_expires_at" ON "registration_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "resource_credentials_resource" ON "resource_credentials" USING btree ("resource_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "resources_uri" ON "resources" USING btree ("uri");--> statement-breakpoint
+CREATE UNIQUE INDEX "roles_name" ON "roles" USING btree ("resource_id","name");--> statement-breakpoint
+CREATE INDEX "step_ups_call" ON "step_ups" USING btree ("subject_id","client_id","resource_id","tool");--> statement-breakpoint
+CREATE INDEX "step_ups_client" ON "step_ups" USING btree ("client_id");--> statement-breakpoint
+CREATE INDEX "step_ups_resource" ON "step_ups" USING btree ("resource_id");--> statement-breakpoint
+CREATE INDEX "step_ups_expires_at" ON "step_ups" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "upstream_revocations_next_at" ON "upstream_revocations" USING btree ("next_at");--> statement-breakpoint
 CREATE INDEX "upstream_revocations_cause" ON "upstream_revocations" USING btree ("cause");--> statement-breakpoint
 CREATE INDEX "used_assertions_expires_at" ON "used_assertions" USING btree ("expires_at");

@@ -7,6 +7,17 @@ CREATE TABLE `administrators` (
 	`last_seen_at` integer
 );
 --> statement-breakpoint
+CREATE TABLE `applications` (
+	`resource_id` text PRIMARY KEY NOT NULL,
+	`published_at` integer,
+	`changed_at` integer,
+	`probes` text,
+	`probed_at` integer,
+	`activated_at` integer,
+	`activated_by` text,
+	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
 CREATE TABLE `audit_cuts` (
 	`chain` text PRIMARY KEY NOT NULL,
 	`seq` integer NOT NULL,
@@ -41,6 +52,26 @@ CREATE TABLE `audit_keys` (
 	`created_at` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `bindings` (
+	`id` text PRIMARY KEY NOT NULL,
+	`resource_id` text NOT NULL,
+	`role_id` text NOT NULL,
+	`holder` text NOT NULL,
+	`subject_id` text,
+	`group_provider` text,
+	`group_name` text,
+	`conditions` text NOT NULL,
+	`expires_at` integer,
+	`created_at` integer NOT NULL,
+	`created_by` text NOT NULL,
+	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`role_id`) REFERENCES `roles`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`subject_id`) REFERENCES `subjects`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `bindings_resource` ON `bindings` (`resource_id`,`subject_id`);--> statement-breakpoint
+CREATE INDEX `bindings_role` ON `bindings` (`role_id`);--> statement-breakpoint
+CREATE INDEX `bindings_subject` ON `bindings` (`subject_id`);--> statement-breakpoint
 CREATE TABLE `browser_sessions` (
 	`secret_hash` text PRIMARY KEY NOT NULL,
 	`subject_id` text NOT NULL,
@@ -147,6 +178,23 @@ CREATE TABLE `consents` (
 --> statement-breakpoint
 CREATE INDEX `consents_client` ON `consents` (`client_id`);--> statement-breakpoint
 CREATE INDEX `consents_resource` ON `consents` (`resource_id`);--> statement-breakpoint
+CREATE TABLE `decisions` (
+	`id` text PRIMARY KEY NOT NULL,
+	`at` integer NOT NULL,
+	`resource_id` text NOT NULL,
+	`subject_id` text NOT NULL,
+	`client_id` text NOT NULL,
+	`tool` text NOT NULL,
+	`allowed` integer NOT NULL,
+	`code` text,
+	`detail` text NOT NULL,
+	`expires_at` integer NOT NULL,
+	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `decisions_resource` ON `decisions` (`resource_id`,`id`);--> statement-breakpoint
+CREATE INDEX `decisions_subject` ON `decisions` (`subject_id`,`id`);--> statement-breakpoint
+CREATE INDEX `decisions_expires_at` ON `decisions` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `grant_connections` (
 	`grant_id` text NOT NULL,
 	`connection_id` text NOT NULL,
@@ -192,6 +240,7 @@ CREATE TABLE `identities` (
 	`label` text NOT NULL,
 	`email` text,
 	`email_verified` integer NOT NULL,
+	`groups` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`last_sign_in_at` integer NOT NULL,
 	PRIMARY KEY(`provider`, `issuer`, `upstream_subject`),
@@ -246,6 +295,25 @@ CREATE TABLE `providers` (
 	`version` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `quota_counts` (
+	`id` text PRIMARY KEY NOT NULL,
+	`quota_id` text NOT NULL,
+	`used` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	FOREIGN KEY (`quota_id`) REFERENCES `quotas`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `quota_counts_quota` ON `quota_counts` (`quota_id`);--> statement-breakpoint
+CREATE INDEX `quota_counts_expires_at` ON `quota_counts` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `quotas` (
+	`id` text PRIMARY KEY NOT NULL,
+	`resource_id` text NOT NULL,
+	`document` text NOT NULL,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `quotas_resource` ON `quotas` (`resource_id`);--> statement-breakpoint
 CREATE TABLE `refresh_leases` (
 	`connection_id` text PRIMARY KEY NOT NULL,
 	`fence` integer NOT NULL,
@@ -307,6 +375,17 @@ CREATE TABLE `resources` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `resources_uri` ON `resources` (`uri`);--> statement-breakpoint
+CREATE TABLE `roles` (
+	`id` text PRIMARY KEY NOT NULL,
+	`resource_id` text NOT NULL,
+	`name` text NOT NULL,
+	`document` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `roles_name` ON `roles` (`resource_id`,`name`);--> statement-breakpoint
 CREATE TABLE `signing_keys` (
 	`kid` text PRIMARY KEY NOT NULL,
 	`public_jwk` text NOT NULL,
@@ -316,11 +395,48 @@ CREATE TABLE `signing_keys` (
 	`retires_at` integer
 );
 --> statement-breakpoint
+CREATE TABLE `step_ups` (
+	`id` text PRIMARY KEY NOT NULL,
+	`subject_id` text NOT NULL,
+	`client_id` text NOT NULL,
+	`resource_id` text NOT NULL,
+	`tool` text NOT NULL,
+	`arguments_hash` text NOT NULL,
+	`rule` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	`auth_time` integer,
+	`used_at` integer,
+	FOREIGN KEY (`subject_id`) REFERENCES `subjects`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`client_id`) REFERENCES `clients`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `step_ups_call` ON `step_ups` (`subject_id`,`client_id`,`resource_id`,`tool`);--> statement-breakpoint
+CREATE INDEX `step_ups_client` ON `step_ups` (`client_id`);--> statement-breakpoint
+CREATE INDEX `step_ups_resource` ON `step_ups` (`resource_id`);--> statement-breakpoint
+CREATE INDEX `step_ups_expires_at` ON `step_ups` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `subjects` (
 	`id` text PRIMARY KEY NOT NULL,
 	`enabled` integer NOT NULL,
 	`created_at` integer NOT NULL,
 	`last_seen_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `tools` (
+	`resource_id` text NOT NULL,
+	`name` text NOT NULL,
+	`published` text NOT NULL,
+	`published_hash` text NOT NULL,
+	`is_published` integer NOT NULL,
+	`rule` text,
+	`reviewed_hash` text,
+	`reviewed_at` integer,
+	`reviewed_by` text,
+	`created_at` integer NOT NULL,
+	`changed_at` integer NOT NULL,
+	PRIMARY KEY(`resource_id`, `name`),
+	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
 CREATE TABLE `upstream_revocations` (

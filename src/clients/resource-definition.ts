@@ -44,6 +44,10 @@ export const resourceDefinitionSchema = z
       .max(31_536_000)
       .optional()
       .describe('Seconds after the last access token’s end in which it may fetch tokens without it'),
+    access: z
+      .enum(['everyone', 'bindings'])
+      .optional()
+      .describe('Who has its scopes: whoever may sign in (absent), or only those whom a binding gives them'),
     default: z.boolean().optional().describe('The one for clients that name no resource'),
     enabled: z.boolean().default(true),
   })

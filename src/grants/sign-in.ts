@@ -45,9 +45,9 @@ export async function linkIdentity(
   found: FoundIdentity,
   now: number,
 ): Promise<string> {
-  const { provider, issuer, upstreamSubject, label, email, emailVerified } = found
+  const { provider, issuer, upstreamSubject, label, email, emailVerified, groups = [] } = found
   const key = { provider, issuer, upstreamSubject }
-  const seen = { label, email, emailVerified, createdAt: now, lastSignInAt: now }
+  const seen = { label, email, emailVerified, groups, createdAt: now, lastSignInAt: now }
   const event = auditEvent(now, {
     event: 'identity.linked',
     actor: `subject:${subjectId}`,
@@ -86,10 +86,10 @@ async function recordedSignIn(
     lastSignInAt: ___,
     ...seen
   } = identityOf(subject.id, provider, upstream, now)
-  const { label, email, emailVerified, ...key } = seen
+  const { label, email, emailVerified, groups, ...key } = seen
   await store.subjects.recordSignIn(
     key,
-    { label, email, emailVerified },
+    { label, email, emailVerified, groups },
     now,
     auditEvent(now, {
       event: 'subject.signed_in',
@@ -115,6 +115,7 @@ function identityOf(
     label: upstream.label,
     email: upstream.email ?? null,
     emailVerified: upstream.emailVerified,
+    groups: upstream.groups,
     createdAt: now,
     lastSignInAt: now,
   }

@@ -77,6 +77,8 @@ export type ResourceDocument = {
   /** Seconds after the last access token's end in which retrieval without the person's token goes on. */
   offline_retrieval?: number
   default?: boolean
+  /** Who has its scopes: whoever may sign in (the default), or only those whom a binding gives them. */
+  access?: 'everyone' | 'bindings'
 }
 
 export type ResourceProvider = {
@@ -128,6 +130,7 @@ export type FoundIdentity = {
   label: string
   email: string | null
   emailVerified: boolean
+  groups?: string[]
   authTime: number
 }
 
@@ -171,3 +174,66 @@ export type PublicJwk = {
 }
 
 export type AuditDetail = Record<string, unknown>
+
+/** A tool as its MCP server published it, wire names. */
+export type PublishedTool = {
+  name: string
+  title?: string
+  description?: string
+  input_schema: Record<string, unknown>
+  annotations?: Record<string, unknown>
+  /** What its author thinks should open it; counts for nothing until somebody says so. */
+  suggested_scopes?: string[]
+}
+
+/** How a tool is opened, as an administrator decided. `public`: whoever has any token for the resource. */
+export type ToolRule = {
+  access: 'scopes' | 'public'
+  /** Of the resource: a caller needs any of them, or all. */
+  scopes: string[]
+  match: 'any' | 'all'
+  step_up?: StepUpRule
+}
+
+/** A sign-in no older than `max_age` seconds, or one of these strengths; each is good for one call. */
+export type StepUpRule = { max_age?: number; acr_values?: string[] }
+
+export type RoleDocument = {
+  description?: string | undefined
+  scopes: string[]
+  /** Whoever holds it may call tools that wait for review, and the tools of a resource that is not live. */
+  administrator?: boolean | undefined
+}
+
+/** What narrows a binding; all of it must hold. */
+export type Conditions = {
+  cidrs?: string[]
+  /** Each `HH:MM-HH:MM`, in UTC; one whose end comes first goes across midnight. */
+  time_utc?: string[]
+  allowed_tools?: string[]
+  /** Wins over everything that allows, other bindings included. */
+  denied_tools?: string[]
+  /** By the name of the argument. */
+  arguments?: Record<string, ArgumentLimit>
+  max_authentication_age?: number
+  acr_values?: string[]
+}
+
+export type ArgumentLimit = { one_of?: (string | number | boolean)[]; at_least?: number; at_most?: number }
+
+/** How often something may be called. `per` is what each count is of. */
+export type QuotaDocument = {
+  per: 'subject' | 'client' | 'role' | 'resource'
+  limit: number
+  window: 'minute' | 'hour' | 'day' | 'month'
+  /** Only for who holds it; said where `per` is `role`. */
+  role?: string
+  /** Only for these tools; absent: for all of them together. */
+  tools?: string[]
+}
+
+/** Why a decision is what it is; nothing of the arguments but their names and digest. */
+export type DecisionDetail = Record<string, unknown>
+
+/** What a check of a running MCP server found. */
+export type Probe = { check: string; outcome: 'passed' | 'failed'; detail?: string }

@@ -15,22 +15,15 @@ import type {
   ResourceDocument,
 } from './documents.ts'
 import { isNotNull, isNull, sql } from './drizzle.ts'
+import { definePolicyTables } from './policy-schema.ts'
 
 /**
  * Every table, once, for both databases. A column is plain unless its name says otherwise: `...Hash` is one
  * way (SHA-256 of 256 random bits), `sealed...` opens only with a master key. `docs/storage.md` says why each
  * row is there and when it goes.
  */
-export function defineTables({
-  table,
-  text,
-  integer,
-  boolean,
-  json,
-  primaryKey,
-  index,
-  uniqueIndex,
-}: Dialect) {
+export function defineTables(dialect: Dialect) {
+  const { table, text, integer, boolean, json, primaryKey, index, uniqueIndex } = dialect
   const subjects = table('subjects', {
     id: text('id').primaryKey(),
     enabled: boolean('enabled').notNull(),
@@ -120,6 +113,8 @@ export function defineTables({
       label: text('label').notNull(),
       email: text('email'),
       emailVerified: boolean('email_verified').notNull(),
+      /** The groups the provider named at the last sign-in, sorted; bindings may be for them. */
+      groups: json<string[]>('groups').notNull(),
       createdAt: integer('created_at').notNull(),
       lastSignInAt: integer('last_sign_in_at').notNull(),
     },
@@ -559,6 +554,7 @@ export function defineTables({
     auditEvents,
     auditKeys,
     auditCuts,
+    ...definePolicyTables(dialect, { subjects, clients, resources }),
   }
 }
 

@@ -10,19 +10,24 @@ import { connectLinks } from './connect-links.ts'
 import { connectionEnds } from './connection-ends.ts'
 import { connections } from './connections.ts'
 import { consents } from './consents.ts'
+import { decisions } from './decisions.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { grants } from './grants.ts'
 import { interactions } from './interactions.ts'
 import { keyChecks } from './key-checks.ts'
 import { providers } from './providers.ts'
+import { quotas } from './quotas.ts'
 import { refreshLeases } from './refresh-leases.ts'
 import { refreshTokens } from './refresh-tokens.ts'
 import { registrationTokens } from './registration-tokens.ts'
 import { removals } from './removals.ts'
 import { resources } from './resources.ts'
+import { roles } from './roles.ts'
 import type { Tables } from './schema.ts'
 import { signingKeys } from './signing-keys.ts'
+import { stepUps } from './step-ups.ts'
 import { subjects } from './subjects.ts'
+import { tools } from './tools.ts'
 import { unusedClients } from './unused-clients.ts'
 import { upstreamRevocations } from './upstream-revocations.ts'
 import { usedAssertions } from './used-assertions.ts'
@@ -45,17 +50,22 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     connectionEnds: connectionEnds(db, tables),
     connections: connections(db, tables, batch),
     consents: consents(db, tables),
+    decisions: decisions(db, tables),
     grants: grants(db, tables, batch),
     interactions: interactions(db, tables),
     keyChecks: keyChecks(db, tables),
     providers: providers(db, tables, batch),
+    quotas: quotas(db, tables, batch),
     refreshLeases: refreshLeases(db, tables, batch),
     refreshTokens: refreshTokens(db, tables, batch),
     registrationTokens: registrationTokens(db, tables, batch),
     removals: removals(db, batch, tables),
     resources: resources(db, tables, batch),
+    roles: roles(db, tables, batch),
     signingKeys: signingKeys(db, tables, batch),
+    stepUps: stepUps(db, tables),
     subjects: subjects(db, tables, batch),
+    tools: tools(db, tables, batch),
     unusedClients: unusedClients(db, tables),
     upstreamRevocations: upstreamRevocations(db, tables, batch),
     usedAssertions: usedAssertions(db, tables),

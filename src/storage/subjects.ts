@@ -144,7 +144,7 @@ export function subjects(db: Queries, tables: Tables, batch: Batch) {
     /** Records a sign-in of a known identity and what the provider calls the person now. */
     async recordSignIn(
       key: IdentityKey,
-      seen: Pick<Identity, 'label' | 'email' | 'emailVerified'>,
+      seen: Pick<Identity, 'label' | 'email' | 'emailVerified' | 'groups'>,
       now: number,
       event: NewAuditEvent,
     ): Promise<void> {

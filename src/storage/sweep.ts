@@ -43,7 +43,7 @@ export async function sweep(database: Database, now: number, limits: SweepLimits
 
 function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKept }: SweepLimits) {
   const { interactions, codes, refreshTokens, connectLinks, browserSessions, grants, clients } = tables
-  const { usedAssertions, registrationTokens } = tables
+  const { usedAssertions, registrationTokens, quotaCounts, stepUps, decisions } = tables
   const deleteEnded = (table: PgTable, key: PgColumn, ended: SQL | undefined) => (limit: number) =>
     deleteSome(db, { table, key, ended, limit })
 
@@ -96,6 +96,12 @@ function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKep
       usedAssertions.assertionHash,
       lte(usedAssertions.expiresAt, now - margin),
     ),
+
+    quotaCounts: deleteEnded(quotaCounts, quotaCounts.id, lte(quotaCounts.expiresAt, now - margin)),
+
+    stepUps: deleteEnded(stepUps, stepUps.id, lte(stepUps.expiresAt, now - margin)),
+
+    decisions: deleteEnded(decisions, decisions.id, lte(decisions.expiresAt, now - margin)),
 
     grants: deleteEnded(
       grants,

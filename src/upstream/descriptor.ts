@@ -162,6 +162,7 @@ const identity = z.strictObject({
   email: email.optional(),
   hosted_domain: claim.optional().describe('The organization that owns the account, by its domain'),
   tenant: claim.optional().describe('The organization that owns the account, by its id'),
+  groups: claim.optional().describe('An array of the groups the account is in; roles may be bound to them'),
 })
 
 const ends = z

@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import { displayText } from '../lib/display-text.ts'
-import { type Claims, textAt } from './claims.ts'
+import { type Claims, claimAt, textAt } from './claims.ts'
 import type { Descriptor } from './descriptor.ts'
 import { type EmailAddress, emailIn, emailInList } from './email.ts'
 import type { Provider } from './provider.ts'
@@ -19,6 +19,8 @@ export type UpstreamIdentity = {
   emailVerified: boolean
   hostedDomain?: string
   tenant?: string
+  /** Sorted, each once. */
+  groups: string[]
 }
 
 export type IdentityOutcome = { outcome: 'identity'; identity: UpstreamIdentity } | UpstreamFailed
@@ -39,6 +41,11 @@ export async function identify(
     return { outcome: 'failed', failure: failureOfException(error, unreadable) }
   }
 }
+
+/** As many as identity providers put into a token. */
+const mostGroups = 200
+
+const isGroupName = (name: string) => /^[^\p{Cc}]{1,255}$/u.test(name)
 
 const unreadable: UpstreamFailure = { kind: 'config', code: 'identity_unreadable' }
 
@@ -101,6 +108,7 @@ function toIdentity(
     subject,
     label: displayText(firstText(claims, identity.label) ?? subject, 120) || subject,
     emailVerified: false,
+    groups: identity.groups === undefined ? [] : groupsIn(claims, identity.groups),
     ...email,
     ...(hostedDomain && { hostedDomain }),
     ...(tenant && { tenant }),
@@ -117,6 +125,13 @@ function oneSubject(sources: readonly Claims[], claim: string): string {
     })
   }
   return subject
+}
+
+/** Bounded, since they are stored; a group whose name is no text is not anybody's. */
+function groupsIn(sources: readonly Claims[], path: string): string[] {
+  const told = sources.map((claims) => claimAt(claims, path)).find(Array.isArray) ?? []
+  const names = told.filter((name): name is string => typeof name === 'string' && isGroupName(name))
+  return [...new Set(names)].sort().slice(0, mostGroups)
 }
 
 function firstText(sources: readonly Claims[], paths: readonly string[]): string | undefined {

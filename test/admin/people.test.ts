@@ -32,6 +32,7 @@ test('subjects are listed with who they are, and found by it', async () => {
           label: 'ada',
           email: 'ada@Example.test',
           email_verified: true,
+          groups: [],
           created_at: start,
           last_sign_in_at: start,
         },

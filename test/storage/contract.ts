@@ -389,7 +389,14 @@ export function storageContract(name: string, backend: Backend) {
       for (let round = 0; round < 10; round++) {
         const subjectId = unique('subject')
         await db.insert(tables.subjects).values(subject(subjectId)).returning()
-        const seen = { label: 'ada', email: null, emailVerified: false, createdAt: 0, lastSignInAt: 0 }
+        const seen = {
+          label: 'ada',
+          email: null,
+          emailVerified: false,
+          groups: [],
+          createdAt: 0,
+          lastSignInAt: 0,
+        }
         const keys = ['one', 'two'].map((provider) => ({ provider, issuer: 'i', upstreamSubject: subjectId }))
         for (const key of keys) {
           await db

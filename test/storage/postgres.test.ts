@@ -10,6 +10,7 @@ import { auditContract } from './audit-contract.ts'
 import { boundsContract } from './bounds-contract.ts'
 import { connectionEndsContract } from './connection-ends-contract.ts'
 import { storageContract } from './contract.ts'
+import { policyContract } from './policy-contract.ts'
 import { intent, refreshContract, refreshed, tokensOf } from './refresh-contract.ts'
 import { connection, subject } from './rows.ts'
 import { sweepContract } from './sweep-contract.ts'
@@ -34,6 +35,7 @@ storageContract('PostgreSQL', backend)
 sweepContract('PostgreSQL', backend)
 auditContract('PostgreSQL', backend)
 boundsContract('PostgreSQL', backend)
+policyContract('PostgreSQL', backend)
 refreshContract('PostgreSQL', backend)
 connectionEndsContract('PostgreSQL', backend)
 

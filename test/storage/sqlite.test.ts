@@ -26,6 +26,7 @@ import { auditContract } from './audit-contract.ts'
 import { boundsContract } from './bounds-contract.ts'
 import { connectionEndsContract } from './connection-ends-contract.ts'
 import { storageContract } from './contract.ts'
+import { policyContract } from './policy-contract.ts'
 import { refreshContract } from './refresh-contract.ts'
 import { subject } from './rows.ts'
 import { sweepContract } from './sweep-contract.ts'
@@ -49,6 +50,7 @@ storageContract('SQLite', backend)
 sweepContract('SQLite', backend)
 auditContract('SQLite', backend)
 boundsContract('SQLite', backend)
+policyContract('SQLite', backend)
 refreshContract('SQLite', backend)
 connectionEndsContract('SQLite', backend)
 

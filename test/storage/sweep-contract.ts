@@ -27,6 +27,9 @@ const nothing: Swept = {
   browserSessions: 0,
   registrationTokens: 0,
   usedAssertions: 0,
+  quotaCounts: 0,
+  stepUps: 0,
+  decisions: 0,
   grants: 0,
   clients: 0,
 }

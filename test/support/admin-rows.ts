@@ -58,6 +58,7 @@ export async function seedPeople({ database, gateway }: AdminGateway): Promise<v
         label: name,
         email: `${name}@Example.test`,
         emailVerified: true,
+        groups: [],
         createdAt: start,
         lastSignInAt: start,
       })

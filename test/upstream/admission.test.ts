@@ -9,6 +9,7 @@ const somebody: UpstreamIdentity = {
   subject: '7',
   label: 'Ada',
   emailVerified: false,
+  groups: [],
 }
 
 const isAdmitted = (admit: Admit, differences: Partial<UpstreamIdentity> = {}) =>

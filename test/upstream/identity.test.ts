@@ -139,7 +139,7 @@ test('an Atlassian account that hides its address is known by its name', async (
   standin.control.autoApprove('5b10:ac8d')
   expect(await identityAt(provider)).toEqual({
     outcome: 'identity',
-    identity: { issuer: standin.auth, subject: '5b10:ac8d', label: 'Lin', emailVerified: false },
+    identity: { issuer: standin.auth, subject: '5b10:ac8d', label: 'Lin', emailVerified: false, groups: [] },
   })
 })
 

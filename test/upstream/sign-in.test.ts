@@ -17,7 +17,7 @@ type Case = {
 
 const calendar = 'https://www.googleapis.com/auth/calendar.readonly'
 
-const mona = { subject: '583231', label: 'octocat', email: 'mona@octo.test', emailVerified: true }
+const mona = { subject: '583231', label: 'octocat', email: 'mona@octo.test', emailVerified: true, groups: [] }
 
 const cases: Record<string, () => Promise<Case>> = {
   async github() {
@@ -55,6 +55,7 @@ const cases: Record<string, () => Promise<Case>> = {
         label: 'ada@acme.test',
         email: 'ada@acme.test',
         emailVerified: true,
+        groups: [],
         hostedDomain: 'acme.test',
       },
       tokens: { expiresIn: 3599, scopes: ['email', calendar, 'openid', 'profile'] },
@@ -72,6 +73,7 @@ const cases: Record<string, () => Promise<Case>> = {
         label: 'lin@acme.test',
         email: 'lin@acme.test',
         emailVerified: true,
+        groups: [],
       },
       tokens: { expiresIn: 3600, scopes: ['read:jira-work', 'read:me'] },
       oldAccessToken: 'accepted',
@@ -88,6 +90,7 @@ const cases: Record<string, () => Promise<Case>> = {
         label: 'grace@id.test',
         email: 'grace@id.test',
         emailVerified: true,
+        groups: [],
       },
       tokens: { expiresIn: 3600, scopes: ['email', 'openid', 'profile'] },
       oldAccessToken: 'accepted',

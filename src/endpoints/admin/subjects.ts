@@ -22,6 +22,7 @@ const subjectView = z
           label: z.string(),
           email: z.string().nullable(),
           email_verified: z.boolean(),
+          groups: z.array(z.string()).describe('As the provider named them at the last sign-in'),
           created_at: time,
           last_sign_in_at: time,
         }),
@@ -101,7 +102,8 @@ function viewOf({ id, enabled, createdAt, lastSeenAt }: Subject, identities: rea
 }
 
 function identityView(identity: Identity) {
-  const { provider, issuer, upstreamSubject, label, email, emailVerified, createdAt, lastSignInAt } = identity
+  const { provider, issuer, upstreamSubject, label, email, emailVerified, groups, createdAt, lastSignInAt } =
+    identity
   return {
     provider,
     issuer,
@@ -109,6 +111,7 @@ function identityView(identity: Identity) {
     label,
     email,
     email_verified: emailVerified,
+    groups,
     created_at: createdAt,
     last_sign_in_at: lastSignInAt,
   }

@@ -30,4 +30,12 @@ export const {
   auditEvents,
   auditKeys,
   auditCuts,
+  applications,
+  tools,
+  roles,
+  bindings,
+  quotas,
+  quotaCounts,
+  stepUps,
+  decisions,
 } = tables

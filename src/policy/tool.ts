@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import { sha256 } from '../lib/secret.ts'
+import type { PublishedTool, ToolRule } from '../storage/documents.ts'
+import type { Tool } from '../storage/tools.ts'
+
+const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/, 'is not a scope')
+
+/** A tool as `tools/list` has it, and what its author suggests. */
+export const publishedToolSchema = z.strictObject({
+  name: z.string().min(1).max(200),
+  title: z.string().max(300).optional(),
+  description: z.string().max(20_000).optional(),
+  input_schema: z.record(z.string(), z.unknown()),
+  annotations: z.record(z.string(), z.unknown()).optional(),
+  suggested_scopes: z.array(scope).max(20).optional().describe('What its author thinks should open it'),
+})
+
+const stepUp = z
+  .strictObject({
+    max_age: z.int().min(0).max(86_400).optional().describe('Seconds since the sign-in'),
+    acr_values: z
+      .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/))
+      .min(1)
+      .max(10)
+      .optional(),
+  })
+  .refine((rule) => Object.keys(rule).length > 0, 'demands nothing')
+
+/** How an administrator opens a tool. */
+export const toolRuleSchema = z
+  .strictObject({
+    access: z.enum(['scopes', 'public']).default('scopes'),
+    scopes: z.array(scope).max(20).default([]),
+    match: z
+      .enum(['any', 'all'])
+      .default('any')
+      .describe('Whether any of the scopes opens it, or all together'),
+    step_up: stepUp.optional().describe('Each call needs a sign-in made for it'),
+  })
+  .superRefine(({ access, scopes }, context) => {
+    const refuse = (message: string) => context.addIssue({ code: 'custom', path: ['scopes'], message })
+    if (access === 'scopes' && scopes.length === 0) refuse('must name what opens the tool')
+    if (access === 'public' && scopes.length > 0) refuse('must be empty where the tool is public')
+  })
+
+/**
+ * `unreviewed`: nobody has said yet how it opens. `changed`: it is not any more what was reviewed. `withdrawn`: its MCP
+ * server publishes it no more.
+ */
+export type ToolState = 'approved' | 'unreviewed' | 'changed' | 'withdrawn'
+
+export function toolState({ isPublished, rule, reviewedHash, publishedHash }: Tool): ToolState {
+  if (!isPublished) return 'withdrawn'
+  if (rule === null) return 'unreviewed'
+  return reviewedHash === publishedHash ? 'approved' : 'changed'
+}
+
+/** What a review is of: everything a caller or a model goes by; suggestions are only suggestions. */
+export function publishedHash({ suggested_scopes: _, ...tool }: PublishedTool): string {
+  return sha256(canonicalJson(tool))
+}
+
+/** The names of the arguments a tool says it takes. */
+export function declaredArguments({ input_schema }: PublishedTool): ReadonlySet<string> {
+  const { properties } = input_schema
+  return new Set(typeof properties === 'object' && properties !== null ? Object.keys(properties) : [])
+}
+
+/** The scopes a tool's rule needs that `held` lacks so that it does not open; empty where it opens. */
+export function missingScopes({ access, scopes, match }: ToolRule, held: ReadonlySet<string>): string[] {
+  if (access === 'public') return []
+  if (match === 'any' && scopes.some((name) => held.has(name))) return []
+  return scopes.filter((name) => !held.has(name))
+}
+
+/** The same text for the same value, in whatever order its members came. */
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  const members = Object.entries(value).filter(([, member]) => member !== undefined)
+  members.sort(([left], [right]) => (left < right ? -1 : 1))
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join(',')}}`
+}

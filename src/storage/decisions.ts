@@ -1,0 +1,54 @@
+import type { Queries } from './dialect.ts'
+import { and, desc, eq, lt } from './drizzle.ts'
+import { type Page, type PageRequest, toPage } from './page.ts'
+import type { Tables } from './schema.ts'
+
+export type Decision = Tables['decisions']['$inferSelect']
+
+export type DecisionFilter = {
+  resourceId?: string | undefined
+  subjectId?: string | undefined
+  clientId?: string | undefined
+  tool?: string | undefined
+  allowed?: boolean | undefined
+}
+
+/** What was decided about calls of tools, and why. */
+export function decisions(db: Queries, { decisions: table }: Tables) {
+  return {
+    async record(made: readonly Decision[]): Promise<void> {
+      if (made.length === 0) return
+      await db
+        .insert(table)
+        .values([...made])
+        .onConflictDoNothing()
+        .returning({ id: table.id })
+    },
+
+    async find(id: string): Promise<Decision | undefined> {
+      const [found] = await db.select().from(table).where(eq(table.id, id))
+      return found
+    },
+
+    /** The latest first. */
+    async list(filter: DecisionFilter, page: PageRequest): Promise<Page<Decision>> {
+      const { resourceId, subjectId, clientId, tool, allowed } = filter
+      const rows = await db
+        .select()
+        .from(table)
+        .where(
+          and(
+            resourceId === undefined ? undefined : eq(table.resourceId, resourceId),
+            subjectId === undefined ? undefined : eq(table.subjectId, subjectId),
+            clientId === undefined ? undefined : eq(table.clientId, clientId),
+            tool === undefined ? undefined : eq(table.tool, tool),
+            allowed === undefined ? undefined : eq(table.allowed, allowed),
+            page.cursor === undefined ? undefined : lt(table.id, page.cursor),
+          ),
+        )
+        .orderBy(desc(table.id))
+        .limit(page.limit + 1)
+      return toPage(rows, page.limit, ({ id }) => id)
+    },
+  }
+}
