@@ -50,10 +50,11 @@ export type RowsOf<Statements extends readonly Statement[]> = {
  * Runs a guard and the writes that depend on it as one: the guard is a conditional write that must return a
  * row, otherwise nothing of the batch is written and the answer is `undefined`. Otherwise the rows of the
  * guard and of every write come back, and all of it is durable. All statements are built from the handle that
- * is passed in, and none may be awaited inside.
+ * is passed in, and none may be awaited inside. A `lock` writes nothing new into the rows that it names: whoever else
+ * locks them is done, and seen, before the guard looks at others. SQLite has one writer at a time, and skips it.
  */
 export type Batch = <Guard, const Writes extends readonly Statement[]>(
-  build: (db: Queries) => { guard: Statement<Guard>; writes: Writes },
+  build: (db: Queries) => { lock?: Statement; guard: Statement<Guard>; writes: Writes },
 ) => Promise<{ guard: [Guard, ...Guard[]]; rows: RowsOf<Writes> } | undefined>
 
 /**

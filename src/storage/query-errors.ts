@@ -21,8 +21,10 @@ export function checkHandle(db: object, statements: readonly object[]): void {
   }
 }
 
+const taken = ['SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY', '23505']
+
 /** Whether a write was refused because another row has what only one row may have. */
 export function isTaken(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return code === 'SQLITE_CONSTRAINT_UNIQUE' || code === '23505'
+  return typeof code === 'string' && taken.includes(code)
 }

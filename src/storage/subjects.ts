@@ -4,6 +4,7 @@ import type { Batch, Queries } from './dialect.ts'
 import { and, asc, desc, eq, inArray, lt, ne, sql } from './drizzle.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { prepared, type Slots } from './prepared.ts'
+import { isTaken } from './query-errors.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
@@ -68,16 +69,20 @@ export function subjects(db: Queries, tables: Tables, batch: Batch) {
 
     /** A new subject with its first identity; `undefined` where that identity already signs somebody in. */
     async create(subject: Subject, identity: Identity, event: NewAuditEvent): Promise<Subject | undefined> {
-      const created = await batch((queries) => ({
-        guard: queries.insert(table).values(subject).returning(),
-        writes: [
-          queries.insert(identities).values(identity).onConflictDoNothing().returning(),
-          recordEvent(queries, tables, event),
-        ],
-      }))
-      if (created?.rows[0].length === 1) return subject
-      await db.delete(table).where(eq(table.id, subject.id)).returning()
-      return undefined
+      try {
+        const created = await batch((queries) => ({
+          guard: queries.insert(table).values(subject).returning(),
+          writes: [
+            queries.insert(identities).values(identity).returning({ at: identities.createdAt }),
+            recordEvent(queries, tables, event),
+          ],
+        }))
+        return created?.guard[0]
+      } catch (error) {
+        // Nothing of the batch is there then, its audit row neither.
+        if (isTaken(error)) return undefined
+        throw error
+      }
     },
 
     /** One more way for a subject to sign in; `undefined` where that identity already signs somebody in. */
@@ -100,23 +105,23 @@ export function subjects(db: Queries, tables: Tables, batch: Batch) {
     ): Promise<boolean> {
       const { browserSessions, interactions } = tables
       const removed = await batch((queries) => ({
-        // Nothing changes in the row: it keeps two of these apart, which could each take the other's last.
-        guard: queries
+        // Two of these could each take the other's last.
+        lock: queries
           .update(table)
           .set({ lastSeenAt: sql`${table.lastSeenAt}` })
           .where(eq(table.id, subjectId))
           .returning({ id: table.id }),
+        guard: queries
+          .delete(identities)
+          .where(
+            and(
+              isIdentity(key),
+              eq(identities.subjectId, subjectId),
+              sql`(select count(*) from ${identities} as held where held.subject_id = ${subjectId}) > 1`,
+            ),
+          )
+          .returning({ label: identities.label }),
         writes: [
-          queries
-            .delete(identities)
-            .where(
-              and(
-                isIdentity(key),
-                eq(identities.subjectId, subjectId),
-                sql`(select count(*) from ${identities} as held where held.subject_id = ${subjectId}) > 1`,
-              ),
-            )
-            .returning({ label: identities.label }),
           queries
             .delete(browserSessions)
             .where(
@@ -138,7 +143,7 @@ export function subjects(db: Queries, tables: Tables, batch: Batch) {
           recordEvent(queries, tables, event),
         ],
       }))
-      return removed !== undefined && removed.rows[0].length > 0
+      return removed !== undefined
     },
 
     /** Records a sign-in of a known identity and what the provider calls the person now. */

@@ -35,6 +35,12 @@ export function storageContract(name: string, backend: Backend) {
     })
     afterAll(() => database.close())
 
+    async function recorded(subjectId: string) {
+      const { db, tables, batch } = database
+      const { rows } = await createStore(db, tables, batch).auditEvents.list({ subjectId }, { limit: 9 })
+      return rows.map(({ event }) => event)
+    }
+
     async function newGrant() {
       const { db, tables } = database
       const [row] = await db
@@ -413,6 +419,29 @@ export function storageContract(name: string, backend: Backend) {
         )
         expect(gone.toSorted()).toEqual([false, true])
         expect(await subjects.listIdentities(subjectId)).toHaveLength(1)
+        expect(await recorded(subjectId)).toEqual(['identity.unlinked'])
+      }
+    })
+
+    test('of two first sign-ins at once, one makes the person, and the record knows of no other', async () => {
+      const { db, tables, batch } = database
+      const { subjects } = createStore(db, tables, batch)
+      for (let round = 0; round < 5; round++) {
+        const ids = [unique('subject'), unique('subject')]
+        const made = await Promise.all(
+          ids.map(async (subjectId) => {
+            const event = auditEvent(1, { event: 'subject.created', actor: 'gateway', subjectId })
+            const seen = { label: 'ada', email: null, emailVerified: false, createdAt: 0, lastSignInAt: 0 }
+            const identity = { provider: 'one', issuer: 'i', upstreamSubject: ids.join(), subjectId, ...seen }
+            return await subjects.create(subject(subjectId), identity, event)
+          }),
+        )
+        const [winner, ...others] = made.flatMap((each) => each ?? [])
+        expect(others).toEqual([])
+        for (const id of ids) {
+          expect((await subjects.find(id))?.id).toBe(id === winner?.id ? id : undefined)
+          expect(await recorded(id)).toEqual(id === winner?.id ? ['subject.created'] : [])
+        }
       }
     })
 

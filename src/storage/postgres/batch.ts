@@ -64,8 +64,9 @@ async function runStatements(client: PoolClient, build: Build, links: Links) {
     recordEvent(db as unknown as Queries, tables, start)
   const db = drizzle({ client: linking(client, links, startChain) as unknown as PoolClient })
   unwrapErrors(db)
-  const { guard, writes } = build(db as unknown as Queries)
-  checkHandle(db, [guard, ...writes])
+  const { lock, guard, writes } = build(db as unknown as Queries)
+  checkHandle(db, [...(lock ? [lock] : []), guard, ...writes])
+  if (lock) await lock
   const guarded = await guard
   if (guarded.length === 0) return undefined
   const rows: unknown[][] = []
