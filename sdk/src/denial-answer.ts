@@ -20,6 +20,7 @@ export type DenialBody = Readonly<Record<string, unknown>>
 export function denialBody(denial: Denial, site: DenialSite = {}): DenialBody {
   const { code, message, nextAction, details } = denial
   return {
+    ...details.members,
     error: denial.challenge === 'bare' || denial.challenge === 'none' ? code : denial.challenge,
     error_description: message,
     error_uri: `${site.documentation ?? denialsPage}#${code}`,
@@ -32,23 +33,22 @@ export function denialBody(denial: Denial, site: DenialSite = {}): DenialBody {
       granted_scopes: details.grantedScopes,
       acr_values: details.acrValues,
       max_age: details.maxAge,
-      retry_after: details.retryAfter,
+      retry_after: wholeSeconds(details.retryAfter),
       resource: details.resource,
       tool: details.tool,
       failed_conditions: details.failedConditions,
     }),
-    ...details.members,
   }
 }
 
 export function denialHeaders(denial: Denial, site: DenialSite = {}): Record<string, string> {
-  const { retryAfter } = denial.details
+  const retryAfter = wholeSeconds(denial.details.retryAfter)
   const authenticate = denialChallenge(denial, site)
   return {
     'content-type': 'application/json',
     'cache-control': 'no-store',
     ...(authenticate === undefined ? {} : { 'www-authenticate': authenticate }),
-    ...(retryAfter === undefined ? {} : { 'retry-after': String(Math.max(0, Math.ceil(retryAfter))) }),
+    ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
   }
 }
 
@@ -72,6 +72,10 @@ function denialChallenge(denial: Denial, site: DenialSite): string | undefined {
     realm: site.realm,
   })
 }
+
+/** Rounded up: who comes back at the time told is not sent away again. */
+const wholeSeconds = (seconds: number | undefined): number | undefined =>
+  seconds === undefined ? undefined : Math.max(0, Math.ceil(seconds))
 
 function present(members: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
