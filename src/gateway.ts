@@ -47,8 +47,8 @@ export type Gateway = {
   /** What providers have yet to be told of what ended here. */
   revocations: RevocationQueue
   freshToken: FreshTokens
-  /** Stores rotated tokens the store would not take when they came. */
-  storeWaitingTokens(): Promise<void>
+  /** Every second: stores what the store would not take of refreshes, and sees to those that take long. */
+  tendRefreshes(): Promise<void>
   /** Lets refreshes that are under way end, and stores what they brought. */
   stopRefreshing(): Promise<void>
   /** Touches the connections that end when nobody uses them. */
@@ -163,7 +163,9 @@ export function assembleGateway(
     discard: revocations.discard,
     clock,
     backoff: lifetimes.upstream_failure_backoff,
-    deadline: limits.upstream_deadline + limits.discovery_deadline,
+    deadline: { answer: limits.upstream_deadline, wayThere: limits.discovery_deadline },
+    refreshDeadline: Math.max(limits.upstream_deadline, limits.upstream_refresh_deadline),
+    mostLate: limits.late_refreshes,
     observe({ provider, outcome, seconds }) {
       meter.count('upstreamRefreshes', { provider, outcome })
       meter.time('upstreamRefreshDuration', { provider }, seconds)
@@ -207,7 +209,7 @@ export function assembleGateway(
       margin: lifetimes.upstream_refresh_margin,
       backoff: lifetimes.upstream_failure_backoff,
     }),
-    storeWaitingTokens: refresher.storeWaiting,
+    tendRefreshes: refresher.tend,
     async stopRefreshing() {
       await Promise.all([keepAlive.stop(), refresher.stop()])
     },

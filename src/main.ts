@@ -22,7 +22,7 @@ export type RunningGateway = {
 }
 
 const sweepEvery = 300
-const storeWaitingEvery = 1
+const tendEvery = 1
 const checkpointEvery = 3_600
 const keepAliveEvery = 600
 const revokeEvery = 5
@@ -61,7 +61,7 @@ export async function startGateway(
       every(sweepEvery, 'shortening the audit record', shorteningOf(gateway)),
       every(checkpointEvery, 'a checkpoint of the audit record', writeCheckpoint),
       every(revokeEvery, 'revoking at providers', gateway.revocations.carryOutDue),
-      every(storeWaitingEvery, 'storing tokens', gateway.storeWaitingTokens),
+      every(tendEvery, 'tending refreshes', gateway.tendRefreshes),
       every(keepAliveEvery, 'keeping connections alive', async () => {
         for (const { provider, outcomes } of await gateway.keepConnectionsAlive()) {
           if (Object.keys(outcomes).length === 0) continue

@@ -120,8 +120,8 @@ export const metrics = {
   refreshLeases: {
     kind: 'gauge',
     name: 'coatcheck_refresh_leases',
-    help: 'Connections this process refreshes just now, or waits for: for another process, or for its turn at the provider',
-    labels: { state: ['held', 'waiting'] },
+    help: 'Connections this process refreshes just now, waits for (another process, or its turn at the provider), or refreshes although the provider takes longer than anybody waits',
+    labels: { state: ['held', 'waiting', 'late'] },
   },
   unstoredTokens: {
     kind: 'gauge',

@@ -41,12 +41,13 @@ export function createReadings({ database, pace, refresher, clock }: Watched): (
   }
 
   return async () => {
-    const { held, waiting, unstored } = refresher.underWay()
+    const { held, waiting, late, unstored } = refresher.underWay()
     return {
       ...(await askStore()),
       refreshLeases: [
         { labels: { state: 'held' }, value: held },
         { labels: { state: 'waiting' }, value: waiting },
+        { labels: { state: 'late' }, value: late },
       ],
       unstoredTokens: [{ labels: {}, value: unstored }],
       providerState: pace

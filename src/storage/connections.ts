@@ -6,7 +6,7 @@ import { isLive } from './live-grant.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
-import { heldConnection, type RefreshLease, releaseLease } from './refresh-leases.ts'
+import { heldConnection, type RefreshLease, type RefreshRest, releaseLease } from './refresh-leases.ts'
 import type { Tables } from './schema.ts'
 
 export type Connection = Tables['connections']['$inferSelect']
@@ -114,14 +114,15 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
     },
 
     /**
-     * Replaces the tokens of exactly the version that was read, and gives the lease back; `undefined` where somebody
-     * else was faster.
+     * Replaces the tokens of exactly the version that was read, and gives the lease back, to rest where that is said;
+     * `undefined` where somebody else was faster.
      */
     async replaceTokens(
       read: Connection,
       lease: RefreshLease,
-      tokens: StoredTokens,
+      tokens: Partial<StoredTokens>,
       event: NewAuditEvent,
+      rest?: RefreshRest,
     ): Promise<Connection | undefined> {
       const replaced = await batch((queries) => ({
         guard: queries
@@ -129,7 +130,10 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
           .set({ ...tokens, version: sql`${table.version} + 1` })
           .where(and(asRead(read), inArray(table.id, heldConnection(queries, all, lease))))
           .returning(),
-        writes: [releaseLease(queries, all, lease), recordEvent(queries, all, event)],
+        writes: [
+          releaseLease(queries, all, lease, { rest, version: read.version + 1 }),
+          recordEvent(queries, all, event),
+        ],
       }))
       return replaced?.guard[0]
     },

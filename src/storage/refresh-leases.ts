@@ -1,9 +1,12 @@
 import { type Batch, locking, type Queries } from './dialect.ts'
 import type { RefreshTrouble } from './documents.ts'
-import { and, eq, isNull, lte, or, sql } from './drizzle.ts'
+import { and, eq, gt, isNull, lte, or, sql } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type RefreshLease = Tables['refreshLeases']['$inferSelect']
+
+/** What says which lease it is. */
+export type HeldLease = Pick<RefreshLease, 'connectionId' | 'fence' | 'holder'>
 
 /** What whoever takes a lease is about to do, known to everybody before it is done. */
 export type RefreshIntent = Pick<RefreshLease, 'version' | 'sentAt' | 'attempts'> & {
@@ -13,6 +16,16 @@ export type RefreshIntent = Pick<RefreshLease, 'version' | 'sentAt' | 'attempts'
 
 /** Until when a connection's provider is left alone, and why. */
 export type RefreshRest = { until: number; trouble: RefreshTrouble }
+
+/** What somebody else may have sent before, and nobody knows what came of: it is known no better after a failure. */
+export type Unknown = Pick<RefreshLease, 'sentAt' | 'attempts'>
+
+/** What a lease is given back with; `version` is what the connection has from then on, where that is another. */
+export type RefreshEnd = {
+  rest?: RefreshRest | undefined
+  unknown?: Unknown | undefined
+  version?: number
+}
 
 /**
  * Short exclusive rights to refresh one connection, across every process on this database. Each taking has a
@@ -79,9 +92,18 @@ export function refreshLeases(db: Queries, tables: Tables, batch: Batch) {
       return kept.length > 0
     },
 
+    /** Holds it until then, and says why that takes so long. Nothing, where it was given back or taken since. */
+    async renew(lease: RefreshLease, rest: RefreshRest): Promise<void> {
+      await db
+        .update(table)
+        .set({ expiresAt: rest.until, restUntil: rest.until, restReason: rest.trouble })
+        .where(and(isHeldBy(tables, lease), gt(table.expiresAt, 0)))
+        .returning({ fence: table.fence })
+    },
+
     /** Gives it back: what was sent has an outcome, and it is not new tokens. */
-    async release(lease: RefreshLease, rest?: RefreshRest): Promise<void> {
-      await releaseLease(db, tables, lease, rest)
+    async release(lease: HeldLease, end: RefreshEnd = {}): Promise<void> {
+      await releaseLease(db, tables, lease, end)
     },
 
     /** Gives it back with the answer still unread. */
@@ -96,7 +118,7 @@ export function refreshLeases(db: Queries, tables: Tables, batch: Batch) {
 }
 
 /** The condition that nobody took it since. A lease on a connection that was deleted and made again counts anew. */
-function isHeldBy({ refreshLeases: table }: Tables, { connectionId, fence, holder }: RefreshLease) {
+function isHeldBy({ refreshLeases: table }: Tables, { connectionId, fence, holder }: HeldLease) {
   return and(eq(table.connectionId, connectionId), eq(table.fence, fence), eq(table.holder, holder))
 }
 
@@ -111,18 +133,24 @@ function isStill(tables: Tables, lease: RefreshLease) {
 }
 
 /** Among the writes of a batch, too. */
-export function releaseLease(queries: Queries, tables: Tables, lease: RefreshLease, rest?: RefreshRest) {
+export function releaseLease(
+  queries: Queries,
+  tables: Tables,
+  lease: HeldLease,
+  { rest, unknown, version }: RefreshEnd = {},
+) {
   const { refreshLeases: table } = tables
   return queries
     .update(table)
     .set({
       expiresAt: 0,
-      sentAt: null,
-      attempts: 0,
+      sentAt: unknown?.sentAt ?? null,
+      attempts: unknown?.attempts ?? 0,
       sealedAnswer: null,
       answeredAt: null,
       restUntil: rest?.until ?? null,
       restReason: rest?.trouble ?? null,
+      ...(version !== undefined && { version }),
     })
     .where(isHeldBy(tables, lease))
     .returning({ fence: table.fence })

@@ -7,8 +7,8 @@ import type { Connection } from '../storage/connections.ts'
 import type { Store } from '../storage/store.ts'
 import { accessTokenPlace } from './connection-record.ts'
 import type { Provider } from './provider.ts'
-import type { Refreshed } from './refresh-attempt.ts'
 import type { RefreshConnection, Urgency } from './refresh-connection.ts'
+import type { Refreshed } from './refresh-outcome.ts'
 import type { Probe, ProbeVerdict } from './tokens.ts'
 
 export type TokenWish = {

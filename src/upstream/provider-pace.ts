@@ -1,3 +1,4 @@
+import { putBounded } from '../lib/bounded-map.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { RefreshRest } from '../storage/refresh-leases.ts'
 import type { UpstreamFailure } from './tokens.ts'
@@ -12,8 +13,8 @@ export type ProviderPace = {
   enter(providerId: string): Admission
   /** Whether entering would be answered by more than `wait`. */
   hasRoom(providerId: string): boolean
-  /** After every `go`, exactly once. */
-  leave(providerId: string, report: PaceReport): void
+  /** After every `go`, exactly once; `connectionId` is whose token it was about. */
+  leave(providerId: string, report: PaceReport, connectionId: string): void
   /** For whoever watches: by provider, whether it is left alone. */
   states(): { provider: string; state: 'closed' | 'recovering' | 'open' }[]
 }
@@ -27,16 +28,27 @@ type State = {
   /** Seconds the next outage is waited out. */
   pause: number
   rest?: RefreshRest
+  /** How many were answered, and how many told to wait, ever. */
+  counts: Counts
+  /** By connection that was told to wait and not answered since, how it was with everybody then. */
+  limited: Map<string, Counts>
 }
+
+type Counts = { answered: number; limited: number }
 
 const widest = 64
 const failuresToOpen = 5
 const longestPause = 60
+/** Connections at one provider that are known to have been told to wait. */
+const mostLimited = 1000
 
 /**
  * How fast each provider is asked. After five outages in a row, whoever's they were, it is left alone for a while;
  * then one asks, and with every answer twice as many may, so that a provider that comes back is not run over by
- * everybody who waited. What limits one person may limit all: after a rate limit fewer ask, too, a moment later.
+ * everybody who waited.
+ *
+ * What limits one person may limit all: after a rate limit nobody asks for a moment, and then fewer. If the same
+ * connection is limited again, and the others were not meanwhile, then it was about this person, who waits alone.
  */
 export function createProviderPace({ clock, backoff }: { clock: Clock; backoff: number }): ProviderPace {
   const states = new Map<string, State>()
@@ -44,7 +56,14 @@ export function createProviderPace({ clock, backoff }: { clock: Clock; backoff: 
   function stateOf(id: string): State {
     const known = states.get(id)
     if (known) return known
-    const state: State = { width: widest, underWay: 0, failures: 0, pause: backoff }
+    const state: State = {
+      width: widest,
+      underWay: 0,
+      failures: 0,
+      pause: backoff,
+      counts: { answered: 0, limited: 0 },
+      limited: new Map(),
+    }
     states.set(id, state)
     return state
   }
@@ -67,16 +86,19 @@ export function createProviderPace({ clock, backoff }: { clock: Clock; backoff: 
       return { step: 'go' }
     },
 
-    leave(providerId, report) {
+    leave(providerId, report, connectionId) {
       const state = stateOf(providerId)
       state.underWay--
       if (report === 'not asked') return
       if (report === 'answered') {
+        state.counts.answered++
+        state.limited.delete(connectionId)
         Object.assign(state, { failures: 0, pause: backoff, width: Math.min(widest, state.width * 2) })
         return
       }
       const { kind, code, retryAfter = backoff } = report
       if (kind === 'limited') {
+        if (limitsOneAlone(state, connectionId)) return
         state.width = Math.ceil(state.width / 2)
         state.rest = { until: clock() + Math.min(retryAfter, backoff), trouble: { kind, code } }
         return
@@ -95,4 +117,12 @@ export function createProviderPace({ clock, backoff }: { clock: Clock; backoff: 
         state: isResting(state) ? 'open' : state.width < widest ? 'recovering' : 'closed',
       })),
   }
+}
+
+/** Whether this one was limited before, and since then others were answered at least as often as they were limited. */
+function limitsOneAlone({ limited, counts }: State, connectionId: string): boolean {
+  const before = limited.get(connectionId)
+  if (!before) counts.limited++
+  putBounded(limited, connectionId, { ...counts }, mostLimited)
+  return before !== undefined && counts.answered - before.answered >= counts.limited - before.limited
 }

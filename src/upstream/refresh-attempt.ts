@@ -1,39 +1,17 @@
 import { auditEvent } from '../audit/event.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Sealer } from '../lib/seal.ts'
-import type { Connection } from '../storage/connections.ts'
-import type { RefreshLease, RefreshRest } from '../storage/refresh-leases.ts'
+import type { Connection, StoredTokens } from '../storage/connections.ts'
+import type { HeldLease, RefreshLease, RefreshRest, Unknown } from '../storage/refresh-leases.ts'
 import type { Store } from '../storage/store.ts'
 import { StorageUnavailableError } from '../storage/unavailable.ts'
 import { accessTokenPlace, refreshTokenPlace, sealTokens } from './connection-record.ts'
-import type { Provider } from './provider.ts'
-import type { PaceReport } from './provider-pace.ts'
 import { answerPlace, parseRaw, type RawAnswer } from './raw-answer.ts'
+import { type Attempt, type AttemptSeen, nameOf, reportOf, type Tried } from './refresh-outcome.ts'
 import type { RefreshPlan } from './refresh-plan.ts'
 import type { RevocationQueue } from './revocation-queue.ts'
-import type { RefreshTokens, TokenOutcome, UpstreamFailure, UpstreamTokens } from './tokens.ts'
-
-export type Refreshed =
-  | { outcome: 'refreshed'; connection: Connection; accessToken: string }
-  | { outcome: 'dead'; connection: Connection }
-  | { outcome: 'failed'; failure: Pick<UpstreamFailure, 'kind'>; retryAfter: number }
-  /** Somebody else is at it, and was not waited for or not long enough. */
-  | { outcome: 'busy'; retryAfter: number }
-
-/** One look at a connection; another process may have its lease. */
-export type Tried = Refreshed | 'held elsewhere'
-
-/** A lease in hand. */
-export type Attempt = {
-  provider: Provider
-  connection: Connection
-  lease: RefreshLease
-  plan: Extract<RefreshPlan, { step: 'send' | 'read' | 'give up' }>
-  /** From when on the lease may end before the answer is there. */
-  sendBefore: number
-  /** What came of it, as far as the provider is concerned. */
-  report: PaceReport
-}
+import type { RefreshOutcome, RefreshTokens, RotatedToken, UpstreamFailed, UpstreamTokens } from './tokens.ts'
+import { createWaitingWrites } from './waiting-writes.ts'
 
 export type AttemptParts = {
   connections: Store['connections']
@@ -45,28 +23,25 @@ export type AttemptParts = {
   clock: Clock
   /** Seconds a connection is left alone after a failure that is not the end. */
   backoff: number
+  /** Seconds a provider may take to answer a refresh, whether anybody still waits for it or not. */
+  refreshDeadline: number
   /** Told of every attempt, when it has ended. */
   observe?: (attempt: AttemptSeen) => void
 }
 
-export type AttemptSeen = {
-  provider: string
-  outcome: 'refreshed' | 'dead' | 'overtaken' | 'not_stored' | UpstreamFailure['kind']
-  seconds: number
-}
-
 /** New tokens, and whether the store has at least the answer they came in. */
-type Answered = { attempt: Attempt; tokens: UpstreamTokens; at: number; isStored: boolean }
+type Answered = { tokens: UpstreamTokens; at: number; isStored: boolean }
+
+type GiveBack = (lease: RefreshLease, rest: RefreshRest) => Promise<void>
 
 export type Attempts = ReturnType<typeof createAttempts>
 
 /**
  * What is done by whoever has the lease of a connection. What the provider answers is stored as it came before it is
- * read, and nothing here is written by whoever has been overtaken.
+ * read, and nothing here is written by whoever has been overtaken. What is known and the store would not take waits.
  */
 export function createAttempts({ connections, leases, sealer, clock, ...parts }: AttemptParts) {
-  /** By connection, tokens the store took in no form. They exist nowhere else, so they wait here. */
-  const unstored = new Map<string, Answered>()
+  const waiting = createWaitingWrites<Tried>()
 
   return {
     async carryOut(attempt: Attempt): Promise<Tried> {
@@ -76,20 +51,24 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
         tried = await begin(attempt)
         return tried
       } finally {
+        attempt.patience.end()
         const seconds = (performance.now() - startedAt) / 1000
         parts.observe?.({ provider: attempt.provider.id, outcome: nameOf(tried), seconds })
       }
     },
 
-    /** Stores what waits for it, of one connection as it is now. `undefined`: nothing does. */
-    async storeWaiting(connectionId: string, connection: Connection | undefined): Promise<Tried | undefined> {
-      const waiting = unstored.get(connectionId)
-      if (waiting && waiting.attempt.connection.version === connection?.version) return await keep(waiting)
-      unstored.delete(connectionId)
-      return undefined
+    /** Gives a lease back of which nobody knows whether it was taken. Nothing was sent. */
+    undo(lease: HeldLease, unknown: Unknown | undefined): void {
+      waiting.later(lease.connectionId, {
+        holds: 'word',
+        async carryOut() {
+          await leases.release(lease, { unknown })
+          return 'held elsewhere'
+        },
+      })
     },
 
-    waiting: () => [...unstored.keys()],
+    waiting,
     asItIsNow,
   }
 
@@ -105,23 +84,37 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
   }
 
   async function send(attempt: Attempt): Promise<Tried> {
+    const { provider, connection, lease, patience, unknown } = attempt
     let isStored = false
+    let sentAt: number | undefined
     let isLate = false
-    const answer = await parts.refreshTokens(attempt.provider, {
-      ...(await whatIsSent(attempt.connection)),
+    const answer = await parts.refreshTokens(provider, {
+      ...(await whatIsSent(connection)),
+      deadline: parts.refreshDeadline,
+      signal: patience.signal,
       mayAsk() {
-        isLate = clock() >= attempt.sendBefore
+        sentAt = clock()
+        isLate = sentAt >= attempt.sendBefore
+        if (!isLate) patience.begin()
         return !isLate
       },
       onAnswer: async (raw) => {
-        isStored = await keepAnswer(attempt.lease, raw)
+        patience.end()
+        isStored = await keepAnswer(lease, raw)
       },
     })
-    // It was not sent. Whoever was held up so long looks again: somebody else may be at it, or be done.
-    if (isLate) return 'held elsewhere'
+    if (isLate) {
+      // It was not sent. Whoever was held up so long looks again: somebody else may be at it, or be done.
+      await leases.release(lease, { unknown })
+      return 'held elsewhere'
+    }
     attempt.report = reportOf(answer)
-    if (answer.outcome === 'failed') return await fail(attempt, answer.failure, leases.release)
-    return await keep({ attempt, tokens: answer.tokens, at: clock(), isStored })
+    return await conclude(attempt, answer, {
+      // For all anybody knows, what came late was made when it was asked for.
+      at: (patience.hasRunOut() ? sentAt : undefined) ?? clock(),
+      isStored,
+      giveBack: (held, rest) => leases.release(held, { rest, unknown }),
+    })
   }
 
   async function read(
@@ -138,10 +131,12 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
         return raw
       },
     })
-    // A provider whose metadata is out of reach says nothing about an answer it gave before.
-    const giveBack = wasRead ? leases.release : leases.postpone
-    if (answer.outcome === 'failed') return await fail(attempt, answer.failure, giveBack)
-    return await keep({ attempt, tokens: answer.tokens, at: answeredAt, isStored: true })
+    return await conclude(attempt, answer, {
+      at: answeredAt,
+      isStored: true,
+      // A provider whose metadata is out of reach says nothing about an answer it gave before.
+      giveBack: (held, rest) => (wasRead ? leases.release(held, { rest }) : leases.postpone(held, rest)),
+    })
   }
 
   async function whatIsSent({ id, sealedRefreshToken, scopes, tokenEndpoint, upstreamSubject }: Connection) {
@@ -161,49 +156,100 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
     }
   }
 
+  async function conclude(
+    attempt: Attempt,
+    answer: RefreshOutcome,
+    { at, isStored, giveBack }: Omit<Answered, 'tokens'> & { giveBack: GiveBack },
+  ): Promise<Tried> {
+    if (answer.outcome === 'tokens') return await keep(attempt, { tokens: answer.tokens, at, isStored })
+    if (answer.failure.kind === 'reauth') return await bury(attempt, answer.failure.code)
+    return await fail(attempt, answer, { at, giveBack })
+  }
+
   /**
    * Stores new tokens. Where the store does not take them although it has the answer they came in, they are handed
    * out, and whoever comes next stores them; where it has neither, nobody gets them before it does.
    */
-  async function keep(answered: Answered): Promise<Tried> {
-    const { attempt, tokens, at, isStored } = answered
-    const { provider, connection, lease } = attempt
-    if (!isStored) unstored.set(connection.id, answered)
+  async function keep(attempt: Attempt, { tokens, at, isStored }: Answered): Promise<Tried> {
+    const { connection, provider } = attempt
     const sealed = await sealTokens(sealer, connection.id, tokens, at)
     const { sealedRefreshToken, refreshExpiresAt } = connection
     const keepsOld = sealed.sealedRefreshToken === null && provider.descriptor.refresh.when_absent === 'keep'
     const stored = keepsOld ? { ...sealed, sealedRefreshToken, refreshExpiresAt } : sealed
-    const event = auditEvent(clock(), { event: 'connection.refreshed', ...about(connection) })
-    const replaced = await connections.replaceTokens(connection, lease, stored, event).catch((error) => {
-      if (isStored && error instanceof StorageUnavailableError) return { ...connection, ...stored }
-      throw error
+    const carryOut = () => replace(attempt, tokens, stored)
+    if (!isStored) return await waiting.write(connection.id, { holds: 'tokens', carryOut })
+    return await carryOut().catch((error) => {
+      if (!(error instanceof StorageUnavailableError)) throw error
+      const { accessToken } = tokens
+      return { outcome: 'refreshed', connection: { ...connection, ...stored }, accessToken }
     })
-    unstored.delete(connection.id)
-    if (replaced) return { outcome: 'refreshed', connection: replaced, accessToken: tokens.accessToken }
+  }
+
+  async function replace(attempt: Attempt, tokens: UpstreamTokens, stored: StoredTokens): Promise<Tried> {
+    const { provider, connection, lease } = attempt
+    const event = auditEvent(clock(), { event: 'connection.refreshed', ...about(connection) })
+    const replaced = await connections.replaceTokens(connection, lease, stored, event)
+    const current = replaced ?? (await connections.find(connection.id))
+    // What the store took before, and only did not say so, is there as well.
+    if (current && current.sealedAccessToken === stored.sealedAccessToken) {
+      return { outcome: 'refreshed', connection: current, accessToken: tokens.accessToken }
+    }
     await leases.release(lease)
-    // The connection ended, or got other tokens, while the provider was asked.
-    const { issuer, upstreamSubject: subject, subjectId } = connection
-    await parts.discard(provider, { tokens, identity: { issuer, subject }, subjectId })
+    if (!isSameGrant(connection, current)) {
+      const { issuer, upstreamSubject: subject, subjectId } = connection
+      await parts.discard(provider, { tokens, identity: { issuer, subject }, subjectId })
+    }
     return await asItIsNow(connection)
   }
 
   async function fail(
     attempt: Attempt,
-    { kind, code, retryAfter = parts.backoff }: UpstreamFailure,
-    giveBack: (lease: RefreshLease, rest: RefreshRest) => Promise<void>,
+    { failure, rotated }: UpstreamFailed & { rotated?: RotatedToken },
+    { at, giveBack }: { at: number; giveBack: GiveBack },
   ): Promise<Tried> {
-    if (kind === 'reauth') return await bury(attempt, code)
-    await giveBack(attempt.lease, { until: clock() + retryAfter, trouble: { kind, code } })
-    return { outcome: 'failed', failure: { kind }, retryAfter }
+    const { connection, lease } = attempt
+    const { kind, code, retryAfter = parts.backoff } = failure
+    const rest = { until: clock() + retryAfter, trouble: { kind, code } }
+    const kept = rotated && (await sealRotated(connection, rotated, at))
+    const carryOut = async (): Promise<Tried> => {
+      if (kept) {
+        const event = auditEvent(at, { event: 'connection.refreshed', outcome: code, ...about(connection) })
+        await connections.replaceTokens(connection, lease, kept, event, rest)
+      } else await giveBack(lease, rest)
+      return { outcome: 'failed', failure: { kind }, retryAfter }
+    }
+    return await waiting
+      .write(connection.id, { holds: kept ? 'tokens' : 'word', carryOut })
+      .catch((error): Tried => {
+        // It is known all the same, and will be told to the store.
+        if (!(error instanceof StorageUnavailableError)) throw error
+        return { outcome: 'failed', failure: { kind }, retryAfter }
+      })
+  }
+
+  /** An access token nobody can use says nothing against the refresh token that came with it. */
+  async function sealRotated(
+    { id }: Connection,
+    { refreshToken, refreshExpiresIn }: RotatedToken,
+    at: number,
+  ) {
+    return {
+      sealedRefreshToken: await sealer.seal(refreshToken, refreshTokenPlace(id)),
+      refreshExpiresAt: refreshExpiresIn === undefined ? null : at + refreshExpiresIn,
+      refreshedAt: at,
+    }
   }
 
   async function bury({ connection, lease }: Attempt, reason: string): Promise<Tried> {
-    const now = clock()
-    const event = auditEvent(now, { event: 'connection.died', outcome: reason, ...about(connection) })
-    const dead = await connections.markDead(connection, { reason, at: now }, event, lease)
-    if (dead) return { outcome: 'dead', connection: dead }
-    await leases.release(lease)
-    return await asItIsNow(connection)
+    const carryOut = async (): Promise<Tried> => {
+      const now = clock()
+      const event = auditEvent(now, { event: 'connection.died', outcome: reason, ...about(connection) })
+      const dead = await connections.markDead(connection, { reason, at: now }, event, lease)
+      if (dead) return { outcome: 'dead', connection: dead }
+      await leases.release(lease)
+      return await asItIsNow(connection)
+    }
+    return await waiting.write(connection.id, { holds: 'word', carryOut })
   }
 
   /** Somebody else brought new tokens, or the end, while this was going on, or is about to: theirs counts. */
@@ -218,17 +264,14 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
   }
 }
 
-function reportOf(answer: TokenOutcome): PaceReport {
-  if (answer.outcome === 'tokens') return 'answered'
-  const { kind } = answer.failure
-  return kind === 'transient' || kind === 'limited' ? answer.failure : 'answered'
-}
-
-/** Nothing came of it where the store failed. */
-function nameOf(tried: Tried | undefined): AttemptSeen['outcome'] {
-  if (tried === undefined) return 'not_stored'
-  if (tried === 'held elsewhere' || tried.outcome === 'busy') return 'overtaken'
-  return tried.outcome === 'failed' ? tried.failure.kind : tried.outcome
+/** Whether another refresh overtook this one: then both got their tokens from one grant, and revoking may end it. */
+function isSameGrant(before: Connection, current: Connection | undefined): boolean {
+  return (
+    current !== undefined &&
+    current.status === 'live' &&
+    current.createdAt === before.createdAt &&
+    current.authorizedAt === before.authorizedAt
+  )
 }
 
 function about(connection: Connection) {

@@ -5,7 +5,7 @@ import { failureOfError, failureOfStatus, type Step } from './failure.ts'
 import { grantedScopes, type Provider } from './provider.ts'
 import { parseRetryAfter } from './retry-after.ts'
 import type { Server } from './server.ts'
-import type { UpstreamTokens } from './tokens.ts'
+import type { RotatedToken, UpstreamTokens } from './tokens.ts'
 import { UpstreamError } from './upstream-error.ts'
 
 /**
@@ -95,13 +95,29 @@ async function readTokenAnswer(
       }),
     )
   }
-  if (status !== 200) throw new UpstreamError(failureOfStatus(status, retryAfter))
+  if (status < 200 || status >= 300) throw new UpstreamError(failureOfStatus(status, retryAfter))
   const answer = tokenAnswer.safeParse(body)
-  if (!answer.success) throw new UpstreamError({ kind: 'transient', code: 'malformed_answer' })
+  const rotated = step === 'refresh' ? rotatedTokenOf(body) : undefined
+  if (!answer.success) throw new UpstreamError({ kind: 'transient', code: 'malformed_answer' }, rotated)
   if (answer.data.token_type !== 'bearer') {
-    throw new UpstreamError({ kind: 'config', code: 'unsupported_token_type' })
+    throw new UpstreamError({ kind: 'config', code: 'unsupported_token_type' }, rotated)
   }
   return answer.data
+}
+
+const rotatedAnswer = tokenAnswer
+  .pick({ refresh_token_expires_in: true, refresh_expires_in: true })
+  .extend({ refresh_token: tokenString })
+
+function rotatedTokenOf(body: unknown): RotatedToken | undefined {
+  const { data } = rotatedAnswer.safeParse(body)
+  const refreshExpiresIn = data?.refresh_token_expires_in ?? data?.refresh_expires_in
+  return (
+    data && {
+      refreshToken: data.refresh_token,
+      ...(refreshExpiresIn !== undefined && { refreshExpiresIn }),
+    }
+  )
 }
 
 /** The members of a body that say something, in either of the forms providers use. */

@@ -7,8 +7,8 @@ import type { Provider } from './provider.ts'
 import { asResponse, mayHoldTokens, toRaw } from './raw-answer.ts'
 import { isFrom, type Server } from './server.ts'
 import { createTokenFetch, toTokens } from './token-answer.ts'
-import type { TokenOutcome, TokenRefresh } from './tokens.ts'
-import { failureOfException, UpstreamError } from './upstream-error.ts'
+import type { RefreshOutcome, TokenRefresh } from './tokens.ts'
+import { failureOfException, rotatedIn, UpstreamError } from './upstream-error.ts'
 
 /**
  * Refreshes (RFC 6749 section 6). No scope is sent: the provider then keeps what was granted, and some refuse to be
@@ -20,7 +20,7 @@ export async function refreshTokens(
   server: Server,
   clock: Clock,
   refresh: TokenRefresh,
-): Promise<TokenOutcome> {
+): Promise<RefreshOutcome> {
   const client = createClient(provider, server, {
     clock,
     tokenFetch: createTokenFetch(provider, server, 'refresh', clock, transport(server, refresh)),
@@ -33,20 +33,23 @@ export async function refreshTokens(
     checkSubject(provider, answer.unverified_id_token, refresh.upstreamSubject)
     return { outcome: 'tokens', tokens: toTokens(provider, server, answer, refresh.scopes) }
   } catch (error) {
+    const rotated = rotatedIn(error)
     return {
       outcome: 'failed',
       failure: failureOfException(error, { kind: 'transient', code: 'malformed_answer' }),
+      ...(rotated && { rotated }),
     }
   }
 }
 
 /** Asks the provider, or has it that this was done before. */
 function transport({ fetch }: Server, refresh: TokenRefresh): Server['fetch'] {
-  const { onAnswer, takeAnswer, mayAsk = () => true } = refresh
+  const { onAnswer, takeAnswer, mayAsk = () => true, deadline, signal } = refresh
+  const within = { ...(deadline !== undefined && { deadline }), ...(signal && { signal }) }
   return async (url, init) => {
     if (takeAnswer) return asResponse(takeAnswer())
     if (!mayAsk()) throw new UpstreamError({ kind: 'transient', code: 'not_asked' })
-    const response = await fetch(url, init)
+    const response = await fetch(url, { ...init, ...within })
     if (!response.ok) return response
     const raw = await toRaw(response)
     if (mayHoldTokens(raw)) await onAnswer?.(raw)

@@ -42,6 +42,11 @@ export type UpstreamFailed = { outcome: 'failed'; failure: UpstreamFailure }
 
 export type TokenOutcome = { outcome: 'tokens'; tokens: UpstreamTokens } | UpstreamFailed
 
+/** A refresh token out of an answer that is good for nothing else: the one that was sent may be spent. */
+export type RotatedToken = { refreshToken: string; refreshExpiresIn?: number }
+
+export type RefreshOutcome = TokenOutcome | (UpstreamFailed & { rotated?: RotatedToken })
+
 export type CodeExchange = {
   /** The query of the callback, as it came, after `checkCallback` accepted it. */
   query: URLSearchParams
@@ -70,6 +75,10 @@ export type TokenRefresh = {
   onAnswer?: (answer: RawAnswer) => Promise<void>
   /** What the provider answered when it was asked before: it is read, and the provider left alone. */
   takeAnswer?: () => RawAnswer
+  /** Seconds the provider may take; absent: as long as for anything else. */
+  deadline?: number
+  /** Ends the wait before that, with the reason it is aborted with. */
+  signal?: AbortSignal
 }
 
 /** Tokens to be revoked where they came from. */
@@ -94,7 +103,7 @@ export type RevokeTokens = (provider: Provider, doomed: DoomedTokens) => Promise
 
 export type ExchangeCode = (provider: Provider, exchange: CodeExchange) => Promise<TokenOutcome>
 
-export type RefreshTokens = (provider: Provider, refresh: TokenRefresh) => Promise<TokenOutcome>
+export type RefreshTokens = (provider: Provider, refresh: TokenRefresh) => Promise<RefreshOutcome>
 
 /**
  * What the provider's identity endpoint says of an access token; only its 401 is a rejection. A token that came

@@ -1,17 +1,27 @@
 import * as oidc from 'openid-client'
 import { FetchError } from '../lib/fetch-error.ts'
 import { failureOfStatus } from './failure.ts'
-import type { UpstreamFailure } from './tokens.ts'
+import type { RotatedToken, UpstreamFailure } from './tokens.ts'
 
 /** Carries a failure out of the depths, through openid-client where that called us; it never leaves this folder. */
 export class UpstreamError extends Error {
   override name = 'UpstreamError'
   readonly failure: UpstreamFailure
+  readonly rotated: RotatedToken | undefined
 
-  constructor(failure: UpstreamFailure) {
+  constructor(failure: UpstreamFailure, rotated?: RotatedToken) {
     super(failure.code)
     this.failure = failure
+    this.rotated = rotated
   }
+}
+
+/** The refresh token that came with what cannot be used. */
+export function rotatedIn(error: unknown): RotatedToken | undefined {
+  for (const cause of causesOf(error)) {
+    if (cause instanceof UpstreamError) return cause.rotated
+  }
+  return undefined
 }
 
 /**

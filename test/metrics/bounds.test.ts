@@ -6,7 +6,7 @@ import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 
 const atRest = {
   pace: { states: () => [] },
-  refresher: { underWay: () => ({ held: 0, waiting: 0, unstored: 0 }) },
+  refresher: { underWay: () => ({ held: 0, waiting: 0, late: 0, unstored: 0 }) },
 }
 
 async function openCounted() {

@@ -133,7 +133,11 @@ describe('retrieval while one call of the store fails', () => {
     )
     house.github.control.clearScripts()
     expect(seen).toContain('connections.markDead')
-    expect(seen).toContain('connectLinks.create')
+    // Longer than a link lives that was offered before.
+    await doomed.age(601)
+    store.arm(['connectLinks.create'], 'before')
+    expect((await doomed.fetch()).status).toBe(503)
+    store.heal()
     expect((await doomed.fetch()).status).toBe(424)
   })
 })

@@ -15,12 +15,13 @@ function setUp() {
   /** As many as may, up to `most`. */
   const enter = (most: number, provider = 'one') =>
     Array.from({ length: most }, () => pace.enter(provider)).filter(({ step }) => step === 'go').length
+  let connections = 0
   const leave = (times: number, report: PaceReport, provider = 'one') => {
-    for (let count = 0; count < times; count++) pace.leave(provider, report)
+    for (let count = 0; count < times; count++) pace.leave(provider, report, `con_${++connections}`)
   }
-  const ask = (report: PaceReport, provider = 'one') => {
+  const ask = (report: PaceReport, provider = 'one', connectionId = `con_${++connections}`) => {
     const admission = pace.enter(provider)
-    if (admission.step === 'go') pace.leave(provider, report)
+    if (admission.step === 'go') pace.leave(provider, report, connectionId)
     return admission.step
   }
   return { pace, enter, leave, ask, advance: (seconds: number) => (now += seconds) }
@@ -96,6 +97,37 @@ describe('a provider', () => {
     other.ask(limit(3600))
     other.advance(30)
     expect(other.ask('answered')).toBe('go')
+  })
+
+  test('that limits one person again, and nobody else meanwhile, is asked for the others', () => {
+    const { ask, advance } = setUp()
+    expect(ask(limit(10), 'one', 'greedy')).toBe('go')
+    expect(ask('answered')).toBe('rest')
+    advance(10)
+    // Nobody else has had a turn since, or everybody was answered who had.
+    expect(ask(limit(10), 'one', 'greedy')).toBe('go')
+    expect(ask('answered')).toBe('go')
+    expect(ask(limit(10), 'one', 'greedy')).toBe('go')
+    expect(ask('answered')).toBe('go')
+  })
+
+  test('that limits others as well is left alone again', () => {
+    const { ask, advance } = setUp()
+    ask(limit(10), 'one', 'first')
+    advance(10)
+    ask(limit(10), 'one', 'second')
+    advance(10)
+    expect(ask(limit(10), 'one', 'first')).toBe('go')
+    expect(ask('answered')).toBe('rest')
+  })
+
+  test('that answered somebody since has no limit on record for them', () => {
+    const { ask, advance } = setUp()
+    ask(limit(10), 'one', 'ada')
+    advance(10)
+    ask('answered', 'one', 'ada')
+    ask(limit(10), 'one', 'ada')
+    expect(ask('answered')).toBe('rest')
   })
 
   test('is none of another’s business', () => {

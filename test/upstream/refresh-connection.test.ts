@@ -57,7 +57,9 @@ function setUp(seen: RefreshLease | undefined, pace: ProviderPace) {
     pace,
     clock,
     backoff: 30,
-    deadline,
+    deadline: { answer: deadline, wayThere: 0 },
+    refreshDeadline: deadline,
+    mostLate: 0,
   })
   return { ...refresher, looks: () => looks }
 }

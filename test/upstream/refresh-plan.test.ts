@@ -37,7 +37,26 @@ describe('a refresh is sent', () => {
       step: 'send',
       sentAt: now - 5000,
       attempts: 2,
+      unsure: 'the holder may live',
     }))
+  test('once more at once where whoever tried in vain gave back what nobody knew before', () =>
+    expect(plan(lease({ expiresAt: 0, sentAt: now - 5000, attempts: 1 }))).toEqual({
+      step: 'send',
+      sentAt: now - 5000,
+      attempts: 2,
+    }))
+  test('by nobody who knew that, either, as if it were the first', () =>
+    expect(plan(lease({ holder: 'me', expiresAt: 0, sentAt: now - 5000, attempts: 1 }))).toMatchObject({
+      attempts: 2,
+    }))
+  test('where a clock that was wrong holds it for longer than anybody does', () =>
+    expect(plan(lease({ expiresAt: now + 3600, sentAt: now + 3590, attempts: 1 }))).toMatchObject({
+      step: 'send',
+    }))
+  test('where a clock that was wrong has it rest for longer than anybody asks', () => {
+    const trouble = { kind: 'limited', code: 'status_429' } as const
+    expect(plan(lease({ restUntil: now + 3601, restReason: trouble }))).toEqual(first)
+  })
   test('as often as it takes within the window in which the provider takes it again', () =>
     expect(plan(lease({ sentAt: now - 599, attempts: 9 }), 600)).toMatchObject({
       step: 'send',
@@ -50,6 +69,11 @@ describe('a refresh is sent', () => {
 describe('a refresh is not sent', () => {
   test('while another process is at it', () =>
     expect(plan(lease({ expiresAt: now + 1 }))).toEqual({ step: 'wait' }))
+  test('while another process waits for a provider that is slow', () => {
+    const trouble = { kind: 'transient', code: 'deadline' } as const
+    const slow = lease({ expiresAt: now + 9, restUntil: now + 9, restReason: trouble })
+    expect(plan(slow)).toEqual({ step: 'rest', until: now + 9, trouble })
+  })
   test('while the provider is left alone', () => {
     const trouble = { kind: 'limited', code: 'status_429' } as const
     expect(plan(lease({ restUntil: now + 1, restReason: trouble }))).toEqual({
@@ -68,9 +92,9 @@ describe('a refresh is not sent', () => {
       answeredAt: now - 8,
     }))
   test('a third time where the provider takes it once', () =>
-    expect(plan(lease({ sentAt: now - 9, attempts: 2 }))).toEqual({ step: 'give up' }))
+    expect(plan(lease({ sentAt: now - 9, attempts: 2 }))).toMatchObject({ step: 'give up' }))
   test('a third time after the window', () =>
-    expect(plan(lease({ sentAt: now - 600, attempts: 2 }), 600)).toEqual({ step: 'give up' }))
+    expect(plan(lease({ sentAt: now - 600, attempts: 2 }), 600)).toMatchObject({ step: 'give up' }))
 })
 
 test('whatever is left behind, a token that may be sent once is sent twice at most by those who cannot know', () => {

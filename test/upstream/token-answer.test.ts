@@ -268,9 +268,32 @@ test.each<[string, number, string | Json, string, string]>([
   ['an outage in JSON', 500, { error: 'server_error' }, 'transient', 'server_error'],
   ['an outage that says the grant is dead', 503, { error: 'invalid_grant' }, 'transient', 'invalid_grant'],
   ['a limit in JSON', 429, { message: 'slow down' }, 'limited', 'status_429'],
-  ['a created token', 201, answer, 'transient', 'status_201'],
 ])('%s is classed for what it is', async (_what, status, body, kind, code) => {
   expect(await refreshAgainst(respond(status, body))).toEqual(failed(kind, code))
+})
+
+test('a token that is told as created is one: it was handed out', async () => {
+  expect(await refreshAgainst(respond(201, answer))).toMatchObject({
+    tokens: { accessToken: 'an-access-token' },
+  })
+})
+
+test.each<[string, Json, string]>([
+  ['an access token nobody can read', { access_token: 42 }, 'malformed_answer'],
+  ['no access token', { access_token: undefined }, 'malformed_answer'],
+  ['scopes nobody can read', { scope: 42 }, 'malformed_answer'],
+  ['a token type that nobody speaks', { token_type: 'mac' }, 'unsupported_token_type'],
+])('a refresh token that comes with %s is not lost', async (_what, more, code) => {
+  const rotated = { refresh_token: 'the-next-one', refresh_token_expires_in: '900' }
+  expect(await refreshAgainst(respond(200, { ...answer, ...rotated, ...more }))).toEqual({
+    ...failed(code === 'malformed_answer' ? 'transient' : 'config', code),
+    rotated: { refreshToken: 'the-next-one', refreshExpiresIn: 900 },
+  })
+})
+
+test('one that nobody can read itself is none', async () => {
+  const unreadable = { ...answer, access_token: 42, refresh_token: 'with\nlines' }
+  expect(await refreshAgainst(respond(200, unreadable))).toEqual(failed('transient', 'malformed_answer'))
 })
 
 test('whatever an error is called, only a word of ours comes out', async () => {
