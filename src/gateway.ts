@@ -1,4 +1,5 @@
 import { beginChains } from './audit/chains.ts'
+import { createFailures, type Failures } from './audit/failures.ts'
 import { getAuditKey } from './audit/key.ts'
 import { createAssertions, type VerifyAssertion } from './clients/assertion.ts'
 import { type ClientDocuments, createClientDocuments } from './clients/client-documents.ts'
@@ -63,6 +64,8 @@ export type Gateway = {
   headroom: Headroom
   /** The refusals that were lately recorded. */
   refusals: Memory
+  /** Failures that anybody can bring about, and that enter the record together. */
+  failures: Failures
   /** Whether requests say where they come from, and are believed. */
   forwardings: Forwardings
   /** SHA-256 of the administrator's token; absent: the admin API refuses everybody. */
@@ -230,6 +233,7 @@ export function assembleGateway(
     rates: createRates(limits, (rate) => meter.count('rateLimitRefusals', { rate })),
     forwardings: createForwardings(),
     refusals: createMemory({ lifetime: refusalLifetime }, clock),
+    failures: createFailures({ store, clock }),
     returning: createWhereabouts({ lifetime: returningLifetime }, clock),
     headroom: createHeadroom(clock),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),

@@ -26,6 +26,7 @@ const tendEvery = 1
 const checkpointEvery = 3_600
 const keepAliveEvery = 600
 const revokeEvery = 5
+const failuresEvery = 60
 
 /** Rows of the audit record that one sweep takes at most. */
 const mostDropped = 20_000
@@ -60,6 +61,7 @@ export async function startGateway(
       every(sweepEvery, 'sweep', () => sweepOnce(gateway, database)),
       every(sweepEvery, 'shortening the audit record', shorteningOf(gateway)),
       every(checkpointEvery, 'a checkpoint of the audit record', writeCheckpoint),
+      every(failuresEvery, 'recording failures', () => gateway.failures.record('due')),
       every(revokeEvery, 'revoking at providers', gateway.revocations.carryOutDue),
       every(tendEvery, 'tending refreshes', gateway.tendRefreshes),
       every(keepAliveEvery, 'keeping connections alive', async () => {
@@ -78,7 +80,7 @@ export async function startGateway(
         // What is under way is answered first; then nothing writes any more.
         await app.close()
         await gateway.stopRefreshing().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
-        const endRecord = endChains(gateway, database)
+        const endRecord = gateway.failures.record('all').then(() => endChains(gateway, database))
         await endRecord.catch((error) => app.log.warn({ err: error }, 'the audit record has no last row'))
         await metrics?.close()
         await database.close()

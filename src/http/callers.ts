@@ -40,7 +40,9 @@ export async function authenticateCaller(
   const answer = await authenticateClient(presented, find, gateway.verifyAssertion)
   if (answer.outcome === 'authenticated') return answer.client.caller
   // Who is right is served whatever others guess: only what fails counts, and only what fails is told to stop.
-  countRequest(gateway, ['failed_authentications_per_address', holderOf(request)], ...guessedAt(presented))
+  const guessed = guessedAt(presented)
+  countRequest(gateway, ['failed_authentications_per_address', holderOf(request)], ...countedFor(guessed))
+  await noteFailure(gateway, guessed)
   throw new OAuthError('invalid_client', 'Client authentication failed', {
     status: 401,
     // RFC 6749 section 5.2 asks for the scheme that was tried; a challenge is needed with every 401 (RFC 9110).
@@ -49,10 +51,22 @@ export async function authenticateCaller(
 }
 
 /** The caller somebody pretended to be, where it was said in a way that can be read. */
-function guessedAt({ authorization, clientId, assertion }: PresentedCredentials): Counted[] {
+function guessedAt({ authorization, clientId, assertion }: PresentedCredentials): string | undefined {
   const [named] = parseBasic(authorization ?? '') ?? []
-  const id = named?.id ?? clientId ?? (assertion === undefined ? undefined : claimedSubject(assertion))
-  return id === undefined ? [] : [['failed_authentications_per_caller', sha256(id)]]
+  return named?.id ?? clientId ?? (assertion === undefined ? undefined : claimedSubject(assertion))
+}
+
+const countedFor = (id: string | undefined): Counted[] =>
+  id === undefined ? [] : [['failed_authentications_per_caller', sha256(id)]]
+
+/** What is nobody's id may be a secret in the wrong place. */
+async function noteFailure({ store, clock, failures }: Gateway, id: string | undefined): Promise<void> {
+  const isResource = id?.startsWith(resourceCredentialPrefix) === true
+  const known =
+    id !== undefined &&
+    (isResource ? await store.resources.findCredential(id) : await store.clients.find(id, clock()))
+  const outcome = isResource ? 'wrong_resource_credential' : 'wrong_client_credential'
+  await failures.note({ event: 'caller.refused', outcome }, known ? id : undefined)
 }
 
 function presentedIn({ values }: Parameters, { headers }: FastifyRequest): PresentedCredentials {

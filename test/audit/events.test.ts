@@ -113,6 +113,52 @@ test('failed logins of administrators enter the record together, and cannot fill
   expect((await events('event=administrator.refused')).map(({ detail }) => detail.failures)).toEqual([5, 1])
 })
 
+test('failed authentications of clients and MCP servers enter the record together, and cannot fill it', async () => {
+  const { issuer } = world.gateway
+  const post = async (path: string, body: Record<string, string>, headers = {}) =>
+    await fetch(`${issuer}${path}`, { method: 'POST', headers, body: new URLSearchParams(body) })
+  const basic = (id: string, secret: string) => ({
+    authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
+  })
+  const nobody = { grant_type: 'refresh_token', client_id: 'nobody', client_secret: 'guess' }
+  expect((await post('/oauth/token', nobody)).status).toBe(401)
+  for (const secret of ['one', 'two', 'three']) {
+    await post('/oauth/token', { ...nobody, client_id: world.clientId, client_secret: secret })
+    await post('/oauth/introspect', { token: 'x' }, basic(world.credential.id, secret))
+    await post('/oauth/token', { grant_type: 'x' }, basic(`${world.credential.id}x`, secret))
+  }
+  const refused = async () =>
+    (await events('event=caller.refused')).map(({ outcome, detail }) => [outcome, detail])
+  expect(await refused()).toEqual([
+    ['wrong_resource_credential', { failures: 1, names: [world.credential.id] }],
+    ['wrong_client_credential', { failures: 1 }],
+  ])
+  world.clock.advance(61)
+  await world.gateway.running().gateway.failures.record('due')
+  expect((await refused()).slice(0, -2)).toEqual([
+    ['wrong_resource_credential', { failures: 5, names: [world.credential.id] }],
+    ['wrong_client_credential', { failures: 3, names: [world.clientId] }],
+  ])
+  await world.gateway.running().gateway.failures.record('all')
+  expect(await refused()).toHaveLength(4)
+})
+
+test('what was counted is recorded when a gateway stops, and a clock that is put back silences nothing', async () => {
+  const fail = async () =>
+    await fetch(`${world.gateway.issuer}/oauth/introspect`, { method: 'POST', body: new URLSearchParams() })
+  const counted = async () => (await events('event=caller.refused')).map(({ detail }) => detail.failures)
+  const before = (await counted()).length
+  world.clock.advance(61)
+  await fail()
+  world.clock.advance(-7200)
+  await fail()
+  await fail()
+  world.clock.advance(7200)
+  expect((await counted()).length).toBe(before + 2)
+  await world.gateway.restart()
+  expect((await counted()).length).toBe(before + 3)
+})
+
 test('a gateway that stops ends its chain, and the next one names it', async () => {
   await world.gateway.restart()
   await signIn(world)

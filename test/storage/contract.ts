@@ -432,7 +432,14 @@ export function storageContract(name: string, backend: Backend) {
           ids.map(async (subjectId) => {
             const event = auditEvent(1, { event: 'subject.created', actor: 'gateway', subjectId })
             const seen = { label: 'ada', email: null, emailVerified: false, createdAt: 0, lastSignInAt: 0 }
-            const identity = { provider: 'one', issuer: 'i', upstreamSubject: ids.join(), subjectId, ...seen }
+            const identity = {
+              provider: 'one',
+              issuer: 'i',
+              upstreamSubject: ids.join(),
+              subjectId,
+              groups: [],
+              ...seen,
+            }
             return await subjects.create(subject(subjectId), identity, event)
           }),
         )

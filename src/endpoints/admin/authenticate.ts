@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Author, auditEvent } from '../../audit/event.ts'
+import type { Author } from '../../audit/event.ts'
 import { Problem } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { type Counted, holderOf, secondsToWait } from '../../http/rates.ts'
@@ -33,13 +33,12 @@ export function authorOf(gateway: Pick<Gateway, 'clock'>, request: FastifyReques
 /** Seconds in which an administrator's being here is written once. */
 const presence = 60
 
-/** Seconds between two rows that say that somebody failed. */
-const recordEvery = 60
-
 /** Seconds for which an address is known as one from where an administrator came. */
 const placeLifetime = 7 * 86_400
 
-type Parts = Pick<Gateway, 'adminTokenHash' | 'clock' | 'store' | 'rates'> & { passwords: Passwords }
+type Parts = Pick<Gateway, 'adminTokenHash' | 'clock' | 'store' | 'rates' | 'failures'> & {
+  passwords: Passwords
+}
 
 /**
  * The hook in front of every admin route: the administrator's token as a bearer (RFC 6750) or a named
@@ -50,7 +49,6 @@ type Parts = Pick<Gateway, 'adminTokenHash' | 'clock' | 'store' | 'rates'> & { p
 export function createAuthentication(parts: Parts) {
   const { adminTokenHash, clock } = parts
   const places = createMemory({ lifetime: placeLifetime }, clock)
-  const noteFailure = createFailureRecord(parts)
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.header('cache-control', 'no-store')
     const { authorization } = request.headers
@@ -62,7 +60,7 @@ export function createAuthentication(parts: Parts) {
       callers.set(request, caller)
       return
     }
-    if (authorization !== undefined) await noteFailure(guess.given?.id)
+    if (authorization !== undefined) await noteFailure(parts, guess.given?.id)
     // RFC 6750 section 3.1: a request that tried nothing is told no error. Basic is not offered, or browsers would
     // ask for it, and then send it with every request that any page makes here.
     reply.header('www-authenticate', token === undefined ? 'Bearer' : 'Bearer error="invalid_token"')
@@ -70,31 +68,10 @@ export function createAuthentication(parts: Parts) {
   }
 }
 
-/**
- * Failures enter the record together: the first at once, and those of the next minute with the one after it. Anybody can
- * fail, and nobody may fill the record by it.
- */
-function createFailureRecord({ store, clock }: Pick<Parts, 'store' | 'clock'>) {
-  let recordedAt = Number.NEGATIVE_INFINITY
-  let failures = 0
-  return async (name: string | undefined): Promise<void> => {
-    const now = clock()
-    failures += 1
-    if (now - recordedAt < recordEvery) return
-    const counted = failures
-    recordedAt = now
-    failures = 0
-    // What is nobody's name may be a password in the wrong place.
-    const known = name === undefined ? undefined : await store.administrators.find(name)
-    const detail = { failures: counted, ...(known && { name }) }
-    const facts = {
-      event: 'administrator.refused',
-      outcome: 'wrong_credential',
-      actor: 'gateway',
-      detail,
-    } as const
-    await store.auditEvents.create(auditEvent(now, facts))
-  }
+/** What is nobody's name may be a password in the wrong place. */
+async function noteFailure({ store, failures }: Pick<Parts, 'store' | 'failures'>, name: string | undefined) {
+  const known = name === undefined ? undefined : await store.administrators.find(name)
+  await failures.note({ event: 'administrator.refused', outcome: 'wrong_credential' }, known?.name)
 }
 
 /** The hook of a route: who may write may read too. */
