@@ -13,7 +13,7 @@ export type Authorization =
 /** RFC 6750 section 2.1. */
 const b64token = /^[A-Za-z0-9\-._~+/]+=*$/
 /** Or what begins like one: every quote ends somewhere, so that no text is read twice. */
-const quotedString = /"(?:[^"\\]|\\[^]?)*(?:"|$)/g
+const quotedString = /"(?:[^"\\]|\\[\s\S]?)*(?:"|$)/g
 const furtherCredentials = /, *[!#$%&'*+.^_`|~0-9A-Za-z-]+ +[^ =]/
 
 /**
