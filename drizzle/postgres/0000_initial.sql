@@ -13,6 +13,7 @@ CREATE TABLE "applications" (
 	"changed_at" bigint,
 	"probes" jsonb,
 	"probed_at" bigint,
+	"probe_due_at" bigint,
 	"activated_at" bigint,
 	"activated_by" text collate "C"
 );
@@ -351,6 +352,7 @@ CREATE TABLE "tools" (
 	"is_published" boolean NOT NULL,
 	"rule" jsonb,
 	"reviewed_hash" text collate "C",
+	"reviewed" jsonb,
 	"reviewed_at" bigint,
 	"reviewed_by" text collate "C",
 	"created_at" bigint NOT NULL,

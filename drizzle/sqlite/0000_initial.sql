@@ -13,6 +13,7 @@ CREATE TABLE `applications` (
 	`changed_at` integer,
 	`probes` text,
 	`probed_at` integer,
+	`probe_due_at` integer,
 	`activated_at` integer,
 	`activated_by` text,
 	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade
@@ -431,6 +432,7 @@ CREATE TABLE `tools` (
 	`is_published` integer NOT NULL,
 	`rule` text,
 	`reviewed_hash` text,
+	`reviewed` text,
 	`reviewed_at` integer,
 	`reviewed_by` text,
 	`created_at` integer NOT NULL,

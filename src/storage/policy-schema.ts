@@ -28,6 +28,8 @@ export function definePolicyTables(dialect: Dialect, { subjects, clients, resour
     /** What the last check of the running MCP server found. */
     probes: json<Probe[]>('probes'),
     probedAt: integer('probed_at'),
+    /** When it is checked again; whoever moves this on does so, and no other process. */
+    probeDueAt: integer('probe_due_at'),
     /** When an administrator first let people in, and who. What was approved stays in force from here on. */
     activatedAt: integer('activated_at'),
     activatedBy: text('activated_by'),
@@ -49,6 +51,7 @@ export function definePolicyTables(dialect: Dialect, { subjects, clients, resour
       rule: json<ToolRule>('rule'),
       /** What was reviewed; where it is not what is published, the tool waits for review again. */
       reviewedHash: text('reviewed_hash'),
+      reviewed: json<PublishedTool>('reviewed'),
       reviewedAt: integer('reviewed_at'),
       reviewedBy: text('reviewed_by'),
       createdAt: integer('created_at').notNull(),

@@ -24,7 +24,14 @@ export function checkHandle(db: object, statements: readonly object[]): void {
 const taken = ['SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY', '23505']
 
 /** Whether a write was refused because another row has what only one row may have. */
-export function isTaken(error: unknown): boolean {
+export const isTaken = (error: unknown): boolean => hasCode(error, taken)
+
+const orphaned = ['SQLITE_CONSTRAINT_FOREIGNKEY', '23503']
+
+/** Whether a write was refused because a row it refers to is not there any more. */
+export const isOrphaned = (error: unknown): boolean => hasCode(error, orphaned)
+
+function hasCode(error: unknown, codes: readonly string[]): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return typeof code === 'string' && taken.includes(code)
+  return typeof code === 'string' && codes.includes(code)
 }

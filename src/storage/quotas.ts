@@ -1,6 +1,6 @@
 import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, asc, eq, inArray, sql } from './drizzle.ts'
+import { and, asc, eq, gt, inArray, sql } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
@@ -9,6 +9,9 @@ export type Quota = Tables['quotas']['$inferSelect']
 
 /** A count that is drawn on, and up to what. */
 export type Draw = { id: string; quotaId: string; limit: number; endsAt: number }
+
+/** How a quota stands in one window: how many counts were drawn on, how often, and the fullest of them. */
+export type QuotaUse = { counts: number; calls: number; most: number }
 
 /** How often tools may be called, and how often they were. */
 export function quotas(db: Queries, tables: Tables, batch: Batch) {
@@ -81,6 +84,19 @@ export function quotas(db: Queries, tables: Tables, batch: Batch) {
         .from(counts)
         .where(inArray(counts.id, [...ids]))
       return new Map(rows.map(({ id, used }) => [id, used]))
+    },
+
+    /** How a quota stands in the window that ends then. */
+    async useOf(quotaId: string, endsAt: number): Promise<QuotaUse> {
+      const [row] = await db
+        .select({
+          counts: sql<number>`count(*)`.mapWith(Number),
+          calls: sql<number>`coalesce(sum(${counts.used}), 0)`.mapWith(Number),
+          most: sql<number>`coalesce(max(${counts.used}), 0)`.mapWith(Number),
+        })
+        .from(counts)
+        .where(and(eq(counts.quotaId, quotaId), eq(counts.expiresAt, endsAt), gt(counts.used, 0)))
+      return row ?? { counts: 0, calls: 0, most: 0 }
     },
   }
 }

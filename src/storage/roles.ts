@@ -2,6 +2,7 @@ import type { NewAuditEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, asc, eq, exists, gt, isNull, ne, not, or } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
+import { isOrphaned } from './query-errors.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
@@ -73,10 +74,17 @@ export function roles(db: Queries, tables: Tables, batch: Batch) {
         .orderBy(asc(bindings.id))
     },
 
-    async createBinding(binding: Binding, event: NewAuditEvent): Promise<void> {
-      await recorded(event, (queries) =>
-        queries.insert(bindings).values(binding).returning({ id: bindings.id }),
-      )
+    /** `false` where its role or its subject went at the same moment; nothing is written then. */
+    async createBinding(binding: Binding, event: NewAuditEvent): Promise<boolean> {
+      try {
+        const made = await recorded(event, (queries) =>
+          queries.insert(bindings).values(binding).returning({ id: bindings.id }),
+        )
+        return made.length > 0
+      } catch (error) {
+        if (isOrphaned(error)) return false
+        throw error
+      }
     },
 
     async deleteBinding(

@@ -1,7 +1,7 @@
 import type { NewAuditEvent } from './audit-events.ts'
 import { recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, asc, eq, notInArray, sql } from './drizzle.ts'
+import { and, asc, eq, lte, notInArray, sql } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
@@ -93,7 +93,7 @@ export function tools(db: Queries, tables: Tables, batch: Batch) {
       const [reviewed] = await recorded(event, (queries) =>
         queries
           .update(table)
-          .set({ ...review, reviewedHash })
+          .set({ ...review, reviewedHash, reviewed: sql`${table.published}` })
           .where(
             and(
               eq(table.resourceId, key.resourceId),
@@ -119,12 +119,25 @@ export function tools(db: Queries, tables: Tables, batch: Batch) {
       return deleted.length > 0
     },
 
-    async saveProbes(resourceId: string, found: Pick<Application, 'probes' | 'probedAt'>): Promise<void> {
+    async saveProbes(
+      resourceId: string,
+      found: Pick<Application, 'probes' | 'probedAt' | 'probeDueAt'>,
+    ): Promise<void> {
       await db
         .insert(applications)
         .values({ ...unknownYet, resourceId, ...found })
         .onConflictDoUpdate({ target: applications.resourceId, set: found })
         .returning({ resourceId: applications.resourceId })
+    },
+
+    /** The resources to be checked again now, each named to one process alone. */
+    async claimProbes(now: number, interval: number): Promise<string[]> {
+      const claimed = await db
+        .update(applications)
+        .set({ probeDueAt: now + interval })
+        .where(lte(applications.probeDueAt, now))
+        .returning({ resourceId: applications.resourceId })
+      return claimed.map(({ resourceId }) => resourceId)
     },
 
     /** Lets people in; whoever did so first stays named. */
@@ -167,6 +180,7 @@ const unknownYet = {
   changedAt: null,
   probes: null,
   probedAt: null,
+  probeDueAt: null,
   activatedAt: null,
   activatedBy: null,
 }

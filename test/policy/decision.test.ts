@@ -28,6 +28,7 @@ function tool(rule: ToolRule | null, changes: Partial<Tool> = {}): Tool {
     isPublished: true,
     rule,
     reviewedHash: rule && hash,
+    reviewed: rule && published,
     reviewedAt: rule && now,
     reviewedBy: rule && 'admin:ada',
     createdAt: now,
