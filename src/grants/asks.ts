@@ -1,6 +1,7 @@
 import type { Connection } from '../storage/connections.ts'
 import type { ResourceProvider } from '../storage/documents.ts'
 import type { Resource } from '../storage/resources.ts'
+import { grantedTooMuch } from '../upstream/connection-record.ts'
 import { covers, excess, type Provider } from '../upstream/provider.ts'
 import type { ProviderRegistry } from '../upstream/registry.ts'
 
@@ -55,6 +56,25 @@ export function isReleasable(
   allowed: readonly string[],
 ): boolean {
   return connection.provider === provider.id && excess(provider, connection.scopes, allowed).length === 0
+}
+
+/**
+ * Whether a connection shows that asking for these scopes once more would end as it did before: the provider granted
+ * more than it was asked for, more than the resource may have, and no administrator has changed it since.
+ */
+export function showsTooMuch(
+  provider: Provider,
+  connection: Connection,
+  { allowed, scopes }: { allowed: readonly string[]; scopes: readonly string[] },
+): boolean {
+  return (
+    connection.status === 'live' &&
+    connection.statusReason === grantedTooMuch &&
+    connection.statusSince >= provider.changedAt &&
+    connection.provider === provider.id &&
+    !isReleasable(provider, connection, allowed) &&
+    covers(provider, connection.scopes, scopes)
+  )
 }
 
 /** Whether a stored connection serves an ask as it is, so that the person need not go to the provider again. */

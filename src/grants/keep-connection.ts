@@ -2,7 +2,7 @@ import { auditEvent } from '../audit/event.ts'
 import type { Sealer } from '../lib/seal.ts'
 import type { Connection } from '../storage/connections.ts'
 import type { Store } from '../storage/store.ts'
-import { newConnection } from '../upstream/connection-record.ts'
+import { grantedTooMuch, newConnection } from '../upstream/connection-record.ts'
 import type { UpstreamIdentity } from '../upstream/identity.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { UpstreamTokens } from '../upstream/tokens.ts'
@@ -14,16 +14,18 @@ export async function keepConnection(
   brought: { subjectId: string; identity: UpstreamIdentity; tokens: UpstreamTokens },
   now: number,
 ): Promise<Connection> {
+  const { unasked } = brought.tokens
   const connection = await newConnection(parts.sealer, { provider, ...brought }, now)
   return await parts.store.connections.save(
     connection,
     provider.descriptor.refresh.when_absent,
     auditEvent(now, {
       event: 'connection.saved',
+      ...(unasked && { outcome: grantedTooMuch }),
       actor: `subject:${brought.subjectId}`,
       subjectId: brought.subjectId,
       provider: provider.id,
-      detail: { connection: connection.id, scopes: connection.scopes },
+      detail: { connection: connection.id, scopes: connection.scopes, unasked },
     }),
   )
 }

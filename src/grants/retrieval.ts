@@ -1,9 +1,10 @@
 import { aboutGrant, auditEvent } from '../audit/event.ts'
 import type { Connection } from '../storage/connections.ts'
 import type { Grant } from '../storage/grants.ts'
+import { grantedTooMuch } from '../upstream/connection-record.ts'
 import type { FreshToken, FreshTokens } from '../upstream/fresh-token.ts'
 import { missingScopes, type Provider } from '../upstream/provider.ts'
-import { allowedScopes, isReleasable } from './asks.ts'
+import { allowedScopes, isReleasable, showsTooMuch } from './asks.ts'
 import type { ConnectWish } from './connect-link.ts'
 import type { OfferConnectLink } from './offered-link.ts'
 import { type AskingResource, openSession, type UserToken } from './open-session.ts'
@@ -51,12 +52,15 @@ async function answerTo(
   const entitled = await entitlement(parts, asking, request)
   if (entitled.outcome === 'refused') return entitled
   const { grant, provider, allowed } = entitled
+  const askPerson = async (
+    code: RetrievalRefusal['code'],
+    wish: Omit<ConnectWish, 'provider'>,
+    facts: RetrievalErrorFacts = {},
+  ) => await askedOf(parts, asking, entitled, { code, wish: { provider: provider.id, ...wish }, facts })
   const chosen = chooseConnection(provider, entitled.held, request)
   if (chosen.outcome === 'several')
     return refusal('account_selection_required', { accounts: chosen.accounts })
 
-  const askPerson = async (code: RetrievalRefusal['code'], wish: Omit<ConnectWish, 'provider'>, facts = {}) =>
-    await withConnectUrl(parts, asking, grant, code, { provider: provider.id, ...wish }, facts)
   if (chosen.outcome === 'none') return await askPerson('not_connected', { scopes: allowed })
 
   const { connection } = chosen
@@ -183,14 +187,19 @@ async function release(
   }
 }
 
-async function withConnectUrl(
+/** What only the person can mend, with a link to do so; nobody is sent where it would not help. */
+async function askedOf(
   parts: RetrievalParts,
   { credential }: AskingResource,
-  grant: Grant,
-  code: RetrievalRefusal['code'],
-  wish: ConnectWish,
-  facts: RetrievalErrorFacts,
+  { grant, provider, allowed }: Entitlement,
+  { code, wish, facts }: { code: RetrievalRefusal['code']; wish: ConnectWish; facts: RetrievalErrorFacts },
 ): Promise<RetrievalRefusal> {
+  const { accountId, scopes } = wish
+  const theirs = await parts.store.connections.listOf(grant.subjectId)
+  const ofAccount = theirs.filter((each) => accountId === undefined || each.accountId === accountId)
+  if (ofAccount.some((each) => showsTooMuch(provider, each, { allowed, scopes }))) {
+    return refusal('provider_misconfigured', { reason: grantedTooMuch })
+  }
   const connectUrl = await parts.offerConnectLink(grant, wish, `resource:${credential.id}`)
   return refusal(code, { connect_url: connectUrl, ...facts })
 }

@@ -14,6 +14,7 @@ export type PageError =
   | ({ kind: 'denied at provider'; providerName: string } & Begun)
   | ({ kind: 'provider trouble'; providerName: string } & Begun)
   | { kind: 'provider misconfigured'; providerName: string }
+  | ({ kind: 'granted too much'; providerName: string } & Begun)
   | ({ kind: 'not admitted'; providerName: string } & Begun)
   | ({ kind: 'account of somebody else'; providerName: string } & Begun)
   | { kind: 'account page outdated' }
@@ -118,6 +119,14 @@ export function errorText(error: PageError): ErrorText {
       return {
         title: `${name} does not let us in`,
         message: `The setup between Coatcheck and ${name} is not right. You have done nothing wrong, and trying again will not help.`,
+        whatToDo: `Please ${tellAdministrator}`,
+      }
+    }
+    case 'granted too much': {
+      const name = displayText(error.providerName, 60)
+      return {
+        title: `${name} gave more than we asked for`,
+        message: `What ${name} allowed goes beyond what you were asked about, so the MCP server gets none of it. You have done nothing wrong, and trying again will not help.`,
         whatToDo: `Please ${tellAdministrator}`,
       }
     }

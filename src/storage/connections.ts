@@ -22,7 +22,8 @@ export type StoredTokens = Pick<
   | 'accessLifetime'
   | 'refreshExpiresAt'
   | 'refreshedAt'
->
+> &
+  Partial<Pick<Connection, 'statusReason' | 'statusSince'>>
 
 export type ConnectionUse = { connectionId: string; grantId: string; resourceId: string | null }
 
@@ -165,7 +166,9 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
     },
 
     async list(
-      filter: Partial<Pick<Connection, 'subjectId' | 'provider' | 'status'>> & { ends?: EndsWithin },
+      filter: Partial<Pick<Connection, 'subjectId' | 'provider' | 'status' | 'statusReason'>> & {
+        ends?: EndsWithin
+      },
       page: PageRequest,
     ): Promise<Page<Connection>> {
       const rows = await db
@@ -176,6 +179,7 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
             filter.subjectId === undefined ? undefined : eq(table.subjectId, filter.subjectId),
             filter.provider === undefined ? undefined : eq(table.provider, filter.provider),
             filter.status === undefined ? undefined : eq(table.status, filter.status),
+            filter.statusReason == null ? undefined : eq(table.statusReason, filter.statusReason),
             filter.ends === undefined ? undefined : isEnding(all, filter.ends),
             page.cursor === undefined ? undefined : lt(table.id, page.cursor),
           ),

@@ -13,6 +13,9 @@ export type ConnectionKey = {
   scopes: readonly string[]
 }
 
+/** Why a live connection may be of no use: it came with scopes that nobody asked for. */
+export const grantedTooMuch = 'granted_too_much'
+
 /** The id follows from the key, so that two sign-ins at once meet in one row, and a seal can name the row first. */
 export function connectionId(key: ConnectionKey): string {
   const { subjectId, provider, issuer, upstreamSubject, scopes } = key
@@ -37,14 +40,14 @@ export const refreshTokenPlace = (id: string): Place => ({
   column: 'sealed_refresh_token',
 })
 
-/** The token columns of a connection's row for what a provider just answered. */
+/** What a connection's row says of tokens that a provider just answered. */
 export async function sealTokens(
   sealer: Sealer,
   id: string,
   tokens: UpstreamTokens,
   now: number,
 ): Promise<StoredTokens> {
-  const { accessToken, refreshToken, expiresIn, refreshExpiresIn, tokenType } = tokens
+  const { accessToken, refreshToken, expiresIn, refreshExpiresIn, tokenType, unasked } = tokens
   return {
     scopes: [...tokens.scopes].sort(),
     sealedAccessToken: await sealer.seal(accessToken, accessTokenPlace(id)),
@@ -55,6 +58,7 @@ export async function sealTokens(
     accessLifetime: expiresIn ?? null,
     refreshExpiresAt: refreshExpiresIn === undefined ? null : now + refreshExpiresIn,
     refreshedAt: now,
+    ...(unasked && { statusReason: grantedTooMuch, statusSince: now }),
   }
 }
 
@@ -84,10 +88,10 @@ export async function newConnection(
     accountLabel: identity.label,
     tokenEndpoint: tokens.tokenEndpoint,
     upstreamClientId: provider.clientId,
-    ...(await sealTokens(sealer, id, tokens, now)),
     status: 'live',
     statusReason: null,
     statusSince: now,
+    ...(await sealTokens(sealer, id, tokens, now)),
     createdAt: now,
     authorizedAt: now,
     lastUsedAt: null,

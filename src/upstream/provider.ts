@@ -11,6 +11,8 @@ export type Provider = {
   enabled: boolean
   /** Counts the administrator's changes. */
   version: number
+  /** When an administrator last changed it. */
+  changedAt: number
   admit: Admit
   /** Digest of what a sign-in rests on: where it leads, as which client, whom it admits, and that it is still there. */
   signInHash: string

@@ -83,6 +83,7 @@ export async function resolveRow(
       clientSecret: await openSecret(row, options.sealer),
       enabled: row.enabled,
       version: row.version,
+      changedAt: row.updatedAt,
       admit,
       signInHash: sha256(
         JSON.stringify([row.createdAt, row.clientId, destinations(descriptor), descriptor.identity, admit]),

@@ -2,7 +2,7 @@ import type * as oidc from 'openid-client'
 import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import { failureOfError, failureOfStatus, type Step } from './failure.ts'
-import { grantedScopes, type Provider } from './provider.ts'
+import { excess, grantedScopes, type Provider } from './provider.ts'
 import { parseRetryAfter } from './retry-after.ts'
 import type { Server } from './server.ts'
 import type { RotatedToken, UpstreamTokens } from './tokens.ts'
@@ -146,13 +146,16 @@ export function toTokens(
 ): UpstreamTokens {
   const { access_token, refresh_token, expires_in, scope } = answer
   const refreshExpiresIn = answer.refresh_token_expires_in ?? answer.refresh_expires_in
+  const scopes = grantedScopes(provider, scope, requested)
+  const unasked = excess(provider, scopes, requested)
   return {
     accessToken: access_token,
     tokenType: answer.token_type,
     ...(refresh_token !== undefined && { refreshToken: refresh_token }),
     ...(expires_in !== undefined && { expiresIn: expires_in }),
     ...(typeof refreshExpiresIn === 'number' && { refreshExpiresIn }),
-    scopes: grantedScopes(provider, scope, requested),
+    scopes,
+    ...(unasked.length > 0 && { unasked }),
     tokenEndpoint: server.metadata.token_endpoint,
   }
 }

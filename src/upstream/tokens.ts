@@ -14,6 +14,8 @@ export type UpstreamTokens = {
   refreshExpiresIn?: number
   /** What was granted, in the gateway's spelling, sorted. */
   scopes: string[]
+  /** Those of them that nobody asked for; absent where there are none. */
+  unasked?: string[]
   /** Where these came from: the only place their refresh token may be sent to. */
   tokenEndpoint: string
   /** The verified claims of the ID token that came with a sign-in. */

@@ -106,8 +106,8 @@ describe('an answer that grants other scopes than the connection had', () => {
     })
     const { body } = await fetchToken(house, room, stay.tsid, 'github')
     expect(body).not.toHaveProperty('access_token')
-    expect(body.error_code).toBe('not_connected')
-    expect((await fetchToken(house, room, stay.tsid, 'github')).body.error_code).toBe('not_connected')
+    expect(body.error_code).toBe('provider_misconfigured')
+    expect((await fetchToken(house, room, stay.tsid, 'github')).body).toEqual(body)
   })
 
   test('nor while the store has not taken them yet', async () => {

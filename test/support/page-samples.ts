@@ -293,6 +293,7 @@ const errors: readonly PageError[] = [
   { kind: 'denied at provider', providerName: 'GitHub' },
   { kind: 'provider trouble', providerName: 'GitHub' },
   { kind: 'provider misconfigured', providerName: 'GitHub' },
+  { kind: 'granted too much', providerName: 'GitHub' },
   { kind: 'not admitted', providerName: 'GitHub' },
   { kind: 'account of somebody else', providerName: 'GitHub' },
   { kind: 'account page outdated' },

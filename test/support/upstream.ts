@@ -39,6 +39,7 @@ export function testProvider(
     enabled: true,
     version: 1,
     admit: 'anyone',
+    changedAt: 0,
     signInHash: '',
     scopes: undefined,
     ...differences,

@@ -22,6 +22,7 @@ const provider: Provider = {
   enabled: true,
   version: 1,
   admit: 'anyone',
+  changedAt: 0,
   signInHash: 'hash',
   scopes: [],
 }

@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import type { Gateway } from '../../gateway.ts'
+import type { Connection } from '../../storage/connections.ts'
 import type { ProviderRow } from '../../storage/providers.ts'
-import { brokenFindings, examinationFindings, findingSchema } from './provider-findings.ts'
+import { grantedTooMuch } from '../../upstream/connection-record.ts'
+import type { Provider } from '../../upstream/provider.ts'
+import { brokenFindings, examinationFindings, findingSchema, tooMuchFinding } from './provider-findings.ts'
 
 export const providerCheck = z
   .strictObject({
@@ -16,6 +19,13 @@ export const providerCheck = z
 /** What a provider sends people back to; it must be registered there, byte for byte. */
 export function redirectUriOf({ config }: Gateway, id: string): string {
   return `${config.issuer}/oauth/callback/${id}`
+}
+
+/** A connection that holds more than was asked for, made since the provider was last changed. */
+async function findTooMuch({ store }: Gateway, provider: Provider): Promise<Connection | undefined> {
+  const filter = { provider: provider.id, status: 'live', statusReason: grantedTooMuch } as const
+  const { rows } = await store.connections.list(filter, { limit: 100 })
+  return rows.find(({ statusSince }) => statusSince >= provider.changedAt)
 }
 
 /**
@@ -33,11 +43,13 @@ export async function checkProvider(
     const faults = broken.find((each) => each.id === row.id)?.errors ?? []
     return { ok: false, redirect_uri: redirectUri, problems: brokenFindings(row.id, faults), warnings: [] }
   }
-  const [found, resources] = await Promise.all([
+  const [found, resources, tooMuch] = await Promise.all([
     gateway.upstream.examine(provider),
     gateway.store.resources.list(),
+    findTooMuch(gateway, provider),
   ])
   const { problems, warnings } = examinationFindings(provider, found, resources)
+  if (tooMuch) warnings.push(tooMuchFinding(tooMuch))
   const { authorizationEndpoint } = found
   return {
     ok: problems.length === 0,

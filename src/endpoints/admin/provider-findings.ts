@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Resource } from '../../storage/resources.ts'
 import { clockTolerance } from '../../upstream/client.ts'
+import { grantedTooMuch } from '../../upstream/connection-record.ts'
 import type { Examination, Unanswered } from '../../upstream/examine.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { DescriptorFault } from '../../upstream/resolve-descriptor.ts'
@@ -152,6 +153,16 @@ function scopeFindings(provider: Provider, { scopesOffered }: Examination, resou
       }),
     ),
   ]
+}
+
+/** What a connection proves of a provider that does not keep to what it is asked for. */
+export function tooMuchFinding({ scopes }: { scopes: readonly string[] }): Finding {
+  return {
+    code: grantedTooMuch,
+    message: `it granted more than it was asked for: somebody connected, and it gave ${scopes.join(' ')}`,
+    advice:
+      'An MCP server gets nothing of a connection that holds more than it may have. Allow the MCP server the rest, and it is served at once; or have the provider grant no more than it is asked for, and delete the connections that hold more.',
+  }
 }
 
 /** What MCP servers ask of a provider, and which do. */

@@ -5,6 +5,7 @@ import type { Gateway } from '../../gateway.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { seeOther } from '../../http/send-page.ts'
 import type { PageError } from '../../pages/error-text.ts'
+import { grantedTooMuch } from '../../upstream/connection-record.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { UpstreamFailure } from '../../upstream/tokens.ts'
 import type { Plan } from './plan.ts'
@@ -28,7 +29,7 @@ export async function endWithFailure(
   if (interaction.request.kind === 'connect') {
     throw new PageRefusal(failure.kind === 'config' ? 502 : 400, pageFor(provider, failure))
   }
-  const [code, description] = answers[failure.kind]
+  const [code, description] = failure.code === grantedTooMuch ? tooMuch : answers[failure.kind]
   throw refusalOf(interaction, code, description)
 }
 
@@ -71,7 +72,14 @@ async function leaveOut(
   return seeOther(reply, `${gateway.config.issuer}/oauth/interactions/${interaction.id}`)
 }
 
-const answers: Record<UpstreamFailure['kind'], readonly [OAuthErrorCode, string]> = {
+const tooMuch: Answer = [
+  'server_error',
+  'The provider grants more than it is asked for; an administrator has to look at it',
+]
+
+type Answer = readonly [OAuthErrorCode, string]
+
+const answers: Record<UpstreamFailure['kind'], Answer> = {
   denied: ['access_denied', 'The provider was told no'],
   policy: ['access_denied', 'This account is not admitted here, or its organization forbids it'],
   reauth: ['access_denied', 'The provider did not accept its own answer; try again'],
@@ -88,7 +96,9 @@ export function pageFor({ name: providerName }: Pick<Provider, 'name'>, failure:
     case 'policy':
       return { kind: 'not admitted', providerName }
     case 'config':
-      return { kind: 'provider misconfigured', providerName }
+      return failure.code === grantedTooMuch
+        ? { kind: 'granted too much', providerName }
+        : { kind: 'provider misconfigured', providerName }
     default:
       return { kind: 'provider trouble', providerName }
   }

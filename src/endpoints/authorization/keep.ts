@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { FastifyReply } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
+import { allowedScopes, isReleasable } from '../../grants/asks.ts'
 import { keepConnection } from '../../grants/keep-connection.ts'
 import { interactionUrl } from '../../http/interaction.ts'
 import { seeOther } from '../../http/send-page.ts'
 import type { Connection } from '../../storage/connections.ts'
 import type { Leg } from '../../storage/documents.ts'
 import type { ClientInteraction, InteractionChange } from '../../storage/interactions.ts'
+import { grantedTooMuch } from '../../upstream/connection-record.ts'
 import { covers, type Provider } from '../../upstream/provider.ts'
 import type { UpstreamFailure, UpstreamTokens } from '../../upstream/tokens.ts'
 import type { Arrival } from './arrival.ts'
@@ -25,6 +27,10 @@ export async function keep(
   const { plan, provider, leg, identity, tokens } = arrival
   const { interaction } = plan
   const connection = await keepConnection(gateway, provider, { subjectId, identity, tokens }, gateway.clock())
+  const allowed = plan.resource ? allowedScopes(plan.resource, provider) : undefined
+  if (tokens.unasked && !isReleasable(provider, connection, allowed ?? [])) {
+    return await giveUp(gateway, reply, arrival, subjectId, change, { kind: 'config', code: grantedTooMuch })
+  }
   if (lacksRefreshToken(provider, leg, tokens, connection)) {
     return await askAgain(gateway, reply, arrival, change)
   }
@@ -32,6 +38,23 @@ export async function keep(
     const connected = { ...interaction.connected, [provider.id]: connection.id }
     return await proceed(gateway, reply, plan, { ...change, connected })
   }
+  return await giveUp(gateway, reply, arrival, subjectId, change, {
+    kind: 'denied',
+    code: 'insufficient_scope',
+  })
+}
+
+/** What was brought is not what was asked for, and another trip would bring the same. */
+async function giveUp(
+  gateway: Gateway,
+  reply: FastifyReply,
+  { plan, provider }: Arrival,
+  subjectId: string,
+  change: InteractionChange,
+  failure: UpstreamFailure,
+): Promise<FastifyReply> {
+  const { interaction } = plan
+  reply.log.warn({ provider: provider.id, failure }, 'a trip to a provider failed')
   const person = { subjectId, authTime: gateway.clock() }
   const moved = await gateway.store.interactions.advance(
     interaction,
@@ -39,7 +62,6 @@ export async function keep(
     gateway.clock(),
   )
   if (!moved) return seeOther(reply, interactionUrl(gateway, interaction.id))
-  const failure: UpstreamFailure = { kind: 'denied', code: 'insufficient_scope' }
   return await endWithFailure(gateway, reply, { ...plan, interaction: moved, person }, provider, failure)
 }
 

@@ -1,5 +1,5 @@
 import type { Gateway } from '../../gateway.ts'
-import { allowedScopes, asksFor, type ProviderAsk, serves } from '../../grants/asks.ts'
+import { allowedScopes, asksFor, isReleasable, type ProviderAsk, serves } from '../../grants/asks.ts'
 import { grantStanding } from '../../grants/standing.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import type { BrowserSession } from '../../storage/browser-sessions.ts'
@@ -169,7 +169,9 @@ export function connectionFor(plan: Plan, ask: ProviderAsk, now: number): string
   const { [ask.provider.id]: broughtId } = plan.interaction.connected
   const brought = plan.held.find(({ id }) => id === broughtId)
   // Still there, this person's, and enough, should an administrator have changed what that is.
-  if (brought?.status === 'live' && covers(ask.provider, brought.scopes, ask.scopes)) return brought.id
+  const allowed = (plan.resource && allowedScopes(plan.resource, ask.provider)) ?? ask.scopes
+  const isOfUse = brought?.status === 'live' && isReleasable(ask.provider, brought, allowed)
+  if (isOfUse && covers(ask.provider, brought.scopes, ask.scopes)) return brought.id
   // A connect link is there because what the person has does not do.
   if (plan.interaction.request.kind === 'connect') return undefined
   if (plan.interaction.consent?.skipped.includes(ask.provider.id)) return undefined
