@@ -35,10 +35,13 @@ export async function requestConnect(
     .filter((each) => isReleasable(provider, each, allowed))
     .flatMap(({ scopes }) => scopes)
   const scopes = [...new Set([...held, ...(asked.length > 0 ? asked : allowed)])]
+  const accounts = new Set(ofAccount.map(({ accountId }) => accountId))
+  // Where there is one, that is the one that is meant.
+  const accountId = wish.account ?? (accounts.size === 1 ? [...accounts][0] : undefined)
   const link = await createConnectLink(
     parts,
     session.grant,
-    { provider: provider.id, scopes, accountId: wish.account },
+    { provider: provider.id, scopes, accountId },
     `resource:${credential.id}`,
     parts.clock(),
   )

@@ -36,12 +36,14 @@ export async function startBrowserSession(
   const before = await findBrowserSession(gateway, request)
   if (before) await gateway.store.browserSessions.delete(before.secretHash)
   const now = gateway.clock()
-  const { provider } = signedIn
-  const earlier = before?.subjectId === signedIn.subjectId ? before.signIns : {}
+  const { provider, subjectId, at } = signedIn
+  // However often the session is made anew, each sign-in in it has an end of its own.
+  const endsAt = now + gateway.config.lifetimes.browser_session_absolute
+  const earlier = before?.subjectId === subjectId ? before.signIns : {}
   await gateway.store.browserSessions.create({
     secretHash: setSession(gateway.config, reply),
-    subjectId: signedIn.subjectId,
-    signIns: { ...earlier, [provider.id]: { at: signedIn.at, signInHash: provider.signInHash } },
+    subjectId,
+    signIns: { ...earlier, [provider.id]: { at, signInHash: provider.signInHash, endsAt } },
     createdAt: now,
     lastSeenAt: now,
     expiresAt: idleEnd(gateway, now, now),

@@ -57,7 +57,7 @@ export function bindBrowser(config: Config, request: FastifyRequest, reply: Fast
 }
 
 /** One as a rule. What has another form was not set here, and binds nothing. */
-function browserHashes(config: Config, request: FastifyRequest): string[] {
+export function browserHashes(config: Config, request: FastifyRequest): string[] {
   const prefix = `${cookieName(config, 'browser')}-`
   return Object.entries(request.cookies).flatMap(([name, value]) =>
     name.startsWith(prefix) && value?.startsWith('cc_browser_') ? [sha256(value)] : [],

@@ -7,6 +7,9 @@ import type { Client } from '../storage/clients.ts'
 import type { Resource } from '../storage/resources.ts'
 import { type Provider, scopeLabel } from '../upstream/provider.ts'
 
+/** The page where people take things back. */
+export const accountUrl = ({ config }: Pick<Gateway, 'config'>) => `${config.issuer}/account`
+
 export const issuerHost = ({ config }: Gateway) => new URL(config.issuer).host
 
 /** What a page may say of a client; the name is only as good as `assured` says. */

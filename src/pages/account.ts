@@ -38,7 +38,8 @@ export type IdentityShown = {
   provider: { name: string }
   label: string
   lastSignInAt: number
-  fields: Readonly<Record<string, string>>
+  /** Absent: the only way in, which stays. */
+  fields?: Readonly<Record<string, string>>
 }
 
 /** What was just done, to be said at the top. */
@@ -186,7 +187,7 @@ function identityEntry(props: AccountProps, identity: IdentityShown): Html {
   const unlink = html`<button name="action" value="unlink">Remove <span class="small">${provider}: ${label}</span></button>`
   return html`<li><h3>${provider}: ${label}</h3>
 <p class="small">Last sign-in ${ago(identity.lastSignInAt, props.now)}</p>
-${props.identities.length > 1 ? press(props, identity.fields, unlink) : undefined}</li>`
+${identity.fields === undefined ? undefined : press(props, identity.fields, unlink)}</li>`
 }
 
 function everywherePart(props: AccountProps): Html {

@@ -5,6 +5,7 @@ import { layout } from './layout.ts'
 
 export type Deed =
   | { kind: 'disconnect'; provider: { name: string }; label: string }
+  | { kind: 'link'; provider: { name: string } }
   | { kind: 'unlink'; provider: { name: string }; label: string }
   | { kind: 'end all' }
   | { kind: 'sign out everywhere' }
@@ -44,12 +45,21 @@ function wordsFor(deed: Deed): { title: string; consequences: Html; button: stri
         button: `Disconnect ${provider}`,
       }
     }
+    case 'link': {
+      const provider = displayText(deed.provider.name, 60)
+      return {
+        title: `Add a way to sign in with ${provider}?`,
+        consequences: html`<p class="lead">You signed in again. Next, sign in at ${provider} with the account that is to get in here as you.</p>
+<p>Before it counts, you see which account came back.</p>`,
+        button: `Sign in with ${provider}`,
+      }
+    }
     case 'unlink': {
       const provider = displayText(deed.provider.name, 60)
       return {
         title: `No longer sign in with ${provider}?`,
         consequences: html`<p class="lead"><strong><bdi>${displayText(deed.label)}</bdi></strong> at ${provider} will no longer get in here as you.</p>
-<p>All your other browsers are signed out. What you connected stays connected.</p>`,
+<p>All your other browsers are signed out. What you connected stays connected, and MCP clients go on: if somebody else got in that way, end their access, too.</p>`,
         button: 'Remove this way to sign in',
       }
     }

@@ -10,6 +10,8 @@ export type DoneProps = {
   /** The label of the account that was connected. */
   account?: string
   issuerHost: string
+  /** The page where people take things back. */
+  accountUrl: string
 }
 
 /** The end of a connect link. */
@@ -25,7 +27,8 @@ function connected(props: DoneProps): Html {
     { title: 'Connected', issuerHost: props.issuerHost },
     html`<h1>Connected</h1>
 <p class="lead">${mcpServerName(props.mcpServer)} can now work with your ${provider} account${account}.</p>
-<p>Go back to your MCP client and carry on. You can close this page.</p>`,
+<p>Go back to your MCP client and carry on. You can close this page.</p>
+<p class="promise">You can take this back at any time on <a href="${props.accountUrl}">your account page</a>.</p>`,
   )
 }
 

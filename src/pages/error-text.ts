@@ -18,6 +18,7 @@ export type PageError =
   | ({ kind: 'not admitted'; providerName: string } & Begun)
   | ({ kind: 'account of somebody else'; providerName: string } & Begun)
   | { kind: 'account page outdated' }
+  | ({ kind: 'not signed in anew'; providerName: string } & Begun)
   | { kind: 'nobody can sign in' }
   | { kind: 'cross-site' }
   | { kind: 'too many requests' }
@@ -154,6 +155,14 @@ export function errorText(error: PageError): ErrorText {
           'Since your account page was shown, something changed, or you signed out or in again. Nothing was changed.',
         whatToDo: 'Open your account page again and look at what it says now.',
       }
+    case 'not signed in anew': {
+      const name = displayText(error.providerName, 60)
+      return {
+        title: `${name} did not ask you again`,
+        message: `To change how you sign in, you have to sign in anew. ${name} says that you last did so a while ago. Nothing was changed.`,
+        whatToDo: `Sign out at ${name}, then start again from your account page. If you can sign in here in another way, that one may do.`,
+      }
+    }
     case 'nobody can sign in':
       return {
         title: 'Nobody can sign in here yet',

@@ -1,6 +1,6 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, eq, gt } from './drizzle.ts'
+import { and, eq, gt, inArray } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type BrowserSession = Tables['browserSessions']['$inferSelect']
@@ -32,6 +32,30 @@ export function browserSessions(db: Queries, tables: Tables, batch: Batch) {
 
     async delete(secretHash: string): Promise<void> {
       await db.delete(table).where(eq(table.secretHash, secretHash)).returning({ at: table.lastSeenAt })
+    },
+
+    /** Signs a person out in one browser, with whatever they have under way there. */
+    async signOut(
+      { secretHash, subjectId }: BrowserSession,
+      browserHashes: readonly string[],
+    ): Promise<void> {
+      await batch((queries) => ({
+        guard: queries
+          .delete(table)
+          .where(eq(table.secretHash, secretHash))
+          .returning({ at: table.createdAt }),
+        writes: [
+          queries
+            .delete(interactions)
+            .where(
+              and(
+                eq(interactions.subjectId, subjectId),
+                inArray(interactions.browserHash, [...browserHashes]),
+              ),
+            )
+            .returning({ id: interactions.id }),
+        ],
+      }))
     },
 
     /** Signs a subject out in every browser, with whatever they have under way there. */

@@ -114,14 +114,24 @@ export type ConnectRequest = {
   provider: string
   scopes: string[]
   accountId?: string
+  /** The person came back with another account, and wants to be asked which. */
+  prompt?: ['select_account']
 }
 
 /** What takes a person from their account page to a provider. Whose page it was is the interaction's subject. */
 export type AccountRequest =
-  | { kind: 'account'; purpose: 'sign_in' }
+  /** `restedOn` is the provider's `signInHash` of who came back, until the person says that the switch is meant. */
+  | { kind: 'account'; purpose: 'sign_in'; restedOn?: string }
+  /** Somebody who is signed in does so anew before a deed that needs it; the deed is asked about once they did. */
+  | { kind: 'account'; purpose: 'prove'; deed: AccountDeed; state: 'open' | 'proven'; maxAge: number }
   /** `found` is who came back, until the person says that they are meant. */
   | { kind: 'account'; purpose: 'link'; found?: FoundIdentity }
   | { kind: 'account'; purpose: 'reconnect'; connectionId: string; provider: string; scopes: string[] }
+
+/** What changes who gets in as a person. */
+export type AccountDeed =
+  | { action: 'link'; provider: string }
+  | { action: 'unlink'; provider: string; issuer: string; upstreamSubject: string }
 
 export type FoundIdentity = {
   provider: string
@@ -132,6 +142,8 @@ export type FoundIdentity = {
   emailVerified: boolean
   groups?: string[]
   authTime: number
+  /** The provider's `signInHash` when they came back. */
+  restedOn: string
 }
 
 /** What the person said yes to, before anything went upstream; named as in a recorded consent. */
@@ -143,6 +155,14 @@ export type ConsentDecision = {
   shownHash: string
   /** Optional providers the person left out, or that failed. */
   skipped: string[]
+}
+
+/** That the person of a browser session signed in through a provider. */
+export type SignIn = {
+  at: number
+  /** The provider's, which says what the sign-in rested on. */
+  signInHash: string
+  endsAt: number
 }
 
 /** One trip to a provider. */

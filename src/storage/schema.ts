@@ -13,6 +13,7 @@ import type {
   PublicJwk,
   RefreshTrouble,
   ResourceDocument,
+  SignIn,
 } from './documents.ts'
 import { isNotNull, isNull, sql } from './drizzle.ts'
 import { definePolicyTables } from './policy-schema.ts'
@@ -132,7 +133,7 @@ export function defineTables(dialect: Dialect) {
         .notNull()
         .references(() => subjects.id, { onDelete: 'cascade' }),
       /** The providers this session was signed in through, with when and what that rested on. */
-      signIns: json<Record<string, { at: number; signInHash: string }>>('sign_ins').notNull(),
+      signIns: json<Record<string, SignIn>>('sign_ins').notNull(),
       createdAt: integer('created_at').notNull(),
       lastSeenAt: integer('last_seen_at').notNull(),
       expiresAt: integer('expires_at').notNull(),

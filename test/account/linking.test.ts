@@ -4,7 +4,7 @@ import { listed, openRoom, type RoomId, subjectNamed } from '../authorization/st
 import { type Browser, createBrowser, type Stop } from '../support/browser.ts'
 import { enter, type House, type Person, type Room, startHouse } from '../support/house.ts'
 import { claimsOf, newBrowser, redirectUri } from '../support/world.ts'
-import { accountUrl, open, press, proofOf } from './steps.ts'
+import { accountUrl, identitiesOf, link, open, press, proofOf, type Subject } from './steps.ts'
 
 let house: House
 const room = {} as Record<RoomId, Room>
@@ -23,14 +23,7 @@ beforeEach(() => {
   browser = newBrowser()
 })
 
-const link = (provider: string) => ({ button: `Sign in with ${provider} too` })
 const linked = async (from: Browser = browser) => await press(house, from, 'github', link('Google'), 'link')
-
-type Subject = { id: string; identities: { provider: string; label: string }[] }
-async function identitiesOf(label: string): Promise<string[]> {
-  const found = (await listed<Subject>(house, `/subjects?label=${encodeURIComponent(label)}`))[0]
-  return found?.identities.map(({ provider, label }) => `${provider} ${label}`).sort() ?? []
-}
 
 const subOf = (tokens: { access_token: string }) => String(claimsOf(tokens.access_token).sub)
 
@@ -39,11 +32,11 @@ describe('linking an identity', () => {
     const found = await press(house, browser, 'github', link('Google'))
     expect(found.text).toContain(`You are signed in here as ${ada.github}.`)
     expect(found.text).toContain(`At Google you came back as ${ada.google}`)
-    expect(await identitiesOf(ada.github)).toEqual([`github ${ada.github}`])
+    expect(await identitiesOf(house, ada.github)).toEqual([`github ${ada.github}`])
     const page = await browser.submit(found, { button: 'link' })
     expect(page.text).toContain('You can now sign in that way, too.')
     expect(page.text).toContain(`Google: ${ada.google}`)
-    expect(await identitiesOf(ada.github)).toEqual([`github ${ada.github}`, `google ${ada.google}`])
+    expect(await identitiesOf(house, ada.github)).toEqual([`github ${ada.github}`, `google ${ada.google}`])
 
     const byGithub = await enter(house, room.notes)
     const byGoogle = await enter(house, room.agenda, { presses: ['allow'] })
@@ -78,8 +71,8 @@ describe('linking an identity', () => {
     expect(refused.status).toBe(409)
     expect(refused.text).toContain('This Google account belongs to somebody else here')
     expect(refused.text).toContain('your account page')
-    expect(await identitiesOf(ada.github)).toEqual([`github ${ada.github}`])
-    expect(await identitiesOf(bob.google)).toEqual([`google ${bob.google}`])
+    expect(await identitiesOf(house, ada.github)).toEqual([`github ${ada.github}`])
+    expect(await identitiesOf(house, bob.google)).toEqual([`google ${bob.google}`])
     expect((await open(house, browser)).text).toContain(`Signed in as ${ada.github}`)
   })
 
@@ -89,15 +82,15 @@ describe('linking an identity', () => {
     await press(house, newBrowser(), 'google')
     const refused = await browser.submit(found, { button: 'link' })
     expect(refused.status).toBe(409)
-    expect(await identitiesOf(ada.github)).toEqual([`github ${ada.github}`])
-    expect(await identitiesOf(ada.google)).toEqual([`google ${ada.google}`])
+    expect(await identitiesOf(house, ada.github)).toEqual([`github ${ada.github}`])
+    expect(await identitiesOf(house, ada.google)).toEqual([`google ${ada.google}`])
   })
 
   test('that is theirs already is no news', async () => {
     await linked()
     const again = await press(house, browser, link('Google'))
     expect(again.url).toBe(`${accountUrl(house)}?done=linked`)
-    expect(await identitiesOf(ada.github)).toEqual([`github ${ada.github}`, `google ${ada.google}`])
+    expect(await identitiesOf(house, ada.github)).toEqual([`github ${ada.github}`, `google ${ada.google}`])
   })
 
   test('never follows from an address: the same verified one at two providers makes two people', async () => {
@@ -117,14 +110,14 @@ describe('linking an identity', () => {
 
   test('is for the person who began it: a change of people in another tab ends it', async () => {
     const found = await press(house, browser, 'github', link('Google'))
-    await press(house, browser, 'Sign out here')
     house.seat(bob)
-    await press(house, browser, 'github')
+    const parameters = { prompt: 'login' }
+    await enter(house, room.either, { browser, parameters, presses: ['github', 'allow', 'switch'] })
     const refused = await browser.submit(found, { button: 'link' })
     expect(refused.status).toBe(400)
     expect(refused.text).toContain('This page is out of date')
-    expect(await identitiesOf(bob.github)).toEqual([`github ${bob.github}`])
-    expect(await identitiesOf(ada.google)).toEqual([])
+    expect(await identitiesOf(house, bob.github)).toEqual([`github ${bob.github}`])
+    expect(await identitiesOf(house, ada.google)).toEqual([])
   })
 
   test('is not finished by whoever is signed out when they come back', async () => {
@@ -137,7 +130,7 @@ describe('linking an identity', () => {
     const plain = newBrowser()
     for (const cookie of stopping.cookies.list()) plain.cookies.plant(cookie)
     expect((await plain.get(away.url)).status).toBe(400)
-    expect(await identitiesOf(ada.github)).toEqual([`github ${ada.github}`])
+    expect(await identitiesOf(house, ada.github)).toEqual([`github ${ada.github}`])
   })
 
   test('a copied callback is nothing in another browser, whoever is signed in there', async () => {
@@ -149,7 +142,7 @@ describe('linking an identity', () => {
     const victim = newBrowser()
     await press(house, victim, 'github')
     expect((await victim.get(away.url)).status).toBe(403)
-    expect(await identitiesOf(bob.github)).toEqual([`github ${bob.github}`])
+    expect(await identitiesOf(house, bob.github)).toEqual([`github ${bob.github}`])
   })
 
   test('nobody is linked by a form that says so: only what came back from a provider counts', async () => {
@@ -164,7 +157,7 @@ describe('linking an identity', () => {
     expect((await browser.post(from, { action: 'link', proof, provider: 'nothing' }, { from })).status).toBe(
       400,
     )
-    expect(await identitiesOf(ada.github)).toEqual([`github ${ada.github}`])
+    expect(await identitiesOf(house, ada.github)).toEqual([`github ${ada.github}`])
   })
 })
 
@@ -176,10 +169,10 @@ describe('removing a way to sign in', () => {
     const subjectId = await subjectNamed(house, ada.github)
     const asked = await press(house, browser, /^Remove Google/)
     expect(asked.text).toContain('No longer sign in with Google?')
-    expect(await identitiesOf(ada.github)).toHaveLength(2)
+    expect(await identitiesOf(house, ada.github)).toHaveLength(2)
     const page = await browser.submit(asked)
     expect(page.text).toContain('That way to sign in is gone.')
-    expect(await identitiesOf(ada.github)).toEqual([`github ${ada.github}`])
+    expect(await identitiesOf(house, ada.github)).toEqual([`github ${ada.github}`])
     expect((await open(house, other)).text).toContain('Sign in to your account page')
     await press(house, other, 'google')
     expect(await subjectNamed(house, ada.google)).not.toBe(subjectId)
@@ -216,7 +209,7 @@ describe('removing a way to sign in', () => {
     for (const provider of ['google', 'github']) {
       await browser.post(from, { ...others, ...mine(provider) }, { from })
     }
-    expect(await identitiesOf(ada.github)).toHaveLength(1)
+    expect(await identitiesOf(house, ada.github)).toHaveLength(1)
   })
 
   test('two at once never take both', async () => {

@@ -1,3 +1,4 @@
+import { listed } from '../authorization/steps.ts'
 import type { Browser, Press, Stop } from '../support/browser.ts'
 import type { House } from '../support/house.ts'
 
@@ -29,4 +30,15 @@ export function proofOf(page: Stop): string {
   const proof = page.forms.flatMap(({ fields }) => fields).find(({ name }) => name === 'proof')?.value
   if (proof === undefined) throw new Error('a page without proof')
   return proof
+}
+
+/** The button that links an account of a provider. */
+export const link = (provider: string) => ({ button: `Sign in with ${provider} too` })
+
+export type Subject = { id: string; identities: { provider: string; label: string }[] }
+
+/** The ways in of whoever signs in by an account of this name. */
+export async function identitiesOf(house: Pick<House, 'gateway'>, label: string): Promise<string[]> {
+  const [found] = await listed<Subject>(house, `/subjects?label=${encodeURIComponent(label)}`)
+  return found?.identities.map(({ provider, label }) => `${provider} ${label}`).sort() ?? []
 }

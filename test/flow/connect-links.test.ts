@@ -54,9 +54,13 @@ describe('the page of a connect link', () => {
   })
 
   test('does not say whose it is in a browser that is not that person’s', async () => {
-    const page = await newBrowser().get(link.url)
-    expect(page.text).toContain('Asked by desk https://desk.test/mcp')
-    expect(page.text).not.toContain(ada.github)
+    const again = await askForLink(house, desk, stay.tsid, 'github')
+    for (const { url } of [link, again]) {
+      const page = await newBrowser().get(url)
+      expect(page.text).toContain('Asked by desk https://desk.test/mcp')
+      expect(page.text).not.toContain(ada.github)
+    }
+    expect((await stay.browser.get(again.url)).text).toContain(`GitHub account ${ada.github}`)
   })
 
   test('may be opened as often as anybody likes; only posting consumes it, once', async () => {
@@ -67,6 +71,8 @@ describe('the page of a connect link', () => {
     const page = await stay.browser.get(link.url)
     const done = await stay.browser.submit(page, { button: 'continue' })
     expect(done.text).toContain(`desk can now work with your Google account ${ada.google}.`)
+    expect(done.text).toContain('Go back to your MCP client')
+    expect(done.links).toMatchObject([{ text: 'your account page', href: `${house.gateway.issuer}/account` }])
     expect(await state()).toBe('completed')
     for (const again of [
       await stay.browser.get(link.url),

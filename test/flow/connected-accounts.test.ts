@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { heldBy } from '../authorization/steps.ts'
 import { askForLink, linkFor, stateOf } from '../support/connect-links.ts'
 import {
   calendar,
@@ -80,7 +81,6 @@ describe('a connection that died', () => {
     const link = await linkFor(house, forge, stay.tsid, 'github')
     const page = await newBrowser().get(link.url)
     expect(page.text).toContain('Sign in to GitHub again?')
-    expect(page.text).toContain(`GitHub account ${ada.github}`)
     await stay.browser.walk(link.url, ['continue'])
     expect(lastTrip()?.prompt).toBe('select_account')
     for (const session of [stay, other]) {
@@ -188,6 +188,56 @@ describe('more rights', () => {
     await expect(askForLink(house, forge, stay.tsid, 'google', { scope: calendar })).rejects.toThrow(
       'not_allowed',
     )
+  })
+})
+
+describe('a link that names no account', () => {
+  const second = async () => {
+    const { github: login } = house.newPerson()
+    house.seat({ ...ada, github: login })
+    return login
+  }
+  const held = async () =>
+    (await heldBy(house, forge, stay.tsid))
+      .filter(({ provider }) => provider === 'github')
+      .map(({ account }) => account.label)
+
+  test('is for the one the session has: no second account comes by mistake', async () => {
+    const link = await askForLink(house, forge, stay.tsid, 'github', { scope: 'gist' })
+    expect((await stay.browser.get(link.url)).text).toContain(`GitHub account ${ada.github}`)
+    const login = await second()
+    const refused = await stay.browser.walk(link.url, ['continue'])
+    expect(refused.status).toBe(409)
+    expect(refused.text).toContain(`as ${ada.github}, but came back as ${login}`)
+    expect(lastTrip()?.prompt).toBe('select_account')
+    expect(await held()).toEqual([ada.github])
+  })
+
+  test('takes whichever was there first, where two such links are followed', async () => {
+    forge = await house.open('late', {
+      ...github(['gist']),
+      providers: [
+        { provider: 'google', scopes: [] },
+        { provider: 'github', scopes: ['gist'], required: false },
+      ],
+    })
+    stay = await enter(house, forge, { presses: [{ button: 'allow', fields: { provider: [] } }] })
+    const links = [
+      await askForLink(house, forge, stay.tsid, 'github'),
+      await askForLink(house, forge, stay.tsid, 'github', { scope: 'gist' }),
+    ] as const
+    await stay.browser.walk(links[0].url, ['continue'])
+    expect(await held()).toEqual([ada.github])
+    const login = await second()
+    const refused = await stay.browser.walk(links[1].url, ['continue'])
+    expect(refused.status).toBe(409)
+    expect(refused.text).toContain(`as ${ada.github}, but came back as ${login}`)
+    house.seat(ada)
+    const done = await stay.browser.submit(refused, { button: 'switch' })
+    // Without being asked, the provider would say the same again.
+    expect(lastTrip()?.prompt).toBe('select_account')
+    expect(done.text).toContain(`your GitHub account ${ada.github}`)
+    expect(await held()).toEqual([ada.github])
   })
 })
 

@@ -79,7 +79,13 @@ const readings: Record<string, string[]> = {
     'link "Continue to helper.example"',
   ],
   'error-expired': ['heading "This took too long" [level=1]', 'heading "What you can do" [level=2]'],
-  done: ['heading "Connected" [level=1]'],
+  'sign-in-again': [
+    'heading "Sign in again first" [level=1]',
+    'button "Sign in with GitHub"',
+    'button "Sign in with Google"',
+    'link "No, go back"',
+  ],
+  done: ['heading "Connected" [level=1]', 'link "your account page"'],
 }
 
 describe.skipIf(!hasChromium)('for people who see, hear or point otherwise', () => {

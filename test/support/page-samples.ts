@@ -11,6 +11,7 @@ import { errorPage } from '../../src/pages/error.ts'
 import { errorText, type PageError } from '../../src/pages/error-text.ts'
 import { interstitialPage } from '../../src/pages/interstitial.ts'
 import { linkPage } from '../../src/pages/link.ts'
+import { signInAgainPage } from '../../src/pages/sign-in-again.ts'
 import { wrongAccountPage } from '../../src/pages/wrong-account.ts'
 
 const issuerHost = 'auth.example.com'
@@ -297,6 +298,7 @@ const errors: readonly PageError[] = [
   { kind: 'not admitted', providerName: 'GitHub' },
   { kind: 'account of somebody else', providerName: 'GitHub' },
   { kind: 'account page outdated' },
+  { kind: 'not signed in anew', providerName: 'GitHub' },
   { kind: 'nobody can sign in' },
   { kind: 'cross-site' },
   { kind: 'too many requests' },
@@ -417,9 +419,19 @@ export const pageSamples: ReadonlyMap<string, Html> = byName([
       mcpServer,
       account: 'maria@example.com',
       issuerHost,
+      accountUrl: '/account',
     }),
   ],
-  ['done-unchanged', donePage({ outcome: 'unchanged', provider: { name: 'Google' }, mcpServer, issuerHost })],
+  [
+    'done-unchanged',
+    donePage({
+      outcome: 'unchanged',
+      provider: { name: 'Google' },
+      mcpServer,
+      issuerHost,
+      accountUrl: '/account',
+    }),
+  ],
   [
     'wrong-person',
     wrongAccountPage({
@@ -537,6 +549,22 @@ export const pageSamples: ReadonlyMap<string, Html> = byName([
       ...deed,
       deed: { kind: 'disconnect', provider: { name: 'Google' }, label: 'maria@example.com' },
     }),
+  ],
+  ['confirm-link', confirmPage({ ...deed, deed: { kind: 'link', provider: { name: 'Google' } } })],
+  [
+    'sign-in-again',
+    signInAgainPage({
+      ...deed,
+      deed: 'unlink',
+      providers: [
+        { id: 'github', name: 'GitHub' },
+        { id: 'google', name: 'Google' },
+      ],
+    }),
+  ],
+  [
+    'sign-in-again-hostile',
+    signInAgainPage({ ...deed, deed: 'link', providers: [{ id: hostile, name: hostile }] }),
   ],
   [
     'confirm-unlink',

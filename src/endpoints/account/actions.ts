@@ -1,20 +1,19 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { auditEvent } from '../../audit/event.ts'
 import type { Gateway } from '../../gateway.ts'
-import { endBrowserSession } from '../../http/browser-session.ts'
-import { clearSession } from '../../http/cookies.ts'
+import { browserHashes, clearSession } from '../../http/cookies.ts'
 import { accountPageOutdated } from '../../http/page-refusal.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
-import { issuerHost } from '../../http/shown.ts'
+import { accountUrl } from '../../http/shown.ts'
+import { findVisitor, isRecent, signInProviders } from '../../http/visitor.ts'
 import type { Parameters } from '../../lib/parameters.ts'
 import { equalSecrets } from '../../lib/secret.ts'
 import type { AccountNotice } from '../../pages/account.ts'
-import { confirmPage, type Deed } from '../../pages/confirm.ts'
-import { accountUrl, identityFields } from './overview.ts'
+import type { Deed } from '../../pages/confirm.ts'
+import { showConfirm } from './deeds.ts'
+import { identityFields, isSame, isSpare } from './identities.ts'
 import { field, type Press } from './press.ts'
-import { beginLink, beginReconnect, beginSignIn } from './trips.ts'
-import { findVisitor } from './visitor.ts'
+import { beginLink, beginReconnect, beginSignIn, signInAgain } from './trips.ts'
 
 /** A button of the account page. All but signing in need the page of this very session. */
 export async function act(
@@ -52,14 +51,7 @@ const done = ({ gateway, reply }: Press, notice: AccountNotice) =>
 function confirmation(press: Press, action: string, deed: Deed, fields: Record<string, string> = {}) {
   const { gateway, form, reply, visitor } = press
   if (form.values.get('confirmed') === 'yes') return undefined
-  const page = confirmPage({
-    deed,
-    backUrl: accountUrl(gateway),
-    issuerHost: issuerHost(gateway),
-    action: accountUrl(gateway),
-    fields: { proof: visitor.proof, action, ...fields },
-  })
-  return sendPage(reply, page)
+  return sendPage(reply, showConfirm(gateway, deed, { proof: visitor.proof, action, ...fields }))
 }
 
 /** All sessions of one client at one MCP server. Those of others are not among those of this subject. */
@@ -109,7 +101,7 @@ async function disconnect(press: Press): Promise<FastifyReply> {
   return done(press, 'disconnected')
 }
 
-/** Never the last way in. Who got in by the one that goes is out everywhere, perhaps here as well. */
+/** Never the last way in, and only by whoever signed in a moment ago. Who got in by the one that goes is out everywhere, perhaps here as well. */
 async function unlink(press: Press): Promise<FastifyReply> {
   const { gateway, visitor } = press
   const { subjectId, session } = visitor
@@ -119,12 +111,12 @@ async function unlink(press: Press): Promise<FastifyReply> {
     upstreamSubject: field(press, 'upstream_subject'),
   }
   const identities = await gateway.store.subjects.listIdentities(subjectId)
-  const fields = identityFields(key)
-  const found = identities.find((each) => isDeepStrictEqual(identityFields(each), fields))
-  if (!found || identities.length < 2) throw accountPageOutdated()
+  const found = identities.find((each) => isSame(each, key))
+  if (!found || !isSpare(found, identities, await signInProviders(gateway))) throw accountPageOutdated()
+  if (!isRecent(gateway, visitor)) return await signInAgain(press, { action: 'unlink', ...key })
   const provider = (await gateway.providers.find(key.provider))?.name ?? key.provider
   const deed: Deed = { kind: 'unlink', provider: { name: provider }, label: found.label }
-  const asked = confirmation(press, 'unlink', deed, fields)
+  const asked = confirmation(press, 'unlink', deed, identityFields(key))
   if (asked) return asked
   const now = gateway.clock()
   const { [key.provider]: _, ...others } = session.signIns
@@ -141,9 +133,12 @@ async function unlink(press: Press): Promise<FastifyReply> {
   return done(press, 'unlinked')
 }
 
+/** With what they had begun in this browser, which whoever sits here next must not finish. */
 async function signOut(press: Press): Promise<FastifyReply> {
-  const { gateway, request, reply } = press
-  await endBrowserSession(gateway, request, reply)
+  const { gateway, request, reply, visitor } = press
+  const { config, store } = gateway
+  await store.browserSessions.signOut(visitor.session, browserHashes(config, request))
+  clearSession(config, reply)
   return done(press, 'signed-out-elsewhere')
 }
 

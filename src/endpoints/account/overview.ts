@@ -1,6 +1,7 @@
 import type { Gateway } from '../../gateway.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
-import { issuerHost, mcpServerShown, personLabel, rightsShown } from '../../http/shown.ts'
+import { accountUrl, issuerHost, mcpServerShown, personLabel, rightsShown } from '../../http/shown.ts'
+import { signInProviders, type Visitor } from '../../http/visitor.ts'
 import type { Html } from '../../lib/html.ts'
 import {
   type AccessShown,
@@ -15,12 +16,10 @@ import type { Connection, ConnectionUse } from '../../storage/connections.ts'
 import type { Grant } from '../../storage/grants.ts'
 import type { Resource } from '../../storage/resources.ts'
 import type { Provider } from '../../upstream/provider.ts'
-import { signInProviders, type Visitor } from './visitor.ts'
+import { identityFields, isSpare } from './identities.ts'
 
 /** The most sessions one page tells of; the youngest come first. */
 const mostSessions = 500
-
-export const accountUrl = ({ config }: Pick<Gateway, 'config'>) => `${config.issuer}/account`
 
 const notices: readonly string[] = [
   'ended',
@@ -71,29 +70,26 @@ export async function showAccount(
     providers: new Map(providers.map((provider) => [provider.id, provider])),
     resources: new Map(resources.map((resource) => [resource.id, resource])),
   }
+  const waysIn = await signInProviders(gateway)
   const nameOf = (id: string) => known.providers.get(id)?.name ?? id
   const shownIdentities: IdentityShown[] = identities.map((identity) => ({
     provider: { name: nameOf(identity.provider) },
     label: identity.label,
     lastSignInAt: identity.lastSignInAt,
-    fields: identityFields(identity),
+    ...(isSpare(identity, identities, waysIn) ? { fields: identityFields(identity) } : {}),
   }))
   return accountPage({
     person: { label: await personLabel(gateway, subjectId) },
     access: await accessShown(gateway, grants, known),
     accounts: accountsShown(connections, uses, known),
     identities: shownIdentities,
-    linkable: (await signInProviders(gateway)).map(({ id, name }) => ({ id, name })),
+    linkable: waysIn.map(({ id, name }) => ({ id, name })),
     ...(notice === undefined ? {} : { notice }),
     now,
     issuerHost: issuerHost(gateway),
     action: accountUrl(gateway),
     fields: { proof },
   })
-}
-
-export function identityFields(key: { provider: string; issuer: string; upstreamSubject: string }) {
-  return { provider: key.provider, issuer: key.issuer, upstream_subject: key.upstreamSubject }
 }
 
 async function accessShown(

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
 import { accountPageOutdated } from '../../http/page-refusal.ts'
+import type { Visitor } from '../../http/visitor.ts'
 import type { Parameters } from '../../lib/parameters.ts'
-import type { Visitor } from './visitor.ts'
 
 /** What somebody pressed, with everything it may need. */
 export type Press = {

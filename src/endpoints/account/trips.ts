@@ -4,11 +4,13 @@ import { beginInteraction, interactionUrl, secondsToEnd } from '../../http/inter
 import { accountPageOutdated } from '../../http/page-refusal.ts'
 import { holderOf, secondsToWait } from '../../http/rates.ts'
 import { createReserve } from '../../http/reserve.ts'
-import { seeOther } from '../../http/send-page.ts'
-import type { AccountRequest } from '../../storage/documents.ts'
-import { accountUrl } from './overview.ts'
+import { seeOther, sendPage } from '../../http/send-page.ts'
+import { accountUrl } from '../../http/shown.ts'
+import { isRecent, signInProviders, type Visitor } from '../../http/visitor.ts'
+import type { AccountDeed, AccountRequest } from '../../storage/documents.ts'
+import { showSignInAgain } from './deeds.ts'
+import { waysInOf } from './identities.ts'
 import { field, type Press } from './press.ts'
-import { signInProviders, type Visitor } from './visitor.ts'
 
 type Asked = Omit<Press, 'visitor'>
 
@@ -22,7 +24,23 @@ export async function beginSignIn(asked: Asked, visitor: Visitor | undefined): P
 /** A person who is signed in here signs in somewhere else as well: both are proven in this browser. */
 export async function beginLink(press: Press): Promise<FastifyReply> {
   const signInProvider = await chosenProvider(press)
+  if (!isRecent(press.gateway, press.visitor)) {
+    return await signInAgain(press, { action: 'link', provider: signInProvider })
+  }
   return await begin(press, press.visitor, { signInProvider, request: { kind: 'account', purpose: 'link' } })
+}
+
+/** Sends somebody whose sign-in is not recent to sign in anew, by any of their ways in, before a deed. */
+export async function signInAgain(press: Press, deed: AccountDeed): Promise<FastifyReply> {
+  const { gateway, visitor, form, reply } = press
+  const waysIn = await waysInOf(gateway, visitor.subjectId)
+  const chosen = form.values.get('again')
+  if (!waysIn.some(({ id }) => id === chosen) || chosen === undefined) {
+    return sendPage(reply, showSignInAgain(gateway, visitor, deed, waysIn))
+  }
+  const maxAge = gateway.config.lifetimes.recent_sign_in
+  const request = { kind: 'account', purpose: 'prove', deed, state: 'open', maxAge } as const
+  return await begin(press, visitor, { signInProvider: chosen, request })
 }
 
 /** The account and the rights of one connection, once more. */

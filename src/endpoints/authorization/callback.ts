@@ -13,8 +13,9 @@ import type { Leg } from '../../storage/documents.ts'
 import { type Interaction, isOfAccount, isOfClient } from '../../storage/interactions.ts'
 import { checkCallback } from '../../upstream/callback.ts'
 import type { Provider } from '../../upstream/provider.ts'
-import { type Brought, endAccountTrip, refuseStranger } from './account-trip.ts'
+import { endAccountTrip, refuseStranger } from './account-trip.ts'
 import { type Arrival, fail, finishConnect, finishSignIn, type Return } from './arrival.ts'
+import type { Brought } from './brought.ts'
 import { callbackUri, type LegSecrets, maxAgeOf, openLegSecrets } from './leg.ts'
 import { loadPlan } from './plan.ts'
 
@@ -53,9 +54,9 @@ export async function receiveCallback(
       ? ({ outcome: 'failed', failure: check.failure } as const)
       : await bringBack(gateway, trip, query, secrets)
   if (isOfAccount(taken)) {
-    await refuseStranger(gateway, taken, session)
+    await refuseStranger(gateway, request, taken)
     const brought = await bring()
-    const still = { ...trip, interaction: taken, provider: await sameProvider(gateway, provider, brought) }
+    const still = { interaction: taken, provider: await sameProvider(gateway, provider, brought) }
     return await endAccountTrip(gateway, request, reply, still, brought)
   }
   if (!isOfClient(taken)) throw new PageRefusal(400, { kind: 'expired' })

@@ -7,7 +7,7 @@ import { beginInteraction, interactionUrl } from '../../http/interaction.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { countRequest, strayVisit } from '../../http/rates.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
-import { issuerHost, mcpServerShown, personLabel, rightsShown } from '../../http/shown.ts'
+import { accountUrl, issuerHost, mcpServerShown, personLabel, rightsShown } from '../../http/shown.ts'
 import type { Parameters } from '../../lib/parameters.ts'
 import { sha256 } from '../../lib/secret.ts'
 import { type ConnectReason, connectPage } from '../../pages/connect.ts'
@@ -44,8 +44,9 @@ export async function showConnectLink(
       provider: { id: provider.id, name: provider.name },
       reason: reasonOf(link, connections),
       ...rightsShown(provider, link.scopes),
+      // Whose it is concerns nobody else: previews read links, too.
       ...(isTheirs ? { person: { label: await personLabel(gateway, grant.subjectId) } } : {}),
-      ...(account === undefined ? {} : { account }),
+      ...(isTheirs && account !== undefined ? { account } : {}),
       issuerHost: issuerHost(gateway),
       action: `${gateway.config.issuer}/connect/${ticket}`,
       fields: {},
@@ -123,5 +124,6 @@ function unchanged(gateway: Gateway, provider: Provider, resource: Resource) {
     provider: { name: provider.name },
     mcpServer: { name: resource.document.name },
     issuerHost: issuerHost(gateway),
+    accountUrl: accountUrl(gateway),
   })
 }

@@ -6,9 +6,10 @@ import { endBrowserSession, findBrowserSession, startBrowserSession } from '../.
 import { interactionUrl } from '../../http/interaction.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
-import { issuerHost } from '../../http/shown.ts'
+import { accountUrl, issuerHost } from '../../http/shown.ts'
 import type { Parameters } from '../../lib/parameters.ts'
 import { donePage } from '../../pages/done.ts'
+import type { ConnectRequest } from '../../storage/documents.ts'
 import type { ClientInteraction, InteractionChange } from '../../storage/interactions.ts'
 import { isAgreed, renderingHash, yesTo } from './consent-memory.ts'
 import { endInteraction } from './failure.ts'
@@ -62,9 +63,12 @@ async function chooseAnother(
   plan: Plan,
 ): Promise<FastifyReply> {
   const { request: asked } = plan.interaction
-  if (asked.kind === 'connect') return await advance(gateway, reply, plan, fresh)
-  await endBrowserSession(gateway, request, reply)
   // Or the provider would silently say the same as before.
+  if (asked.kind === 'connect') {
+    const request = { ...asked, prompt: ['select_account'] } satisfies ConnectRequest
+    return await advance(gateway, reply, plan, { ...fresh, request })
+  }
+  await endBrowserSession(gateway, request, reply)
   const prompt = [...new Set([...asked.prompt, 'select_account'])]
   return await advance(gateway, reply, plan, { ...fresh, consent: null, request: { ...asked, prompt } })
 }
@@ -143,6 +147,7 @@ async function stop(gateway: Gateway, reply: FastifyReply, plan: Plan): Promise<
       provider: { name: plan.asks[0]?.provider.name ?? 'The provider' },
       mcpServer: { name: plan.resource?.document.name ?? '' },
       issuerHost: issuerHost(gateway),
+      accountUrl: accountUrl(gateway),
     }),
   )
 }

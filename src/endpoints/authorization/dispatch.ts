@@ -99,7 +99,9 @@ function promptsFor(
   { descriptor: { authorization } }: Provider,
   { purpose }: Pick<Leg, 'purpose'>,
 ): Prompt[] {
-  if (request.kind === 'connect') return request.accountId === undefined ? [] : ['select_account']
+  if (request.kind === 'connect') {
+    return request.accountId === undefined ? (request.prompt ?? []) : ['select_account']
+  }
   if (purpose === 'connect') return []
   const { prompt, maxAge } = request
   const mustAct = prompt.includes('login') || (maxAge !== undefined && !authorization.max_age)

@@ -74,9 +74,9 @@ export async function startLeg(
   return saved ? { outcome: 'started', url: destination.url } : { outcome: 'overtaken' }
 }
 
-/** How long ago the person may have signed in at the provider itself, where the client cares. */
+/** How long ago the person may have signed in at the provider itself, where anybody cares. */
 export function maxAgeOf({ request }: Interaction, { purpose }: Leg): { maxAge?: number } {
-  if (purpose !== 'sign_in' || request.kind !== 'authorization' || request.maxAge === undefined) return {}
+  if (purpose !== 'sign_in' || !('maxAge' in request) || request.maxAge === undefined) return {}
   return { maxAge: request.maxAge }
 }
 

@@ -2,6 +2,7 @@ import type { Gateway } from '../../gateway.ts'
 import { allowedScopes, asksFor, isReleasable, type ProviderAsk, serves } from '../../grants/asks.ts'
 import { grantStanding } from '../../grants/standing.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
+import { lastSignIn } from '../../http/visitor.ts'
 import type { BrowserSession } from '../../storage/browser-sessions.ts'
 import type { Connection } from '../../storage/connections.ts'
 import type { ConnectRequest } from '../../storage/documents.ts'
@@ -126,11 +127,9 @@ async function signedInEnough(
   candidates: readonly Provider[],
   session: BrowserSession,
 ): Promise<Person | undefined> {
-  // What a sign-in rested on may have changed since: a provider that leads elsewhere, or admits others.
-  const counting = candidates.filter(({ id, signInHash }) => session.signIns[id]?.signInHash === signInHash)
-  const times = counting.flatMap(({ id }) => session.signIns[id]?.at ?? [])
-  if (times.length === 0) return undefined
-  const person = { subjectId: session.subjectId, authTime: Math.max(...times) }
+  const authTime = lastSignIn(session, candidates, gateway.clock())
+  if (authTime === undefined) return undefined
+  const person = { subjectId: session.subjectId, authTime }
   if (request.kind === 'connect') {
     const grant = await gateway.store.grants.find(request.grantId)
     return grant?.subjectId === person.subjectId ? person : undefined

@@ -4,65 +4,70 @@ import type { Gateway } from '../../gateway.ts'
 import { allowedScopes, isReleasable } from '../../grants/asks.ts'
 import { keepConnection } from '../../grants/keep-connection.ts'
 import { subjectOfIdentity } from '../../grants/sign-in.ts'
-import { interactionUrl } from '../../http/interaction.ts'
-import { accountPageOutdated, PageRefusal } from '../../http/page-refusal.ts'
+import { accountPageOutdated } from '../../http/page-refusal.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
-import { issuerHost } from '../../http/shown.ts'
-import { wrongAccountPage } from '../../pages/wrong-account.ts'
+import { accountUrl } from '../../http/shown.ts'
 import type { Connection } from '../../storage/connections.ts'
 import type { AccountRequest } from '../../storage/documents.ts'
-import type { AccountInteraction } from '../../storage/interactions.ts'
 import { accountId } from '../../upstream/connection-record.ts'
-import type { UpstreamIdentity } from '../../upstream/identity.ts'
 import { covers, type Provider } from '../../upstream/provider.ts'
-import type { UpstreamTokens } from '../../upstream/tokens.ts'
+import { type AccountTrip, refuseOwned, stopWith } from './account-end.ts'
+import { anotherAccountPage } from './account-views.ts'
+import { type Arrived, discard } from './brought.ts'
 
-type Wish = Extract<AccountRequest, { purpose: 'reconnect' }>
-type Trip = { interaction: AccountInteraction; provider: Provider; wish: Wish }
+type Trip = AccountTrip & { wish: Extract<AccountRequest, { purpose: 'reconnect' }> }
 
 /** A person is back with an account to repair a connection of theirs with: that very account, and all its rights. */
 export async function reconnect(
   gateway: Gateway,
   reply: FastifyReply,
-  { interaction, provider, wish }: Trip,
-  { identity, tokens }: { identity: UpstreamIdentity; tokens: UpstreamTokens },
+  trip: Trip,
+  arrived: Arrived,
 ): Promise<FastifyReply> {
-  const before = await gateway.store.connections.find(wish.connectionId)
+  const { interaction, provider, wish } = trip
+  const { identity, tokens } = arrived
   const { subjectId } = interaction
-  const discard = () =>
-    gateway.revocations.discard(provider, { tokens, identity, ...(subjectId !== null && { subjectId }) })
-  if (!before || subjectId === null || before.subjectId !== subjectId) {
-    await discard()
-    throw accountPageOutdated()
+  const before = await gateway.store.connections.find(wish.connectionId)
+  const wrong = await whatIsWrong(gateway, trip, before, arrived)
+  if (wrong) await discard(gateway, provider, arrived, subjectId)
+  if (wrong === 'gone' || !before) throw accountPageOutdated()
+  if (wrong === 'of somebody else') return await refuseOwned(gateway, trip)
+  if (wrong === 'too few rights') {
+    return await stopWith(gateway, trip, { kind: 'denied', code: 'insufficient_scope' })
   }
-  const about = { providerName: provider.name, begun: 'on the account page' } as const
-  const owner = await subjectOfIdentity(gateway.store, provider, identity)
-  if (owner !== undefined && owner !== subjectId) {
-    await discard()
-    throw new PageRefusal(409, { kind: 'account of somebody else', ...about })
-  }
-  const { issuer, subject: upstreamSubject } = identity
-  if (accountId({ subjectId, provider: provider.id, issuer, upstreamSubject }) !== before.accountId) {
-    await discard()
-    return showOtherAccount(gateway, reply, { interaction, provider }, before, identity)
-  }
-  if (!covers(provider, tokens.scopes, wish.scopes)) {
-    await discard()
-    throw new PageRefusal(400, { kind: 'denied at provider', ...about })
+  if (wrong === 'another account') {
+    const labels = { expected: before.accountLabel, returned: identity.label }
+    return sendPage(reply, anotherAccountPage(gateway, trip, labels), 409)
   }
   const now = gateway.clock()
-  const kept = await keepConnection(gateway, provider, { subjectId, identity, tokens }, now)
+  const brought = { subjectId: before.subjectId, identity, tokens }
+  const kept = await keepConnection(gateway, provider, brought, now)
   const event = auditEvent(now, {
     event: 'connection.reconnected',
-    actor: `subject:${subjectId}`,
-    subjectId,
+    actor: `subject:${before.subjectId}`,
+    subjectId: before.subjectId,
     provider: provider.id,
     detail: { connection: kept.id, account: kept.accountId },
   })
   const moved = await movedTo(gateway, provider, before, kept)
   const isDone = await gateway.store.completions.withRepair(interaction, moved, now, event)
   if (!isDone) throw accountPageOutdated()
-  return seeOther(reply, `${gateway.config.issuer}/account?done=reconnected`)
+  return seeOther(reply, `${accountUrl(gateway)}?done=reconnected`)
+}
+
+async function whatIsWrong(
+  gateway: Gateway,
+  { interaction: { subjectId }, provider, wish }: Trip,
+  before: Connection | undefined,
+  { identity, tokens }: Arrived,
+): Promise<'gone' | 'of somebody else' | 'another account' | 'too few rights' | undefined> {
+  if (subjectId === null || before?.subjectId !== subjectId) return 'gone'
+  const owner = await subjectOfIdentity(gateway.store, provider, identity)
+  if (owner !== undefined && owner !== subjectId) return 'of somebody else'
+  const { issuer, subject: upstreamSubject } = identity
+  const brought = accountId({ subjectId, provider: provider.id, issuer, upstreamSubject })
+  if (brought !== before.accountId) return 'another account'
+  return covers(provider, tokens.scopes, wish.scopes) ? undefined : 'too few rights'
 }
 
 /**
@@ -81,23 +86,4 @@ async function movedTo(gateway: Gateway, provider: Provider, before: Connection,
     moved.push({ removed: before.id, added: { grantId, connectionId: kept.id, provider: provider.id } })
   }
   return moved
-}
-
-function showOtherAccount(
-  gateway: Gateway,
-  reply: FastifyReply,
-  { interaction, provider }: Omit<Trip, 'wish'>,
-  before: Connection,
-  returned: UpstreamIdentity,
-): FastifyReply {
-  const page = wrongAccountPage({
-    expectedBy: 'connection',
-    provider: { name: provider.name },
-    expected: before.accountLabel,
-    returned: returned.label,
-    issuerHost: issuerHost(gateway),
-    action: interactionUrl(gateway, interaction.id),
-    fields: {},
-  })
-  return sendPage(reply, page, 409)
 }

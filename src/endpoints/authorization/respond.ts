@@ -5,7 +5,7 @@ import type { Gateway } from '../../gateway.ts'
 import { allowedScopes, isReleasable } from '../../grants/asks.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
-import { issuerHost } from '../../http/shown.ts'
+import { accountUrl, issuerHost } from '../../http/shown.ts'
 import { newOrderedId } from '../../lib/ordered-id.ts'
 import { newId, newSecret, sha256 } from '../../lib/secret.ts'
 import { donePage } from '../../pages/done.ts'
@@ -164,6 +164,7 @@ async function respondConnected(
       mcpServer: { name: resource.document.name },
       account: connection.accountLabel,
       issuerHost: issuerHost(gateway),
+      accountUrl: accountUrl(gateway),
     }),
   )
 }

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
 import { findBrowserSession } from '../../http/browser-session.ts'
-import { clientShown, issuerHost, mcpServerShown, personLabel } from '../../http/shown.ts'
+import { accountUrl, clientShown, issuerHost, mcpServerShown, personLabel } from '../../http/shown.ts'
 import type { Html } from '../../lib/html.ts'
 import { choosePage } from '../../pages/choose.ts'
 import { consentPage } from '../../pages/consent.ts'
@@ -43,7 +43,7 @@ export async function showConsent(gateway: Gateway, plan: Plan): Promise<Html> {
     issuerHost: issuerHost(gateway),
     action: actionOf(gateway, plan),
     fields: { shown: renderingHash(consentingOf(plan, gateway.clock())) },
-    accountUrl: `${gateway.config.issuer}/account`,
+    accountUrl: accountUrl(gateway),
     ...(resource ? { mcpServer: mcpServerShown(resource) } : {}),
   })
 }

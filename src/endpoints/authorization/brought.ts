@@ -1,0 +1,55 @@
+import { auditEvent } from '../../audit/event.ts'
+import type { Gateway } from '../../gateway.ts'
+import { sha256 } from '../../lib/secret.ts'
+import type { UpstreamIdentity } from '../../upstream/identity.ts'
+import type { Provider } from '../../upstream/provider.ts'
+import type { UpstreamFailure, UpstreamTokens } from '../../upstream/tokens.ts'
+
+/** Who came back from a provider, and with what. */
+export type Arrived = { identity: UpstreamIdentity; tokens: UpstreamTokens }
+
+export type Brought = ({ outcome: 'brought' } & Arrived) | { outcome: 'failed'; failure: UpstreamFailure }
+
+/** What was brought is not kept, so that nobody may have it: the provider is told. */
+export async function discard(
+  { revocations }: Pick<Gateway, 'revocations'>,
+  provider: Provider,
+  { identity, tokens }: Arrived,
+  subjectId?: string | null,
+): Promise<void> {
+  await revocations.discard(provider, { tokens, identity, ...(subjectId && { subjectId }) })
+}
+
+/** When the person really signed in, where the provider tells: it may have remembered them for days. */
+export function authTimeOf({ idTokenClaims }: UpstreamTokens, now: number): number {
+  const told = idTokenClaims?.auth_time
+  return typeof told === 'number' && Number.isSafeInteger(told) && told > 0 ? Math.min(told, now) : now
+}
+
+/** Once in a while for each account, since whoever has one there may try for as long as they like. */
+export async function recordRefusedSignIn(
+  { store, clock, refusals }: Gateway,
+  provider: Provider,
+  identity: UpstreamIdentity,
+  refused: {
+    outcome: 'not_admitted' | 'subject_disabled'
+    subjectId?: string
+    clientId?: string
+    resourceId?: string | undefined
+  },
+): Promise<void> {
+  const { outcome, ...about } = refused
+  const key = sha256([outcome, provider.id, identity.issuer, identity.subject].join(' '))
+  if (refusals.knows(key)) return
+  refusals.note(key)
+  await store.auditEvents.create(
+    auditEvent(clock(), {
+      event: 'subject.refused',
+      outcome,
+      actor: 'gateway',
+      provider: provider.id,
+      ...about,
+      detail: { issuer: identity.issuer, upstream_subject: identity.subject },
+    }),
+  )
+}
