@@ -4,13 +4,15 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import { accountEndpoints } from './endpoints/account/plugin.ts'
 import { adminEndpoints } from './endpoints/admin/plugin.ts'
 import { authorizationEndpoints } from './endpoints/authorization/plugin.ts'
+import { decisionEndpoints } from './endpoints/decisions.ts'
 import { healthEndpoints } from './endpoints/health.ts'
 import { introspectionEndpoint } from './endpoints/introspection.ts'
 import { metadataEndpoints } from './endpoints/metadata.ts'
 import { registrationEndpoint } from './endpoints/registration.ts'
 import { revocationEndpoint } from './endpoints/revocation.ts'
 import { tokenEndpoint } from './endpoints/token/plugin.ts'
-import { answerRetrievalError, tokenSessionEndpoints } from './endpoints/token-sessions.ts'
+import { tokenSessionEndpoints } from './endpoints/token-sessions.ts'
+import { toolEndpoints } from './endpoints/tools.ts'
 import type { Gateway } from './gateway.ts'
 import { answerBrokenMessage } from './http/broken-message.ts'
 import { refuseUnclear } from './http/message.ts'
@@ -19,6 +21,7 @@ import { answerOAuthError } from './http/oauth-errors.ts'
 import { answerWithPage } from './http/page-errors.ts'
 import { PageRefusal } from './http/page-refusal.ts'
 import { answerProblem } from './http/problems.ts'
+import { answerRetrievalError } from './http/retrieval-errors.ts'
 
 export type LogSettings = { level: string; stream?: { write(line: string): void } }
 
@@ -86,6 +89,8 @@ const plugins = [
   revocationEndpoint,
   introspectionEndpoint,
   tokenSessionEndpoints,
+  decisionEndpoints,
+  toolEndpoints,
 ]
 
 /** What no route answers for is answered in the form of the place it was meant for. */
@@ -105,7 +110,7 @@ function answerUnrouted(gateway: Gateway, error: Error, request: FastifyRequest,
 const faces = [
   ['pages', /^\/(?:oauth\/(?:authorize|interactions|callback)|connect|account)(?![^/?])/],
   ['admin', /^\/admin\/v1(?![^/?])/],
-  ['retrieval', /^\/v1\/token-sessions(?![^/?])/],
+  ['retrieval', /^\/v1\/(?:token-sessions|decisions|tools)(?![^/?])/],
 ] as const
 
 function faceOf({ config }: Gateway, { raw }: FastifyRequest) {

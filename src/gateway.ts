@@ -19,6 +19,8 @@ import { createWhereabouts, type Whereabouts } from './lib/whereabouts.ts'
 import type { Readings } from './metrics/exposition.ts'
 import { deafMeter, type Meter } from './metrics/metric.ts'
 import { createReadings } from './metrics/readings.ts'
+import { createDecisionLog, type DecisionLog } from './policy/decision-log.ts'
+import { type CanStepUp, createCanStepUp } from './policy/step-up.ts'
 import type { DatabaseCondition } from './storage/condition.ts'
 import { type Database, openDatabase } from './storage/database.ts'
 import { checkMasterKeys, verifyMasterKeys } from './storage/key-check.ts'
@@ -55,6 +57,9 @@ export type Gateway = {
   /** Touches the connections that end when nobody uses them. */
   keepConnectionsAlive: KeepAlive['run']
   offerConnectLink: OfferConnectLink
+  /** What was decided about calls of tools. */
+  decisionLog: DecisionLog
+  canStepUp: CanStepUp
   clientDocuments: ClientDocuments
   verifyAssertion: VerifyAssertion
   rates: Rates
@@ -218,6 +223,8 @@ export function assembleGateway(
     },
     keepConnectionsAlive: keepAlive.run,
     offerConnectLink: createLinkOffers({ store, config, clock }),
+    decisionLog: createDecisionLog(store),
+    canStepUp: createCanStepUp({ store, providers }),
     verifyAssertion: createAssertions({ issuer: config.issuer, store, keySets, clock }),
     clientDocuments: createClientDocuments({
       store,

@@ -62,6 +62,7 @@ export async function startGateway(
       every(sweepEvery, 'shortening the audit record', shorteningOf(gateway)),
       every(checkpointEvery, 'a checkpoint of the audit record', writeCheckpoint),
       every(failuresEvery, 'recording failures', () => gateway.failures.record('due')),
+      every(tendEvery, 'writing decisions', gateway.decisionLog.flush),
       every(revokeEvery, 'revoking at providers', gateway.revocations.carryOutDue),
       every(tendEvery, 'tending refreshes', gateway.tendRefreshes),
       every(keepAliveEvery, 'keeping connections alive', async () => {
@@ -79,6 +80,7 @@ export async function startGateway(
         for (const chore of chores) clearInterval(chore)
         // What is under way is answered first; then nothing writes any more.
         await app.close()
+        await gateway.decisionLog.flush().catch((error) => app.log.warn({ err: error }, 'decisions are lost'))
         await gateway.stopRefreshing().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
         const endRecord = gateway.failures.record('all').then(() => endChains(gateway, database))
         await endRecord.catch((error) => app.log.warn({ err: error }, 'the audit record has no last row'))

@@ -24,6 +24,7 @@ const perMinute = [
   'token_requests_per_client',
   'introspections_per_resource',
   'retrievals_per_resource',
+  'decisions_per_resource',
   'unknown_sessions_per_resource',
   'connect_links_per_session',
 ] as const satisfies readonly (keyof Limits)[]

@@ -24,6 +24,8 @@ export const lifetimesSchema = z
     idle_client: seconds(400 * day, { min: 365 * day, max: 3650 * day }),
     upstream_refresh_margin: seconds(300, { min: 0, max: 3600 }),
     audit_retention: seconds(400 * day, { min: 30 * day, max: 3650 * day }),
+    step_up: seconds(600, { min: 60, max: 3600 }),
+    decisions_kept: seconds(30 * day, { min: day, max: 400 * day }),
     upstream_failure_backoff: seconds(30, { min: 1, max: 600 }),
   })
   .superRefine((lifetimes, context) => {
@@ -71,6 +73,7 @@ export const limitsSchema = z.strictObject({
   token_requests_per_client: count(1_200, { min: 1, max: 1_000_000 }),
   introspections_per_resource: count(60_000, { min: 1, max: 10_000_000 }),
   retrievals_per_resource: count(60_000, { min: 1, max: 10_000_000 }),
+  decisions_per_resource: count(60_000, { min: 1, max: 10_000_000 }),
   unknown_sessions_per_resource: count(600, { min: 1, max: 100_000 }),
   connect_links_per_session: count(30, { min: 1, max: 1_000 }),
 })

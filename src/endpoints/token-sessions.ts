@@ -1,19 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Gateway } from '../gateway.ts'
 import { requestConnect } from '../grants/connect-request.ts'
 import { type AskingResource, type OpenSession, openSession } from '../grants/open-session.ts'
 import { type Release, retrieveToken } from '../grants/retrieval.ts'
-import { type RetrievalRefusal, refusal, retrievalErrors } from '../grants/retrieval-error.ts'
+import { type RetrievalRefusal, refusal } from '../grants/retrieval-error.ts'
 import { readWish, wishParameters } from '../grants/retrieval-wish.ts'
-import { authenticateCaller } from '../http/callers.ts'
+import { authenticateResource } from '../http/asking-resource.ts'
 import { queryOf } from '../http/form-body.ts'
 import { acceptJsonOnly } from '../http/json-body.ts'
-import { noteRetrieval, type RetrievalOutcome } from '../http/noted-retrieval.ts'
-import { asOAuthError } from '../http/oauth-errors.ts'
+import { noteRetrieval } from '../http/noted-retrieval.ts'
 import { countRequest, secondsToWait } from '../http/rates.ts'
-import { readUserToken } from '../http/user-token.ts'
+import { answer, answerRetrievalError, outcomeOfError, refuse } from '../http/retrieval-errors.ts'
+import { userTokenIn } from '../http/user-token.ts'
 import { findFault } from '../lib/parameters.ts'
 import { sha256 } from '../lib/secret.ts'
 import type { ConnectLink } from '../storage/connect-links.ts'
@@ -32,7 +32,7 @@ export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gat
   scope.addHook('preClose', async () => stopping.abort())
 
   scope.get<BySession>('/v1/token-sessions/:tsid', async (request, reply) => {
-    const asking = await authenticateResource(gateway, request)
+    const asking = await authenticateResource(gateway, request, 'retrievals_per_resource')
     const session = await sessionFor(gateway, request, asking, request.params.tsid)
     return session.outcome === 'refused' ? refuse(reply, session) : answer(reply, sessionAnswer(session))
   })
@@ -54,7 +54,7 @@ export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gat
   )
 
   scope.post<ByProvider>('/v1/token-sessions/:tsid/connect/:provider', async (request, reply) => {
-    const asking = await authenticateResource(gateway, request)
+    const asking = await authenticateResource(gateway, request, 'retrievals_per_resource')
     const wish = connectSchema.safeParse(request.body ?? {})
     const scopes = wish.success ? parseScope(wish.data.scope) : undefined
     if (!wish.success || !scopes) return refuse(reply, refusal('invalid_request'))
@@ -70,7 +70,7 @@ export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gat
   })
 
   scope.get<ByTicket>('/v1/token-sessions/:tsid/connect/:ticket', async (request, reply) => {
-    const asking = await authenticateResource(gateway, request)
+    const asking = await authenticateResource(gateway, request, 'retrievals_per_resource')
     const query = queryOf(request)
     const wait = query.values.get('wait') ?? '0'
     if (findFault(query, ['wait']) || !/^\d{1,3}$/.test(wait))
@@ -96,35 +96,18 @@ const connectSchema = z.strictObject({
 
 const longestWait = 30
 
-/** The one kind of caller here is a resource with its credential (promise 1: a `tsid` alone opens nothing). */
-async function authenticateResource(gateway: Gateway, request: FastifyRequest): Promise<AskingResource> {
-  const caller = await authenticateCaller(gateway, request)
-  if (caller.kind !== 'resource') throw new NotAResource()
-  countRequest(gateway, ['retrievals_per_resource', caller.resource.id])
-  return caller
-}
-
-class NotAResource extends Error {
-  override name = 'NotAResource'
-}
-
 async function tokenFor(
   gateway: Gateway,
   request: FastifyRequest<ByProvider>,
 ): Promise<Release | RetrievalRefusal> {
-  const asking = await authenticateResource(gateway, request)
+  const asking = await authenticateResource(gateway, request, 'retrievals_per_resource')
   const query = queryOf(request)
   const wish = findFault(query, wishParameters) ? undefined : readWish(query)
   if (!wish) return refusal('invalid_request')
   const { tsid, provider } = request.params
-  const userToken = await userTokenOf(gateway, request, asking)
+  const userToken = await userTokenIn(gateway, request, asking.resource.uri)
   const token = await retrieveToken(gateway, asking, { tsid, provider, userToken, ...wish })
   return token.outcome === 'refused' ? countGuess(gateway, asking, token) : token
-}
-
-async function userTokenOf(gateway: Gateway, request: FastifyRequest, { resource }: AskingResource) {
-  const header = request.headers['coatcheck-user-token']
-  return await readUserToken(gateway, typeof header === 'string' ? header : undefined, resource.uri)
 }
 
 async function sessionFor(
@@ -133,7 +116,12 @@ async function sessionFor(
   asking: AskingResource,
   tsid: string,
 ): Promise<OpenSession | RetrievalRefusal> {
-  const session = await openSession(gateway, asking, tsid, await userTokenOf(gateway, request, asking))
+  const session = await openSession(
+    gateway,
+    asking,
+    tsid,
+    await userTokenIn(gateway, request, asking.resource.uri),
+  )
   return session.outcome === 'refused' ? countGuess(gateway, asking, session) : session
 }
 
@@ -208,64 +196,4 @@ function tokenAnswer(release: Release) {
 function linkAnswer(gateway: Gateway, link: ConnectLink) {
   const { provider, reason } = link
   return { state: linkState(gateway, link), provider, ...(reason === null ? {} : { reason }) }
-}
-
-function answer(reply: FastifyReply, body: Record<string, unknown>): FastifyReply {
-  return reply.header('cache-control', 'no-store').send(body)
-}
-
-function refuse(reply: FastifyReply, refused: RetrievalRefusal): FastifyReply {
-  const { code, facts } = refused
-  if (facts.retry_after !== undefined) reply.header('retry-after', String(facts.retry_after))
-  if (code === 'invalid_resource_credential') reply.header('www-authenticate', 'Basic realm="coatcheck"')
-  return reply
-    .code(retrievalErrors[code].rest)
-    .header('cache-control', 'no-store')
-    .send(refusalAnswer(refused))
-}
-
-function refusalAnswer({ code, facts }: RetrievalRefusal) {
-  const { oauth, who, says } = retrievalErrors[code]
-  return { error: oauth[0], error_description: says, error_code: code, who_must_act: who, ...facts }
-}
-
-/** What an error is answered as, in one word. */
-function outcomeOfError(error: FastifyError | Error): RetrievalOutcome {
-  const meant = asOAuthError(error)
-  if (error instanceof NotAResource || meant?.code === 'invalid_client') return 'invalid_resource_credential'
-  if (meant === undefined) return 'server_error'
-  const byStatus = { 429: 'too_many_requests', 503: 'gateway_unavailable' } as const
-  return byStatus[meant.status as keyof typeof byStatus] ?? 'invalid_request'
-}
-
-/** Every error here has the one shape of a refusal, except a fault of ours, which says nothing. */
-export function answerRetrievalError(
-  error: FastifyError | Error,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): FastifyReply {
-  const meant = asOAuthError(error)
-  if (error instanceof NotAResource || meant?.code === 'invalid_client') {
-    return refuse(reply, refusal('invalid_resource_credential'))
-  }
-  if (meant === undefined || meant.status >= 500) request.log.error({ err: error }, 'request failed')
-  if (meant?.status === 429) {
-    return refuse(reply, refusal('too_many_requests', { retry_after: Number(meant.headers['retry-after']) }))
-  }
-  if (meant?.status === 503) return refuse(reply, refusal('gateway_unavailable', { retry_after: 5 }))
-  if (meant !== undefined) {
-    const { status, headers, description } = meant
-    const refused = { ...refusalAnswer(refusal('invalid_request')), error_description: description }
-    return reply
-      .code(status)
-      .headers({ 'cache-control': 'no-store', ...headers })
-      .send(refused)
-  }
-  return reply
-    .code(500)
-    .header('cache-control', 'no-store')
-    .send({
-      error: 'server_error',
-      error_description: `Something failed here; the request id is ${request.id}`,
-    })
 }

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import type { Gateway } from '../gateway.ts'
 import type { UserToken } from '../grants/open-session.ts'
 
@@ -10,4 +11,18 @@ export async function readUserToken(
   if (token === undefined) return { sent: 'none' }
   const claims = await gateway.verifyAccessToken(token, audience)
   return claims ? { sent: 'valid', claims } : { sent: 'invalid' }
+}
+
+/** The person's access token beside the credential of the resource that calls. */
+export async function userTokenIn(
+  gateway: Gateway,
+  request: FastifyRequest,
+  audience: string,
+): Promise<UserToken> {
+  return await readUserToken(gateway, userTokenText(request), audience)
+}
+
+export function userTokenText({ headers }: FastifyRequest): string | undefined {
+  const header = headers['coatcheck-user-token']
+  return typeof header === 'string' ? header : undefined
 }

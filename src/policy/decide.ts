@@ -10,8 +10,11 @@ import { countOf } from './quota.ts'
 import { getToolPolicy } from './tool-policy.ts'
 
 /** What a policy says of one call in the end, counts and sign-ins included. */
-export type Ruling = { bindings: string[]; failed: FailedCondition[] } & (
-  | { allowed: true; cacheLifetime: number }
+export type Ruling = {
+  bindings: string[]
+  failed: FailedCondition[]
+} /** `counted`: it took something, of a quota or of a sign-in. */ & (
+  | { allowed: true; counted: boolean; cacheLifetime: number }
   | { allowed: false; code: 'scope_insufficient'; reason: string; scopes: string[] }
   | { allowed: false; code: 'step_up_required'; reason: string; stepUp: StepUpRule; stepUpId?: string }
   | { allowed: false; code: 'step_up_unavailable'; reason: string }
@@ -73,7 +76,8 @@ async function allow(parts: Decide, decided: DecidedCall, allowance: PolicyAllow
     if (mode === 'call' && draws.length > 0) await parts.store.quotas.giveBack(draws.map(({ id }) => id))
     return await askForCall(parts, decided, stepUp, bindings)
   }
-  return { allowed: true, bindings, failed: [], cacheLifetime }
+  const counted = mode === 'call' && (draws.length > 0 || stepUp !== undefined)
+  return { allowed: true, bindings, failed: [], counted, cacheLifetime }
 }
 
 async function draw({ store }: Decide, draws: readonly Draw[], mode: DecidedCall['mode']): Promise<boolean> {

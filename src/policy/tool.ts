@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { canonicalJson } from '../lib/canonical-json.ts'
 import { sha256 } from '../lib/secret.ts'
 import type { PublishedTool, ToolRule } from '../storage/documents.ts'
 import type { Tool } from '../storage/tools.ts'
@@ -71,13 +72,4 @@ export function missingScopes({ access, scopes, match }: ToolRule, held: Readonl
   if (access === 'public') return []
   if (match === 'any' && scopes.some((name) => held.has(name))) return []
   return scopes.filter((name) => !held.has(name))
-}
-
-/** The same text for the same value, in whatever order its members came. */
-function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  const members = Object.entries(value).filter(([, member]) => member !== undefined)
-  members.sort(([left], [right]) => (left < right ? -1 : 1))
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join(',')}}`
 }

@@ -198,12 +198,12 @@ export type AuditDetail = Record<string, unknown>
 /** A tool as its MCP server published it, wire names. */
 export type PublishedTool = {
   name: string
-  title?: string
-  description?: string
+  title?: string | undefined
+  description?: string | undefined
   input_schema: Record<string, unknown>
-  annotations?: Record<string, unknown>
+  annotations?: Record<string, unknown> | undefined
   /** What its author thinks should open it; counts for nothing until somebody says so. */
-  suggested_scopes?: string[]
+  suggested_scopes?: string[] | undefined
 }
 
 /** How a tool is opened, as an administrator decided. `public`: whoever has any token for the resource. */

@@ -1,0 +1,22 @@
+import type { FastifyRequest } from 'fastify'
+import type { RateName } from '../config/rates.ts'
+import type { Gateway } from '../gateway.ts'
+import type { AskingResource } from '../grants/open-session.ts'
+import { authenticateCaller } from './callers.ts'
+import { countRequest } from './rates.ts'
+
+/** Where only MCP servers call, each with its credential. */
+export async function authenticateResource(
+  gateway: Gateway,
+  request: FastifyRequest,
+  rate: RateName,
+): Promise<AskingResource> {
+  const caller = await authenticateCaller(gateway, request)
+  if (caller.kind !== 'resource') throw new NotAResource()
+  countRequest(gateway, [rate, caller.resource.id])
+  return caller
+}
+
+export class NotAResource extends Error {
+  override name = 'NotAResource'
+}
