@@ -25,7 +25,8 @@ export function asResponse({ status, contentType, body }: RawAnswer): Response {
 }
 
 /** Errors come under status 200, too. */
-export const mayHoldTokens = ({ body }: RawAnswer) => /access_token|"refresh_token"|\brefresh_token=/.test(body)
+export const mayHoldTokens = ({ body }: RawAnswer) =>
+  /access_token|"refresh_token"|\brefresh_token=/.test(body)
 
 /** Throws for what `JSON.stringify` of a raw answer did not make. */
 export function parseRaw(text: string): RawAnswer {

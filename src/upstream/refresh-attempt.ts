@@ -68,6 +68,11 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
       })
     },
 
+    async open({ id, sealedRefreshToken }: Connection): Promise<string> {
+      if (sealedRefreshToken === null) throw new Error('nothing to refresh with')
+      return await sealer.open(sealedRefreshToken, refreshTokenPlace(id))
+    },
+
     waiting,
     asItIsNow,
   }
@@ -89,7 +94,7 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
     let sentAt: number | undefined
     let isLate = false
     const answer = await parts.refreshTokens(provider, {
-      ...(await whatIsSent(connection)),
+      ...sentFor(connection, attempt.refreshToken),
       deadline: parts.refreshDeadline,
       signal: patience.signal,
       mayAsk() {
@@ -125,7 +130,7 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
     const raw = parseRaw(await sealer.open(sealedAnswer, answerPlace(connection.id)))
     let wasRead = false
     const answer = await parts.refreshTokens(attempt.provider, {
-      ...(await whatIsSent(connection)),
+      ...sentFor(connection, attempt.refreshToken),
       takeAnswer: () => {
         wasRead = true
         return raw
@@ -137,12 +142,6 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
       // A provider whose metadata is out of reach says nothing about an answer it gave before.
       giveBack: (held, rest) => (wasRead ? leases.release(held, { rest }) : leases.postpone(held, rest)),
     })
-  }
-
-  async function whatIsSent({ id, sealedRefreshToken, scopes, tokenEndpoint, upstreamSubject }: Connection) {
-    if (sealedRefreshToken === null) throw new Error('nothing to refresh with')
-    const refreshToken = await sealer.open(sealedRefreshToken, refreshTokenPlace(id))
-    return { refreshToken, scopes, tokenEndpoint, upstreamSubject }
   }
 
   /** Whether it is stored. If not, the tokens in it may be in a moment. */
@@ -262,6 +261,10 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
     const accessToken = await sealer.open(current.sealedAccessToken, accessTokenPlace(current.id))
     return { outcome: 'refreshed', connection: current, accessToken }
   }
+}
+
+function sentFor({ scopes, tokenEndpoint, upstreamSubject }: Connection, refreshToken: string) {
+  return { refreshToken, scopes, tokenEndpoint, upstreamSubject }
 }
 
 /** Whether another refresh overtook this one: then both got their tokens from one grant, and revoking may end it. */

@@ -90,7 +90,7 @@ export function createRefresher(parts: RefresherParts): Refresher {
       while (hasWork() && performance.now() < until) {
         await atMost(1, Promise.allSettled(everything()))
         // What it says now is said by the last one, unless it is over by then.
-        await tend().catch(() => {})
+        await atMost(1, tend()).catch(() => {})
         if (everything().length === 0 && hasWork()) await setTimeout(1000)
       }
       late.giveUp()
@@ -220,16 +220,15 @@ export function createRefresher(parts: RefresherParts): Refresher {
     const { sentAt, attempts: tries } = plan.step === 'send' ? plan : (seen ?? { sentAt: null, attempts: 0 })
     const unknown = tries > 1 ? { sentAt, attempts: tries - 1 } : undefined
     const { version, id } = connection
+    const refreshToken = await attempts.open(connection)
     const now = clock()
     const intent = { holder, version, expiresAt: now + deadline + leaseReserve, sentAt, attempts: tries }
     try {
       // A lease that ends too far ahead to be believed has ended.
       const lease = await leases.take(id, seen, intent, Math.max(now, seen?.expiresAt ?? 0))
       const patience = createPatience(parts.deadline.answer)
-      const sendBefore = now + leaseReserve
-      return (
-        lease && { provider, connection, lease, plan, unknown, sendBefore, patience, report: 'not asked' }
-      )
+      const asked = { provider, connection, refreshToken, plan, unknown, patience }
+      return lease && { ...asked, lease, sendBefore: now + leaseReserve, report: 'not asked' }
     } catch (error) {
       const fence = (seen?.fence ?? 0) + 1
       // It may be taken all the same, and must not look as if something had been sent.

@@ -22,6 +22,8 @@ export type Attempt = {
   connection: Connection
   lease: RefreshLease
   plan: Extract<RefreshPlan, { step: 'send' | 'read' | 'give up' }>
+  /** Opened before the lease was taken: what is sealed with a key that is missing looks like no attempt. */
+  refreshToken: string
   /** What others may have sent before. */
   unknown: Unknown | undefined
   /** From when on the lease may end before the answer is there. */

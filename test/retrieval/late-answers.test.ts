@@ -1,3 +1,4 @@
+import SqliteDatabase from 'better-sqlite3'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { RunningGateway } from '../../src/main.ts'
 import { enterAging, type Session } from '../support/aging.ts'
@@ -24,7 +25,7 @@ const backoff = 30
 const tooLong = 60
 
 beforeAll(async () => {
-  const limits = { upstream_deadline: 1, discovery_deadline: 1, upstream_refresh_deadline: 8 }
+  const limits = { upstream_deadline: 1, discovery_deadline: 1, upstream_refresh_deadline: 5 }
   house = await startHouse({ file: { limits } })
   other = await house.gateway.replica()
   beside = { ...house, gateway: { ...house.gateway, url: other.url } }
@@ -318,6 +319,27 @@ describe('an outage that the store did not take', () => {
   })
 })
 
+test('a refresh token that no key here opens is no attempt, however often that is found out', async () => {
+  await session.age(lifetime + 1)
+  const before = calls()
+  const [id = ''] = await connectionIds()
+  const database = new SqliteDatabase(`${house.gateway.folder}/coatcheck.db`)
+  const column = database.prepare<[string], string>(
+    'select sealed_refresh_token from connections where id = ?',
+  )
+  const sealed = column.pluck().get(id)
+  const write = database.prepare('update connections set sealed_refresh_token = ? where id = ?')
+  write.run('cc1.unknown-key.AAAA', id)
+  for (const ask of [session.fetch, fetchBeside, session.fetch, fetchBeside]) {
+    expect((await ask()).body.error_code).toBe('gateway_unavailable')
+    house.clock.advance(tooLong)
+  }
+  write.run(sealed, id)
+  database.close()
+  expect((await session.fetch()).status).toBe(200)
+  expect(calls()).toBe(before + 1)
+})
+
 describe('a refresh token that comes with what nobody can use', () => {
   test.each([
     ['a token of another type', { token_type: 'mac' }, 'provider_misconfigured'],
@@ -345,5 +367,41 @@ describe('a refresh token that comes with what nobody can use', () => {
     await tend()
     house.clock.advance(backoff + 1)
     expect((await fetchBeside()).status).toBe(200)
+  })
+})
+
+describe('a gateway that stops while a provider takes longer than anybody waits', () => {
+  /** Another gateway that has given up waiting for the answer. */
+  async function startLate(): Promise<{ third: RunningGateway; id: string }> {
+    await session.age(lifetime + 1)
+    const [id = ''] = await connectionIds()
+    const third = await house.gateway.replica()
+    house.github.control.script({ on: route, effect: { kind: 'hold' } })
+    const there = { ...house, gateway: { ...house.gateway, url: third.url } }
+    const { body } = await fetchToken(there, room, session.tsid, 'github')
+    expect(body.error_code).toBe('upstream_unavailable')
+    return { third, id }
+  }
+
+  test('waits for the answer, and stores it', async () => {
+    const before = calls()
+    const { third } = await startLate()
+    const stopped = third.stop()
+    await until(async () => !(await fetch(third.url).then(Boolean, () => false)))
+    house.github.control.release()
+    await stopped
+    const { status, body } = await session.fetch()
+    expect({ status, token: body.access_token }).toEqual({ status: 200, token: newestToken() })
+    expect(calls()).toBe(before + 1)
+  })
+
+  test('does not wait for ever, and leaves no lease behind', async () => {
+    const { third, id } = await startLate()
+    const began = performance.now()
+    await third.stop()
+    expect(performance.now() - began).toBeLessThan(5_000)
+    const { refreshLeases } = house.gateway.running().gateway.store
+    expect(await refreshLeases.find(id)).toMatchObject({ expiresAt: 0, sentAt: null, attempts: 0 })
+    expect((await session.fetch()).body.error_code).toBe('upstream_unavailable')
   })
 })
