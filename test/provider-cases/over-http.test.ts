@@ -10,6 +10,7 @@ import {
   vi,
 } from 'vitest'
 import { defaultSwitches as github } from '../../standins/github/state.ts'
+import { startGithub } from '../../standins/github.ts'
 import { defaultSwitches as google } from '../../standins/google/state.ts'
 import { browserStoppingAt, callbackUri, listed, subjectNamed } from '../authorization/steps.ts'
 import { enterAging } from '../support/aging.ts'
@@ -58,9 +59,9 @@ afterEach(() => {
 
 const asGoogle = ['google', 'allow']
 
-async function signInsCounted(provider: string, outcome: string): Promise<number> {
+async function counted(what: 'sign_ins' | 'upstream_refreshes', outcome: string): Promise<number> {
   const text = await (await fetch(house.gateway.running().metricsUrl ?? '')).text()
-  const series = `coatcheck_sign_ins_total{provider="${provider}",outcome="${outcome}"} `
+  const series = `coatcheck_${what}_total{provider="github",outcome="${outcome}"} `
   const line = text.split('\n').find((each) => each.startsWith(series))
   return Number(line?.slice(series.length) ?? 0)
 }
@@ -151,12 +152,12 @@ describe('a callback', () => {
   test('that says the app is suspended is the administrator’s matter: told, logged and counted as such', async () => {
     const client = { ...upstreamClient, redirectUris: [callbackUri(house, 'github')], expiringTokens: true }
     house.github.control.addClient({ ...client, suspended: true })
-    const before = await signInsCounted('github', 'config')
+    const before = await counted('sign_ins', 'config')
     const { stop } = await visit(house, notes)
     house.github.control.addClient(client)
     expect(callbackOf(stop)).toMatchObject({ error: 'server_error' })
     expect(house.gateway.logs()).toContain('application_suspended')
-    expect(await signInsCounted('github', 'config')).toBe(before + 1)
+    expect(await counted('sign_ins', 'config')).toBe(before + 1)
   })
 
   /** The same browser goes on from the callback it stopped at. */
@@ -191,13 +192,21 @@ describe('at the token endpoint', () => {
   })
 
   test('our own credentials that are refused are counted, logged, and blamed on nobody else', async () => {
-    const before = await signInsCounted('github', 'config')
+    const session = await enterAging(house, notes, 'github')
+    await session.age(28_801)
+    const before = [await counted('sign_ins', 'config'), await counted('upstream_refreshes', 'config')]
     const body = { error: 'incorrect_client_credentials' }
-    house.github.control.script({ on: tokenRoute, effect: { kind: 'respond', status: 200, body } })
+    house.github.control.script({ on: tokenRoute, times: 2, effect: { kind: 'respond', status: 200, body } })
     const { stop } = await visit(house, notes)
     expect(callbackOf(stop)).toMatchObject({ error: 'server_error' })
-    expect(await signInsCounted('github', 'config')).toBe(before + 1)
+    const refused = await session.fetch()
+    expect(refused.body).toMatchObject({ error_code: 'provider_misconfigured', who_must_act: 'admin' })
+    expect(refused.body).not.toHaveProperty('connect_url')
+    const after = [await counted('sign_ins', 'config'), await counted('upstream_refreshes', 'config')]
+    expect(after).toEqual(before.map((count) => count + 1))
     expect(house.gateway.logs()).toContain('incorrect_client_credentials')
+    house.clock.advance(31)
+    expect((await session.fetch()).status).toBe(200)
   })
 
   test('a life told in quotes is refreshed five minutes before its end, and not much earlier', async () => {
@@ -235,6 +244,22 @@ describe('at the token endpoint', () => {
     for (const scope of [...scopes, 'read:user', scopes.join(' ')]) {
       expect((await fetchToken(house, wide, tsid, 'github', { scope })).status, scope).toBe(200)
     }
+  })
+
+  test('lives that are short, told by a clock that is ahead of ours, are counted from the answer', async () => {
+    house.github.control.clockOffset(600)
+    house.github.control.set({ accessLifetime: 20 })
+    const session = await enterAging(house, notes, 'github')
+    const before = redemptions()
+    for (let second = 0; second < 9; second++) {
+      expect((await session.fetch({ min_ttl: '3600' })).status).toBe(200)
+      house.clock.advance(1)
+    }
+    expect(redemptions()).toBe(before)
+    house.clock.advance(10)
+    expect((await session.fetch()).status).toBe(200)
+    expect(redemptions()).toBe(before + 1)
+    house.github.control.clockOffset(0)
   })
 
   test('twelve MCP clients of one person need one token', async () => {
@@ -346,6 +371,24 @@ describe('who Google says it is', () => {
     expect((await enter(house, agenda, { presses: asGoogle })).tokens).toHaveProperty('access_token')
     expect(house.google.calls(keysRoute)).toHaveLength(read + 2)
   })
+})
+
+test('the same id at another address of a provider is another person, and nobody is renamed', async () => {
+  const subject = async () => claimsOf((await enter(house, notes)).tokens.access_token).sub
+  const before = await subject()
+  const id = 1000 + Number(ada.name.replace('person', ''))
+  const elsewhere = await startGithub({
+    clock: house.clock.now,
+    clients: [{ ...upstreamClient, redirectUris: [callbackUri(house, 'github')], expiringTokens: true }],
+    users: [{ id, login: ada.github }],
+  })
+  onTestFinished(elsewhere.stop)
+  elsewhere.control.autoApprove(ada.github)
+  await saveProvider('github', { variables: { web: elsewhere.web, api: elsewhere.api } })
+  const there = await subject()
+  await saveProvider('github', {})
+  expect(there).not.toBe(before)
+  expect(await subject()).toBe(before)
 })
 
 test('GitHub’s verified second address is not taken for the primary one, and signing in by id works', async () => {
