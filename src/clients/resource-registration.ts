@@ -9,7 +9,7 @@ import type { Store } from '../storage/store.ts'
 import type { ResourceDefinition } from './resource-definition.ts'
 
 export type ResourceRegistration = {
-  store: Pick<Store, 'resources' | 'grants'>
+  store: Pick<Store, 'resources' | 'grants' | 'tools' | 'roles'>
   rules: ResourceRules
 }
 
@@ -87,6 +87,7 @@ export async function planResource(
   if (before && before.uri !== uri && (await store.grants.countLive({ resourceId: id }, by.now)) > 0) {
     conflicts.push({ pointer: '/resource', message: 'cannot change while people have sessions there' })
   }
+  if (before) conflicts.push(...(await scopesInUse(store, before, row)))
   if (conflicts.length > 0) return { outcome: 'conflict', errors: conflicts }
   return before && isDeepStrictEqual(describedResource(before), describedResource(row))
     ? { outcome: 'unchanged', row: before }
@@ -173,6 +174,32 @@ function conflictsWith(row: Resource, others: readonly Neighbour[]): ProblemFiel
       ? [{ pointer: '/default', message: `${other.id} is the default already` }]
       : []),
   ])
+}
+
+/** A scope that goes while a rule or a role names it would come back some day and open what nobody then means. */
+async function scopesInUse(
+  store: Pick<Store, 'tools' | 'roles'>,
+  before: Resource,
+  { id, document }: Resource,
+): Promise<ProblemField[]> {
+  const gone = Object.keys(before.document.scopes).filter((scope) => !Object.hasOwn(document.scopes, scope))
+  if (gone.length === 0) return []
+  const [tools, roles] = await Promise.all([store.tools.list(id), store.roles.list(id)])
+  return gone.flatMap((scope) => {
+    const opened = tools.filter(({ rule }) => rule?.scopes.includes(scope)).map(({ name }) => `tool ${name}`)
+    const given = roles
+      .filter((role) => role.document.scopes.includes(scope))
+      .map(({ name }) => `role ${name}`)
+    const users = [...opened, ...given]
+    return users.length === 0
+      ? []
+      : [
+          {
+            pointer: `/scopes/${scope.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+            message: `cannot go while used by ${users.join(', ')}`,
+          },
+        ]
+  })
 }
 
 function rowOf(

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { canonicalJson } from '../lib/canonical-json.ts'
 import { sha256 } from '../lib/secret.ts'
-import type { PublishedTool, ToolRule } from '../storage/documents.ts'
+import type { PublishedTool, StepUpRule, ToolRule } from '../storage/documents.ts'
 import type { Tool } from '../storage/tools.ts'
 
 const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/, 'is not a scope')
@@ -72,4 +72,34 @@ export function missingScopes({ access, scopes, match }: ToolRule, held: Readonl
   if (access === 'public') return []
   if (match === 'any' && scopes.some((name) => held.has(name))) return []
   return scopes.filter((name) => !held.has(name))
+}
+
+/** Whether somebody may call a tool by a rule who could not by the one before it. */
+export function isWeaker(after: ToolRule, before: ToolRule): boolean {
+  const keys =
+    after.access === 'public'
+      ? [[]]
+      : after.match === 'all'
+        ? [after.scopes]
+        : after.scopes.map((name) => [name])
+  const opensToMore = keys.some((key) => missingScopes(before, new Set(key)).length > 0)
+  return opensToMore || asksLess(after.step_up, before.step_up)
+}
+
+function asksLess(after: StepUpRule | undefined, before: StepUpRule | undefined): boolean {
+  if (!before) return false
+  const { max_age: age = Number.POSITIVE_INFINITY, acr_values: strengths } = after ?? {}
+  const { max_age: ageBefore = Number.POSITIVE_INFINITY, acr_values: strengthsBefore } = before
+  if (!after || age > ageBefore) return true
+  return (
+    strengthsBefore !== undefined && !(strengths?.every((each) => strengthsBefore.includes(each)) ?? false)
+  )
+}
+
+/** The members in which what is published is not what was reviewed. */
+export function changedMembers({ published, reviewed }: Tool): string[] {
+  if (reviewed === null) return []
+  const names = new Set([...Object.keys(published), ...Object.keys(reviewed)]) as Set<keyof PublishedTool>
+  names.delete('suggested_scopes')
+  return [...names].filter((name) => canonicalJson(published[name]) !== canonicalJson(reviewed[name]))
 }

@@ -40,7 +40,7 @@ export async function openAdminGateway(
   const { gateway, database } = await openGateway(config, { masterKeys: [first], adminToken }, () => time.now)
   await applyDeclarations(gateway)
 
-  const app = Fastify({ exposeHeadRoutes: false })
+  const app = Fastify({ exposeHeadRoutes: false, routerOptions: { maxParamLength: 16_384 } })
   const routes: { method: string; url: string }[] = []
   app.addHook('onRoute', ({ method, url }) => {
     // What refuses all the other methods of an address stands there for many at once.

@@ -41,16 +41,24 @@ export function saveAnswer<Row, View>(saved: Saved<Row>, view: (row: Row) => Vie
     case 'refused':
       throw invalid(saved.errors)
     case 'conflict':
-      throw new Problem(409, 'conflict', 'It would be in the way of what there is', saved)
+      throw conflict(saved.errors)
     case 'read_only':
       throw readOnly()
     case 'overtaken':
-      throw new Problem(409, 'overtaken', 'Somebody else changed it at the same moment')
+      throw overtaken()
   }
 }
 
 export function notFound(what: string): Problem {
   return new Problem(404, 'not_found', `There is no such ${what}`)
+}
+
+export function overtaken(): Problem {
+  return new Problem(409, 'overtaken', 'Somebody else changed it at the same moment')
+}
+
+export function conflict(errors: readonly ProblemField[]): Problem {
+  return new Problem(409, 'conflict', 'It would be in the way of what there is', { errors })
 }
 
 export function readOnly(): Problem {

@@ -11,6 +11,12 @@ export const byGivenId = z.strictObject({ id: givenId })
 /** Any id this gateway made, or a URL that is one. */
 export const byId = z.strictObject({ id: z.string().min(1).max(2048) })
 
+/** The path of something an administrator named, of a resource. */
+export const byNameInResource = z.strictObject({ id: givenId, name: givenId })
+
+/** The path of something this gateway named, of a resource. */
+export const byIdInResource = z.strictObject({ id: givenId, item: z.string().min(1).max(200) })
+
 /** What a filter is compared with, exactly. */
 export const wanted = z.string().min(1).max(2048).optional()
 

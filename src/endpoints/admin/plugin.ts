@@ -8,18 +8,22 @@ import { createPasswords, type Passwords } from '../../lib/passwords.ts'
 import { administratorRoutes } from './administrators.ts'
 import { auditEventRoutes } from './audit-events.ts'
 import { authorOf, createAuthentication, requireRole } from './authenticate.ts'
+import { bindingRoutes } from './bindings.ts'
 import { clientRoutes } from './clients.ts'
 import { connectionRoutes } from './connections.ts'
 import { diagnosisRoutes } from './diagnosis.ts'
 import { descriptionRoute } from './openapi.ts'
 import { providerRoutes } from './providers.ts'
+import { quotaRoutes } from './quotas.ts'
 import { registrationTokenRoutes } from './registration-tokens.ts'
 import { resourceCredentialRoutes } from './resource-credentials.ts'
 import { resourceRoutes } from './resources.ts'
+import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { signingKeyRoutes } from './signing-keys.ts'
 import { subjectRoutes } from './subjects.ts'
 import { tokenSessionRoutes } from './token-sessions.ts'
+import { toolRoutes } from './tools.ts'
 
 /**
  * The admin API, `/admin/v1`: JSON in, JSON or problems (RFC 9457) out, an administrator's credential in front of
@@ -47,6 +51,10 @@ function routesOf(gateway: Gateway, passwords: Passwords): Route[] {
     ...providerRoutes(gateway),
     ...resourceRoutes(gateway),
     ...resourceCredentialRoutes(gateway),
+    ...toolRoutes(gateway),
+    ...roleRoutes(gateway),
+    ...bindingRoutes(gateway),
+    ...quotaRoutes(gateway),
     ...clientRoutes(gateway),
     ...registrationTokenRoutes(gateway),
     ...subjectRoutes(gateway),

@@ -1,0 +1,372 @@
+import { describe, expect, test } from 'vitest'
+import { type AdminGateway, type Json, openAdminGateway, start } from '../support/admin-gateway.ts'
+import { seedPeople } from '../support/admin-rows.ts'
+import { publishTools, toolOf, tracker } from '../support/tracker.ts'
+
+async function withTools(...names: string[]) {
+  const gateway = await openAdminGateway()
+  await gateway.admin('PUT', '/resources/tracker', tracker)
+  await publishTools(gateway, names.length > 0 ? names : ['read_issue', 'write_issue'])
+  return gateway
+}
+
+const toolPath = (name: string) => `/resources/tracker/tools/${encodeURIComponent(name)}`
+
+/** Reviews a tool as it is published now. */
+async function review({ admin }: AdminGateway, name: string, rule: Json) {
+  const { json } = await admin('GET', toolPath(name))
+  return await admin('PUT', toolPath(name), { ...rule, published_hash: json.published_hash })
+}
+
+async function lastEvent({ admin }: AdminGateway, event: string) {
+  return (await admin('GET', `/audit-events?event=${event}&limit=1`)).json.items[0]
+}
+
+describe('tools', () => {
+  test('wait for review until somebody says how they open, and what that was before stands in the record', async () => {
+    const gateway = await withTools()
+    const { admin } = gateway
+    const [unreviewed] = (await admin('GET', '/resources/tracker/tools')).json.items
+    expect(unreviewed).toMatchObject({
+      name: 'read_issue',
+      state: 'unreviewed',
+      rule: null,
+      reviewed_by: null,
+    })
+    const reviewed = await review(gateway, 'read_issue', { scopes: ['issues.read'] })
+    const rule = { access: 'scopes', scopes: ['issues.read'], match: 'any' }
+    expect(reviewed.json).toMatchObject({ state: 'approved', rule, protection_weakened: false })
+    expect(reviewed.json).toMatchObject({ reviewed_at: start, reviewed_by: 'admin:token' })
+    await review(gateway, 'read_issue', { scopes: ['issues.write'] })
+    expect((await lastEvent(gateway, 'tool.reviewed')).detail).toMatchObject({
+      tool: 'read_issue',
+      before: { rule },
+      after: { rule: { scopes: ['issues.write'] } },
+      protection_weakened: true,
+    })
+  })
+
+  test('say what is not any more as it was reviewed', async () => {
+    const gateway = await withTools()
+    await review(gateway, 'read_issue', { scopes: ['issues.read'] })
+    await publishTools(gateway, [{ ...toolOf('read_issue'), description: 'Reads and forwards it' }])
+    const { json } = await gateway.admin('GET', toolPath('read_issue'))
+    expect(json).toMatchObject({
+      state: 'changed',
+      changed_members: ['description'],
+      rule: { scopes: ['issues.read'] },
+    })
+    await review(gateway, 'read_issue', { scopes: ['issues.read'] })
+    const again = await gateway.admin('GET', toolPath('read_issue'))
+    expect(again.json).toMatchObject({ state: 'approved', changed_members: [] })
+  })
+
+  test('are not reviewed as something else than what was looked at', async () => {
+    const gateway = await withTools()
+    const { json } = await gateway.admin('GET', toolPath('read_issue'))
+    await publishTools(gateway, [{ ...toolOf('read_issue'), description: 'Another' }])
+    const late = { scopes: ['issues.read'], published_hash: json.published_hash }
+    const answer = await gateway.admin('PUT', toolPath('read_issue'), late)
+    expect([answer.status, answer.json.code]).toEqual([409, 'overtaken'])
+    expect((await gateway.admin('GET', toolPath('read_issue'))).json.rule).toBeNull()
+    expect(await lastEvent(gateway, 'tool.reviewed')).toBeUndefined()
+  })
+
+  test.each<[string, Json, string]>([
+    ['a scope of another resource', { scopes: ['issues.read', 'notes.read'] }, '/scopes/1'],
+    ['a public tool whose name was not typed', { access: 'public' }, '/confirm'],
+    ['a public tool whose name was typed wrong', { access: 'public', confirm: 'read_isue' }, '/confirm'],
+    ['a rule that opens with nothing', { scopes: [] }, '/scopes'],
+    [
+      'a public tool with scopes',
+      { access: 'public', scopes: ['issues.read'], confirm: 'read_issue' },
+      '/scopes',
+    ],
+    ['a sign-in that demands nothing', { scopes: ['issues.read'], step_up: {} }, '/step_up'],
+    ['a member nobody knows', { scopes: ['issues.read'], is_public: true }, '/is_public'],
+  ])('refuse %s', async (_, rule, pointer) => {
+    const gateway = await withTools()
+    const { status, json } = await review(gateway, 'read_issue', rule)
+    expect([status, json.errors?.[0].pointer]).toEqual([400, pointer])
+  })
+
+  test.each<[string, Json, Json, boolean]>([
+    ['closed by another scope', { scopes: ['issues.read'] }, { scopes: ['issues.write'] }, true],
+    [
+      'any becomes all',
+      { scopes: ['issues.read', 'issues.write'] },
+      { scopes: ['issues.read', 'issues.write'], match: 'all' },
+      false,
+    ],
+    [
+      'all becomes any',
+      { scopes: ['issues.read', 'issues.write'], match: 'all' },
+      { scopes: ['issues.read', 'issues.write'] },
+      true,
+    ],
+    ['one of any goes', { scopes: ['issues.read', 'issues.write'] }, { scopes: ['issues.read'] }, false],
+    ['public', { scopes: ['issues.read'] }, { access: 'public', confirm: 'read_issue' }, true],
+    ['not public any more', { access: 'public', confirm: 'read_issue' }, { scopes: ['issues.read'] }, false],
+    [
+      'a sign-in is asked for',
+      { scopes: ['issues.read'] },
+      { scopes: ['issues.read'], step_up: { max_age: 60 } },
+      false,
+    ],
+    [
+      'an older one does',
+      { scopes: ['issues.read'], step_up: { max_age: 60 } },
+      { scopes: ['issues.read'], step_up: { max_age: 61 } },
+      true,
+    ],
+    [
+      'none is asked for',
+      { scopes: ['issues.read'], step_up: { max_age: 60 } },
+      { scopes: ['issues.read'] },
+      true,
+    ],
+    [
+      'a weaker one does',
+      { scopes: ['issues.read'], step_up: { acr_values: ['gold'] } },
+      { scopes: ['issues.read'], step_up: { acr_values: ['gold', 'tin'] } },
+      true,
+    ],
+    [
+      'it must be newer as well',
+      { scopes: ['issues.read'], step_up: { acr_values: ['gold'] } },
+      { scopes: ['issues.read'], step_up: { acr_values: ['gold'], max_age: 5 } },
+      false,
+    ],
+  ])('are weaker or not: %s', async (_, before, after, weaker) => {
+    const gateway = await withTools()
+    await review(gateway, 'read_issue', before)
+    expect((await review(gateway, 'read_issue', after)).json.protection_weakened).toBe(weaker)
+  })
+
+  test.each(['löschen/alles %2F?#', 'a b', '工具', `${'long'.repeat(50)}`, '"quoted"', 'constructor', '%'])(
+    'are found by whatever name they have: %s',
+    async (name) => {
+      const gateway = await withTools(name)
+      expect((await review(gateway, name, { scopes: ['issues.read'] })).json).toMatchObject({
+        name,
+        state: 'approved',
+      })
+      await publishTools(gateway, [])
+      expect((await gateway.admin('DELETE', toolPath(name))).json.deleted).toEqual({ tool: name })
+      expect((await gateway.admin('GET', toolPath(name))).status).toBe(404)
+    },
+  )
+
+  test('are forgotten once they are withdrawn, and not before', async () => {
+    const gateway = await withTools()
+    expect((await gateway.admin('DELETE', toolPath('read_issue'))).status).toBe(409)
+    await publishTools(gateway, ['write_issue'])
+    expect((await gateway.admin('GET', toolPath('read_issue'))).json.state).toBe('withdrawn')
+    expect((await gateway.admin('DELETE', toolPath('read_issue'))).status).toBe(200)
+    expect((await lastEvent(gateway, 'tool.forgotten')).detail).toMatchObject({ tool: 'read_issue' })
+    expect((await gateway.admin('DELETE', toolPath('read_issue'))).status).toBe(404)
+  })
+
+  test('and roles keep the scopes they use from going', async () => {
+    const gateway = await withTools()
+    const { admin } = gateway
+    await review(gateway, 'read_issue', { scopes: ['issues.read'] })
+    await admin('PUT', '/resources/tracker/roles/writer', { scopes: ['issues.write'] })
+    const bare = { ...tracker, scopes: { 'issues.admin': 'Everything' }, default_scopes: [] }
+    const { status, json } = await admin('PUT', '/resources/tracker', bare)
+    expect([status, json.code]).toEqual([409, 'conflict'])
+    expect(json.errors).toEqual([
+      { pointer: '/scopes/issues.read', message: 'cannot go while used by tool read_issue' },
+      { pointer: '/scopes/issues.write', message: 'cannot go while used by role writer' },
+    ])
+    await admin('DELETE', '/resources/tracker/roles/writer')
+    const { 'issues.write': _, ...fewer } = tracker.scopes
+    expect((await admin('PUT', '/resources/tracker', { ...tracker, scopes: fewer })).status).toBe(200)
+  })
+})
+
+describe('roles', () => {
+  test('are created, replaced, listed and deleted, each with what was before', async () => {
+    const gateway = await withTools()
+    const { admin } = gateway
+    const path = '/resources/tracker/roles/reader'
+    expect((await admin('PUT', path, { scopes: ['issues.read'] })).status).toBe(201)
+    const replaced = await admin('PUT', path, { scopes: [], description: 'Nothing yet', administrator: true })
+    expect(replaced.status).toBe(200)
+    expect(replaced.json).toEqual({
+      name: 'reader',
+      scopes: [],
+      description: 'Nothing yet',
+      administrator: true,
+      created_at: start,
+      updated_at: start,
+    })
+    expect((await lastEvent(gateway, 'role.saved')).detail).toEqual({
+      role: 'reader',
+      before: { scopes: ['issues.read'] },
+      after: { scopes: [], description: 'Nothing yet', administrator: true },
+    })
+    expect((await admin('GET', path)).json).toEqual(replaced.json)
+    expect((await admin('GET', '/resources/tracker/roles')).json.items).toEqual([replaced.json])
+    expect((await admin('DELETE', path)).json.deleted).toEqual({ role: 'reader' })
+    expect((await lastEvent(gateway, 'role.deleted')).detail).toMatchObject({
+      before: { administrator: true },
+    })
+    expect((await admin('GET', path)).status).toBe(404)
+  })
+
+  test('give scopes of their resource alone', async () => {
+    const { admin } = await withTools()
+    const { status, json } = await admin('PUT', '/resources/tracker/roles/reader', { scopes: ['notes.read'] })
+    expect([status, json.errors]).toEqual([
+      400,
+      [{ pointer: '/scopes/0', message: 'is no scope of this resource' }],
+    ])
+  })
+
+  test('stay while somebody is bound', async () => {
+    const { admin } = await withTools()
+    await admin('PUT', '/resources/tracker/roles/reader', { scopes: ['issues.read'] })
+    const bound = await admin('POST', '/resources/tracker/bindings', {
+      role: 'reader',
+      holder: { everyone: true },
+    })
+    const refused = await admin('DELETE', '/resources/tracker/roles/reader')
+    expect([refused.status, refused.json.code]).toEqual([409, 'conflict'])
+    await admin('DELETE', `/resources/tracker/bindings/${bound.json.id}`)
+    expect((await admin('DELETE', '/resources/tracker/roles/reader')).status).toBe(200)
+  })
+})
+
+describe('bindings', () => {
+  async function withRole() {
+    const gateway = await withTools()
+    await seedPeople(gateway)
+    await gateway.admin('PUT', '/resources/tracker/roles/reader', { scopes: ['issues.read'] })
+    const bind = async (wish: Json) =>
+      await gateway.admin('POST', '/resources/tracker/bindings', { role: 'reader', ...wish })
+    return { ...gateway, bind }
+  }
+
+  test('say who has which role, and under what conditions', async () => {
+    const gateway = await withRole()
+    const conditions = {
+      cidrs: ['10.0.0.0/8'],
+      denied_tools: ['write_issue'],
+      arguments: { repo: { one_of: ['api'] } },
+    }
+    const made = await gateway.bind({ holder: { subject: 'sub_ada' }, conditions, expires_at: start + 60 })
+    expect(made.status).toBe(201)
+    expect(made.json).toMatchObject({
+      role: 'reader',
+      holder: { subject: 'sub_ada' },
+      conditions,
+      expires_at: start + 60,
+    })
+    expect(made.json.created_by).toBe('admin:token')
+    const everyone = await gateway.bind({ holder: { everyone: true } })
+    expect(everyone.json).toMatchObject({ holder: { everyone: true }, conditions: {}, expires_at: null })
+    const { items } = (await gateway.admin('GET', '/resources/tracker/bindings')).json
+    expect(items).toEqual([made.json, everyone.json])
+    expect(await lastEvent(gateway, 'binding.created')).toMatchObject({ detail: { after: everyone.json } })
+    expect((await gateway.admin('DELETE', `/resources/tracker/bindings/${made.json.id}`)).status).toBe(200)
+    expect(await lastEvent(gateway, 'binding.deleted')).toMatchObject({
+      subject_id: 'sub_ada',
+      detail: { before: made.json },
+    })
+    expect((await gateway.admin('DELETE', `/resources/tracker/bindings/${made.json.id}`)).status).toBe(404)
+  })
+
+  const ada = { subject: 'sub_ada' }
+  test.each<[string, Json, string]>([
+    ['a role that is not there', { role: 'writer', holder: ada }, '/role'],
+    ['somebody who is not there', { holder: { subject: 'sub_eve' } }, '/holder/subject'],
+    [
+      'a group of a provider that is not there',
+      { holder: { group: 'staff', provider: 'corp' } },
+      '/holder/provider',
+    ],
+    [
+      'a condition nobody knows',
+      { holder: ada, conditions: { allowed_ips: ['10.0.0.1'] } },
+      '/conditions/allowed_ips',
+    ],
+    [
+      'a tool nobody published',
+      { holder: ada, conditions: { denied_tools: ['delete_all'] } },
+      '/conditions/denied_tools/0',
+    ],
+    [
+      'an argument no tool takes',
+      { holder: ada, conditions: { arguments: { repos: { one_of: ['api'] } } } },
+      '/conditions/arguments/repos',
+    ],
+    ['an end that has passed', { holder: ada, expires_at: start }, '/expires_at'],
+  ])('refuse %s', async (_, wish, pointer) => {
+    const { bind, admin } = await withRole()
+    const { status, json } = await bind(wish)
+    expect([status, json.errors?.[0].pointer]).toEqual([400, pointer])
+    expect((await admin('GET', '/resources/tracker/bindings')).json.items).toEqual([])
+  })
+
+  test('of another resource are none of this one', async () => {
+    const { bind, admin } = await withRole()
+    const { json } = await bind({ holder: ada })
+    await admin('PUT', '/resources/second', { ...tracker, resource: 'https://second.test' })
+    expect((await admin('DELETE', `/resources/second/bindings/${json.id}`)).status).toBe(404)
+    expect((await admin('GET', '/resources/tracker/bindings')).json.items).toHaveLength(1)
+  })
+})
+
+describe('quotas', () => {
+  test('are listed with how they stand in the present window', async () => {
+    const gateway = await withTools()
+    const made = await gateway.admin('POST', '/resources/tracker/quotas', {
+      per: 'subject',
+      limit: 3,
+      window: 'hour',
+      tools: ['read_issue'],
+    })
+    expect(made.status).toBe(201)
+    const { id } = made.json
+    const { store } = gateway.gateway
+    const endsAt = made.json.use.ends_at
+    const draw = (whose: string) => ({ id: `${id}:${endsAt - 3600}:${whose}`, quotaId: id, limit: 3, endsAt })
+    for (const whose of ['ada', 'ada', 'bob']) await store.quotas.draw([draw(whose)])
+    const [shown] = (await gateway.admin('GET', '/resources/tracker/quotas')).json.items
+    expect(shown).toEqual({ ...made.json, use: { ends_at: endsAt, counts: 2, calls: 3, most: 2 } })
+    gateway.time.now = endsAt
+    const [later] = (await gateway.admin('GET', '/resources/tracker/quotas')).json.items
+    expect(later.use).toEqual({ ends_at: endsAt + 3600, counts: 0, calls: 0, most: 0 })
+    expect((await gateway.admin('DELETE', `/resources/tracker/quotas/${id}`)).json.deleted).toEqual({
+      quota: id,
+    })
+    expect((await lastEvent(gateway, 'quota.deleted')).detail).toMatchObject({
+      quota: id,
+      before: { limit: 3 },
+    })
+    expect((await gateway.admin('DELETE', `/resources/tracker/quotas/${id}`)).status).toBe(404)
+  })
+
+  test.each<[string, Json, string]>([
+    ['a role that is not there', { per: 'role', role: 'reader', limit: 1, window: 'day' }, '/role'],
+    ['a count per role of none', { per: 'role', limit: 1, window: 'day' }, '/role'],
+    [
+      'a tool nobody published',
+      { per: 'client', limit: 1, window: 'day', tools: ['delete_all'] },
+      '/tools/0',
+    ],
+    ['a window of the moon', { per: 'client', limit: 1, window: 'moon' }, '/window'],
+  ])('refuse %s', async (_, wish, pointer) => {
+    const { admin } = await withTools()
+    const { status, json } = await admin('POST', '/resources/tracker/quotas', wish)
+    expect([status, json.errors?.[0].pointer]).toEqual([400, pointer])
+  })
+})
+
+test('what a file declares is governed through the API all the same', async () => {
+  const gateway = await openAdminGateway({ file: { resources: { tracker } } })
+  await publishTools(gateway, ['read_issue'])
+  expect((await review(gateway, 'read_issue', { scopes: ['issues.read'] })).status).toBe(200)
+  expect((await gateway.admin('PUT', '/resources/tracker/roles/reader', { scopes: [] })).status).toBe(201)
+})
