@@ -49,6 +49,7 @@ export type EventName =
   | 'identity.unlinked'
   | 'trip.failed'
   | 'connection.saved'
+  | 'connection.refreshing'
   | 'connection.refreshed'
   | 'connection.died'
   | 'connection.deleted'

@@ -1,6 +1,8 @@
+import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import { type Batch, locking, type Queries } from './dialect.ts'
 import type { RefreshTrouble } from './documents.ts'
 import { and, eq, gt, isNull, lte, or, sql } from './drizzle.ts'
+import { isTaken } from './query-errors.ts'
 import type { Tables } from './schema.ts'
 
 export type RefreshLease = Tables['refreshLeases']['$inferSelect']
@@ -35,17 +37,28 @@ export function refreshLeases(db: Queries, tables: Tables, batch: Batch) {
   const { refreshLeases: table, connections } = tables
 
   /** Nobody may delete the connection before its first lease is written: the guard holds it. */
-  async function create(first: RefreshLease): Promise<RefreshLease | undefined> {
-    const created = await batch((queries) => ({
-      guard: queries
-        .update(connections)
-        .set({ version: first.version })
-        .where(and(eq(connections.id, first.connectionId), eq(connections.version, first.version)))
-        .returning({ id: connections.id }),
-      writes: [queries.insert(table).values(first).onConflictDoNothing().returning()],
-    }))
-    return created?.rows[0][0]
+  async function create(
+    first: RefreshLease,
+    event: NewAuditEvent | undefined,
+  ): Promise<RefreshLease | undefined> {
+    try {
+      const created = await batch((queries) => ({
+        guard: queries
+          .update(connections)
+          .set({ version: first.version })
+          .where(and(eq(connections.id, first.connectionId), eq(connections.version, first.version)))
+          .returning({ id: connections.id }),
+        writes: [queries.insert(table).values(first).returning(), ...recorded(queries, event)],
+      }))
+      return created?.rows[0][0]
+    } catch (error) {
+      if (isTaken(error)) return undefined
+      throw error
+    }
   }
+
+  const recorded = (queries: Queries, event: NewAuditEvent | undefined) =>
+    event ? [recordEvent(queries, tables, event)] : []
 
   return {
     async find(connectionId: string): Promise<RefreshLease | undefined> {
@@ -55,12 +68,13 @@ export function refreshLeases(db: Queries, tables: Tables, batch: Batch) {
 
     /**
      * Takes the lease exactly as it was `seen`, where nobody else has it. An answer that waits to be read is kept
-     * while the version is the same. `undefined`: somebody else was faster, were it by writing down what they got.
+     * while the version is the same. The record says so with it, where there is an event. `undefined`: somebody else
+     * was faster, were it by writing down what they got.
      */
     async take(
       connectionId: string,
       seen: RefreshLease | undefined,
-      intent: RefreshIntent,
+      { event, ...intent }: RefreshIntent & { event?: NewAuditEvent | undefined },
       now: number,
     ): Promise<RefreshLease | undefined> {
       const isSameVersion = seen?.version === intent.version
@@ -72,14 +86,17 @@ export function refreshLeases(db: Queries, tables: Tables, batch: Batch) {
         restUntil: null,
         restReason: null,
       }
-      if (!seen) return await create({ connectionId, ...taken })
+      if (!seen) return await create({ connectionId, ...taken }, event)
       const isFree = or(lte(table.expiresAt, now), eq(table.holder, intent.holder))
-      const [lease] = await db
-        .update(table)
-        .set(taken)
-        .where(and(isStill(tables, seen), isFree))
-        .returning()
-      return lease
+      const written = await batch((queries) => ({
+        guard: queries
+          .update(table)
+          .set(taken)
+          .where(and(isStill(tables, seen), isFree))
+          .returning(),
+        writes: recorded(queries, event),
+      }))
+      return written?.guard[0]
     },
 
     /** Keeps what the provider answered, to be read by whoever comes to it. `false`: somebody took the lease since. */
@@ -104,6 +121,21 @@ export function refreshLeases(db: Queries, tables: Tables, batch: Batch) {
     /** Gives it back: what was sent has an outcome, and it is not new tokens. */
     async release(lease: HeldLease, end: RefreshEnd = {}): Promise<void> {
       await releaseLease(db, tables, lease, end)
+    },
+
+    /**
+     * The same, with what came of it on record, whether it was still held or not: it came of it all the same. Once,
+     * however often it is told.
+     */
+    async conclude(lease: HeldLease, end: RefreshEnd, event: NewAuditEvent): Promise<void> {
+      try {
+        await batch((queries) => ({
+          guard: recordEvent(queries, tables, event),
+          writes: [releaseLease(queries, tables, lease, end)],
+        }))
+      } catch (error) {
+        if (!isTaken(error)) throw error
+      }
     },
 
     /** Gives it back with the answer still unread. */

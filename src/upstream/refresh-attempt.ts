@@ -1,6 +1,7 @@
-import { auditEvent } from '../audit/event.ts'
+import { auditEvent, type EventFacts } from '../audit/event.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Sealer } from '../lib/seal.ts'
+import type { NewAuditEvent } from '../storage/audit-events.ts'
 import type { Connection, StoredTokens } from '../storage/connections.ts'
 import type { HeldLease, RefreshLease, RefreshRest, Unknown } from '../storage/refresh-leases.ts'
 import type { Store } from '../storage/store.ts'
@@ -32,7 +33,7 @@ export type AttemptParts = {
 /** New tokens, and whether the store has at least the answer they came in. */
 type Answered = { tokens: UpstreamTokens; at: number; isStored: boolean }
 
-type GiveBack = (lease: RefreshLease, rest: RefreshRest) => Promise<void>
+type GiveBack = (lease: RefreshLease, rest: RefreshRest, event: NewAuditEvent) => Promise<void>
 
 export type Attempts = ReturnType<typeof createAttempts>
 
@@ -110,7 +111,7 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
     })
     if (isLate) {
       // It was not sent. Whoever was held up so long looks again: somebody else may be at it, or be done.
-      await leases.release(lease, { unknown })
+      await leases.conclude(lease, { unknown }, outcomeOf(attempt, 'not_sent'))
       return 'held elsewhere'
     }
     attempt.report = reportOf(answer)
@@ -118,7 +119,7 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
       // For all anybody knows, what came late was made when it was asked for.
       at: (patience.hasRunOut() ? sentAt : undefined) ?? clock(),
       isStored,
-      giveBack: (held, rest) => leases.release(held, { rest, unknown }),
+      giveBack: (held, rest, event) => leases.conclude(held, { rest, unknown }, event),
     })
   }
 
@@ -140,7 +141,8 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
       at: answeredAt,
       isStored: true,
       // A provider whose metadata is out of reach says nothing about an answer it gave before.
-      giveBack: (held, rest) => (wasRead ? leases.release(held, { rest }) : leases.postpone(held, rest)),
+      giveBack: (held, rest, event) =>
+        wasRead ? leases.conclude(held, { rest }, event) : leases.postpone(held, rest),
     })
   }
 
@@ -186,14 +188,14 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
 
   async function replace(attempt: Attempt, tokens: UpstreamTokens, stored: StoredTokens): Promise<Tried> {
     const { provider, connection, lease } = attempt
-    const event = auditEvent(clock(), { event: 'connection.refreshed', ...about(connection) })
+    const event = outcomeOf(attempt, 'ok')
     const replaced = await connections.replaceTokens(connection, lease, stored, event)
     const current = replaced ?? (await connections.find(connection.id))
     // What the store took before, and only did not say so, is there as well.
     if (current && current.sealedAccessToken === stored.sealedAccessToken) {
       return { outcome: 'refreshed', connection: current, accessToken: tokens.accessToken }
     }
-    await leases.release(lease)
+    await leases.conclude(lease, {}, outcomeOf(attempt, 'overtaken'))
     if (!isSameGrant(connection, current)) {
       const { issuer, upstreamSubject: subject, subjectId } = connection
       await parts.discard(provider, { tokens, identity: { issuer, subject }, subjectId })
@@ -210,11 +212,10 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
     const { kind, code, retryAfter = parts.backoff } = failure
     const rest = { until: clock() + retryAfter, trouble: { kind, code } }
     const kept = rotated && (await sealRotated(connection, rotated, at))
+    const event = outcomeOf(attempt, code)
     const carryOut = async (): Promise<Tried> => {
-      if (kept) {
-        const event = auditEvent(at, { event: 'connection.refreshed', outcome: code, ...about(connection) })
-        await connections.replaceTokens(connection, lease, kept, event, rest)
-      } else await giveBack(lease, rest)
+      if (kept) await connections.replaceTokens(connection, lease, kept, event, rest)
+      else await giveBack(lease, rest, event)
       return { outcome: 'failed', failure: { kind }, retryAfter }
     }
     return await waiting
@@ -239,16 +240,27 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
     }
   }
 
-  async function bury({ connection, lease }: Attempt, reason: string): Promise<Tried> {
+  async function bury(attempt: Attempt, reason: string): Promise<Tried> {
+    const { connection, lease } = attempt
+    const overtaken = outcomeOf(attempt, 'overtaken')
     const carryOut = async (): Promise<Tried> => {
       const now = clock()
-      const event = auditEvent(now, { event: 'connection.died', outcome: reason, ...about(connection) })
+      const died = { event: 'connection.died', outcome: reason, ...aboutRefresh(connection, lease) } as const
+      const event = auditEvent(now, died)
       const dead = await connections.markDead(connection, { reason, at: now }, event, lease)
       if (dead) return { outcome: 'dead', connection: dead }
-      await leases.release(lease)
+      await leases.conclude(lease, {}, overtaken)
       return await asItIsNow(connection)
     }
     return await waiting.write(connection.id, { holds: 'word', carryOut })
+  }
+
+  function outcomeOf({ connection, lease }: Attempt, outcome: string): NewAuditEvent {
+    return auditEvent(clock(), {
+      event: 'connection.refreshed',
+      outcome,
+      ...aboutRefresh(connection, lease),
+    })
   }
 
   /** Somebody else brought new tokens, or the end, while this was going on, or is about to: theirs counts. */
@@ -277,11 +289,10 @@ function isSameGrant(before: Connection, current: Connection | undefined): boole
   )
 }
 
-function about(connection: Connection) {
-  return {
-    actor: 'gateway',
-    subjectId: connection.subjectId,
-    provider: connection.provider,
-    detail: { connection: connection.id },
-  }
+/** What the record says of one refresh, before and after: `lease` is the same in both. */
+export function aboutRefresh(
+  { id, subjectId, provider }: Connection,
+  { fence }: Pick<RefreshLease, 'fence'>,
+): Pick<EventFacts, 'actor' | 'subjectId' | 'provider' | 'detail'> {
+  return { actor: 'gateway', subjectId, provider, detail: { connection: id, lease: fence } }
 }

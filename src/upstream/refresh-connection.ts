@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { auditEvent } from '../audit/event.ts'
 import { newId } from '../lib/secret.ts'
 import type { Connection } from '../storage/connections.ts'
 import type { RefreshLease, RefreshRest } from '../storage/refresh-leases.ts'
@@ -6,7 +7,7 @@ import { StorageUnavailableError } from '../storage/unavailable.ts'
 import { createLateRefreshes, createPatience } from './late-refreshes.ts'
 import type { Provider } from './provider.ts'
 import type { ProviderPace } from './provider-pace.ts'
-import { type AttemptParts, createAttempts } from './refresh-attempt.ts'
+import { type AttemptParts, aboutRefresh, createAttempts } from './refresh-attempt.ts'
 import type { Attempt, Refreshed, Tried } from './refresh-outcome.ts'
 import { planRefresh } from './refresh-plan.ts'
 
@@ -222,7 +223,16 @@ export function createRefresher(parts: RefresherParts): Refresher {
     const { version, id } = connection
     const refreshToken = await attempts.open(connection)
     const now = clock()
-    const intent = { holder, version, expiresAt: now + deadline + leaseReserve, sentAt, attempts: tries }
+    const fence = (seen?.fence ?? 0) + 1
+    const sending = { event: 'connection.refreshing', ...aboutRefresh(connection, { fence }) } as const
+    const intent = {
+      holder,
+      version,
+      expiresAt: now + deadline + leaseReserve,
+      sentAt,
+      attempts: tries,
+      event: plan.step === 'send' ? auditEvent(now, sending) : undefined,
+    }
     try {
       // A lease that ends too far ahead to be believed has ended.
       const lease = await leases.take(id, seen, intent, Math.max(now, seen?.expiresAt ?? 0))
@@ -230,7 +240,6 @@ export function createRefresher(parts: RefresherParts): Refresher {
       const asked = { provider, connection, refreshToken, plan, unknown, patience }
       return lease && { ...asked, lease, sendBefore: now + leaseReserve, report: 'not asked' }
     } catch (error) {
-      const fence = (seen?.fence ?? 0) + 1
       // It may be taken all the same, and must not look as if something had been sent.
       if (error instanceof StorageUnavailableError)
         attempts.undo({ connectionId: id, fence, holder }, unknown)

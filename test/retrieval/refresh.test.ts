@@ -475,3 +475,49 @@ describe('a provider that moved', () => {
     expect((await session.fetch()).body).toMatchObject({ error_code: 'needs_reauthorization' })
   })
 })
+
+describe('the record of refreshes', () => {
+  type Row = { event: string; outcome: string; detail: { connection: string; lease: number } }
+
+  async function recordOf(session: Session) {
+    const connection = (await connectionOf(session))?.id
+    const { sub } = claimsOf(session.tokens.access_token)
+    const url = `/audit-events?subject_id=${sub}&limit=200`
+    const { items } = await house.gateway.admin<{ items: Row[] }>('GET', url)
+    return items
+      .filter(({ event, detail }) => /refresh|died/.test(event) && detail.connection === connection)
+      .toReversed()
+      .map(({ event, outcome, detail }) => [event, outcome, detail.lease])
+  }
+
+  test('names each before the provider is asked, and what came of it', async () => {
+    const session = await startExpired('github')
+    const before = calls('github')
+    house.github.control.script({ on: routes.github, effect: { kind: 'hold' } })
+    const answer = session.fetch()
+    await house.github.arrived(routes.github, before + 1)
+    expect(await recordOf(session)).toEqual([['connection.refreshing', 'ok', 1]])
+    house.github.control.release()
+    expect((await answer).status).toBe(200)
+    expect(await recordOf(session)).toEqual([
+      ['connection.refreshing', 'ok', 1],
+      ['connection.refreshed', 'ok', 1],
+    ])
+  })
+
+  test('names those that brought nothing, and the end', async () => {
+    const session = await startExpired('github')
+    house.github.control.script({ on: routes.github, effect: { kind: 'respond', status: 503 } })
+    expect((await session.fetch()).status).toBe(503)
+    house.clock.advance(120)
+    const effect = { kind: 'respond', status: 200, body: { error: 'bad_refresh_token' } } as const
+    house.github.control.script({ on: routes.github, effect })
+    expect((await session.fetch()).status).toBe(424)
+    expect(await recordOf(session)).toEqual([
+      ['connection.refreshing', 'ok', 1],
+      ['connection.refreshed', expect.stringMatching(/^[a-z_0-9]+$/), 1],
+      ['connection.refreshing', 'ok', 2],
+      ['connection.died', expect.stringMatching(/^[a-z_]+$/), 2],
+    ])
+  })
+})
