@@ -21,7 +21,7 @@ const margin = 300
 const backoff = 30
 
 beforeAll(async () => {
-  house = await startHouse({ file: { limits: { upstream_deadline: 1 } } })
+  house = await startHouse({ file: { limits: { upstream_deadline: 1, upstream_refresh_deadline: 2 } } })
   room = await house.open('room', { providers: [{ provider: 'github', scopes: ['repo'] }] })
   listener = createServer((_request, response) => {
     hits++
@@ -319,6 +319,27 @@ describe('a rate limit', () => {
     expect((await ada.fetch()).status).toBe(200)
   })
 
+  test('of one person, told again and again, is in nobody else’s way', async () => {
+    const others: Session[] = []
+    for (let count = 0; count < 3; count++) {
+      house.newPerson()
+      others.push(await enterAging(house, room, 'github'))
+    }
+    await session.age(lifetime)
+    for (const other of others) await other.age(0)
+    const isLimited = async () => {
+      script({ kind: 'respond', status: 429, headers: { 'retry-after': '20' } }, 1)
+      expect((await session.fetch()).body.error_code).toBe('upstream_rate_limited')
+    }
+    await isLimited()
+    expect((await others[0]?.fetch())?.status).toBe(429)
+    for (const other of others) {
+      house.clock.advance(21)
+      await isLimited()
+      expect((await other.fetch()).status).toBe(200)
+    }
+  })
+
   test('leaves a token that still lives served', async () => {
     await session.age(lifetime - 100)
     script({ kind: 'respond', status: 429, headers: { 'retry-after': '600' } })
@@ -379,5 +400,48 @@ describe('expiry', () => {
       house.clock.advance(1)
     }
     expect(calls()).toBe(before)
+  })
+
+  test.each([
+    ['behind', 600],
+    ['ahead of', -600],
+  ])(
+    'of a minute, by a clock ten minutes %s the provider’s, makes a refresh in half a minute and no more (66)',
+    async (_where, offset) => {
+      await session.age(lifetime)
+      house.github.control.clockOffset(offset)
+      script({ kind: 'patch', json: { expires_in: 60 } })
+      const before = calls()
+      for (let second = 0; second < 120; second += 3) {
+        const { status, body } = await session.fetch()
+        expect(status).toBe(200)
+        expect(Number(body.expires_in)).toBeGreaterThanOrEqual(28)
+        house.clock.advance(3)
+      }
+      house.github.control.clockOffset(0)
+      expect(calls() - before).toBeLessThanOrEqual(5)
+    },
+  )
+
+  test('of a second makes one refresh in a second, however many ask', async () => {
+    await session.age(lifetime)
+    script({ kind: 'patch', json: { expires_in: 1 } })
+    const [before, began] = [calls(), house.clock.now()]
+    for (let round = 0; round < 4; round++) {
+      const answers = await Promise.all(Array.from({ length: 10 }, () => session.fetch()))
+      for (const { status: code } of answers) expect(code).toBe(200)
+    }
+    expect(calls() - before).toBeLessThanOrEqual(house.clock.now() - began + 1)
+  })
+
+  test('by a clock that jumps to and fro makes no refresh of every retrieval (66)', async () => {
+    await session.age(lifetime)
+    script({ kind: 'patch', json: { expires_in: 60 } })
+    const before = calls()
+    for (let jump = 0; jump < 10; jump++) {
+      expect((await session.fetch()).status).toBe(200)
+      house.clock.advance(jump % 2 === 0 ? 600 : -600)
+    }
+    expect(calls() - before).toBeLessThanOrEqual(2)
   })
 })
