@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { buildApp } from '../../src/app.ts'
-import { type Json, type Method, openAdminGateway } from '../support/admin-gateway.ts'
+import { type AdminGateway, type Json, type Method, openAdminGateway } from '../support/admin-gateway.ts'
 import { forge, notes, seedPeople } from '../support/admin-rows.ts'
 import { createAnswerCheck, operationsOf, responsesOf, validator } from '../support/openapi.ts'
+import { publishTools, recordDecision, tracker } from '../support/tracker.ts'
 
 /** Every object in a document, however deep, with the way to it. */
 function everyObject(value: Json, way = '#'): { way: string; object: Json }[] {
@@ -216,6 +217,7 @@ test('every route has been seen to succeed, and to answer what it says, empty or
   await call('GET', '/resources/notes/credentials')
   await call('DELETE', `/resources/notes/credentials/${credential.client_id}`)
   await seedPeople(gateway)
+  await callPolicyRoutes(gateway, call)
   const key = { kty: 'OKP', crv: 'Ed25519', x: 'x'.repeat(43), kid: 'one' }
   const client = await call('POST', '/clients', {
     redirect_uris: ['https://client.test/cb'],
@@ -254,6 +256,38 @@ test('every route has been seen to succeed, and to answer what it says, empty or
   const all = operationsOf(document).map(({ operation }) => operation.operationId)
   expect(all.filter((id) => !seen.has(id))).toEqual([])
 })
+
+type Call = (method: Method, path: string, body?: unknown) => Promise<Json>
+
+async function callPolicyRoutes(gateway: AdminGateway, call: Call): Promise<void> {
+  await call('PUT', '/resources/tracker', tracker)
+  await publishTools(gateway, ['read_issue', 'write_issue'])
+  const path = '/resources/tracker'
+  const { published_hash } = await call('GET', `${path}/tools/read_issue`)
+  await call('PUT', `${path}/tools/read_issue`, {
+    published_hash,
+    scopes: ['issues.read'],
+    step_up: { max_age: 60 },
+  })
+  await call('PUT', `${path}/roles/reader`, { scopes: ['issues.read'] })
+  await call('GET', `${path}/roles/reader`)
+  const binding = await call('POST', `${path}/bindings`, {
+    role: 'reader',
+    holder: { subject: 'sub_ada' },
+    conditions: { time_utc: ['22:00-06:00'], arguments: { repo: { one_of: ['api'] } } },
+  })
+  const quota = await call('POST', `${path}/quotas`, { per: 'client', limit: 9, window: 'day' })
+  await call('POST', `${path}/simulations`, { subject: 'sub_ada', tool: 'read_issue' })
+  await call('GET', `${path}/access/sub_ada`)
+  await recordDecision(gateway, 'decision_1')
+  await call('GET', '/decisions/decision_1')
+  for (const list of ['tools', 'roles', 'bindings', 'quotas']) await call('GET', `${path}/${list}`)
+  await publishTools(gateway, ['read_issue'])
+  await call('DELETE', `${path}/tools/write_issue`)
+  await call('DELETE', `${path}/bindings/${binding.id}`)
+  await call('DELETE', `${path}/roles/reader`)
+  await call('DELETE', `${path}/quotas/${quota.id}`)
+}
 
 test('in the whole app what is refused before any route is a problem too', async () => {
   const { gateway, adminToken, document } = await openAdminGateway()

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { auditEvent } from '../../src/audit/event.ts'
+import type { Decision } from '../../src/storage/decisions.ts'
 import { type AdminGateway, type Json, openAdminGateway, start } from '../support/admin-gateway.ts'
 import { seedPeople } from '../support/admin-rows.ts'
-import { publishTools, toolOf, tracker } from '../support/tracker.ts'
+import { publishTools, recordDecision, toolOf, tracker } from '../support/tracker.ts'
 
 async function withTools(...names: string[]) {
   const gateway = await openAdminGateway()
@@ -369,4 +371,139 @@ test('what a file declares is governed through the API all the same', async () =
   await publishTools(gateway, ['read_issue'])
   expect((await review(gateway, 'read_issue', { scopes: ['issues.read'] })).status).toBe(200)
   expect((await gateway.admin('PUT', '/resources/tracker/roles/reader', { scopes: [] })).status).toBe(201)
+})
+
+describe('a simulation', () => {
+  async function withAda() {
+    const gateway = await openAdminGateway()
+    const { admin } = gateway
+    await admin('PUT', '/resources/tracker', { ...tracker, access: 'bindings' })
+    await seedPeople(gateway)
+    await publishTools(gateway, ['read_issue', 'write_issue', 'new_tool'])
+    await review(gateway, 'read_issue', { scopes: ['issues.read'] })
+    await review(gateway, 'write_issue', { scopes: ['issues.write'] })
+    await admin('PUT', '/resources/tracker/roles/reader', { scopes: ['issues.read'] })
+    const by = { activatedAt: start, activatedBy: 'admin:test' }
+    const event = auditEvent(start, { event: 'resource.activated', actor: 'admin:test' })
+    await gateway.gateway.store.tools.activate('tracker', by, event)
+    const bound = await admin('POST', '/resources/tracker/bindings', {
+      role: 'reader',
+      holder: { subject: 'sub_ada' },
+      conditions: { cidrs: ['10.0.0.0/8'], arguments: { repo: { one_of: ['api'] } } },
+    })
+    const simulate = async (call: Json) => {
+      const wish = { subject: 'sub_ada', tool: 'read_issue', address: '10.1.1.1', ...call }
+      return (await admin('POST', '/resources/tracker/simulations', wish)).json
+    }
+    return { ...gateway, simulate, binding: bound.json.id }
+  }
+
+  test('says yes by the binding it rests on', async () => {
+    const { simulate, binding } = await withAda()
+    const said = { allowed: true, bindings: [binding], cache_for: 0 }
+    expect(await simulate({ arguments: { repo: 'api' } })).toEqual(said)
+    expect(await simulate({ scopes: ['issues.read'] })).toEqual(said)
+  })
+
+  test('says no as a real call would be told', async () => {
+    const { simulate, binding } = await withAda()
+    expect(await simulate({ arguments: { repo: 'payroll' } })).toEqual({
+      allowed: false,
+      code: 'policy_denied',
+      reason: 'condition_failed',
+      message: expect.stringContaining('condition'),
+      failed_conditions: ['arguments'],
+      bindings: [binding],
+      cache_for: 0,
+    })
+    expect(await simulate({ scopes: [] })).toMatchObject({
+      code: 'scope_insufficient',
+      required: { scope: 'issues.read' },
+    })
+    expect(await simulate({ address: '192.0.2.1' })).toMatchObject({ failed_conditions: ['cidrs'] })
+    expect(await simulate({ tool: 'write_issue' })).toMatchObject({ reason: 'not_bound' })
+    expect(await simulate({ tool: 'new_tool' })).toMatchObject({ reason: 'tool_unreviewed' })
+    expect(await simulate({ tool: 'lost' })).toMatchObject({ reason: 'unknown_tool' })
+    expect(await simulate({ subject: 'sub_bob' })).toMatchObject({ reason: 'not_bound' })
+  })
+
+  test('looks at quotas, and takes nothing from them', async () => {
+    const { simulate, admin, gateway } = await withAda()
+    const { json } = await admin('POST', '/resources/tracker/quotas', {
+      per: 'subject',
+      limit: 1,
+      window: 'day',
+    })
+    for (let times = 0; times < 3; times++) expect(await simulate({})).toMatchObject({ allowed: true })
+    const { ends_at: endsAt } = json.use
+    await gateway.store.quotas.draw([
+      { id: `${json.id}:${endsAt - 86_400}:sub_ada`, quotaId: json.id, limit: 1, endsAt },
+    ])
+    expect(await simulate({})).toMatchObject({ code: 'rate_limited', retry_after: endsAt - start })
+    expect(await simulate({ at: endsAt })).toMatchObject({ allowed: true })
+  })
+
+  test('of somebody who is not there is refused', async () => {
+    const { admin } = await withAda()
+    const answer = await admin('POST', '/resources/tracker/simulations', {
+      subject: 'sub_eve',
+      tool: 'read_issue',
+    })
+    expect([answer.status, answer.json.errors[0].pointer]).toEqual([400, '/subject'])
+  })
+
+  test('goes with what somebody may do at all', async () => {
+    const { admin, binding } = await withAda()
+    const { json } = await admin('GET', '/resources/tracker/access/sub_ada')
+    expect(json).toMatchObject({ subject: 'sub_ada', enabled: true, scopes: ['issues.read'] })
+    expect(json.roles).toMatchObject([{ binding, role: 'reader', conditions: { cidrs: ['10.0.0.0/8'] } }])
+    expect(json.tools).toMatchObject([
+      { name: 'new_tool', state: 'unreviewed', allowed: false, reason: 'tool_unreviewed' },
+      { name: 'read_issue', allowed: false, reason: 'condition_failed', failed_conditions: ['cidrs'] },
+      { name: 'write_issue', allowed: false, reason: 'not_bound' },
+    ])
+    await admin('POST', '/resources/tracker/bindings', { role: 'reader', holder: { everyone: true } })
+    const bob = (await admin('GET', '/resources/tracker/access/sub_bob')).json
+    expect(bob.tools[1]).toMatchObject({ name: 'read_issue', allowed: true })
+    expect((await admin('GET', '/resources/tracker/access/sub_eve')).status).toBe(404)
+  })
+})
+
+describe('decisions', () => {
+  async function withDecisions() {
+    const gateway = await withTools()
+    const record = async (id: string, changes: Partial<Decision> = {}) => {
+      gateway.time.now += 1
+      await recordDecision(gateway, id, changes)
+    }
+    await record('1')
+    const detail = { reason: 'not_bound', bindings: [] }
+    await record('2', { allowed: false, code: 'policy_denied', detail })
+    await record('3', { subjectId: 'sub_bob', clientId: 'other', tool: 'write_issue' })
+    const times = async (query: string) =>
+      (await gateway.admin('GET', `/decisions?${query}`)).json.items.map(({ at }: Json) => at - start)
+    return { ...gateway, times }
+  }
+
+  test('are listed, the youngest first, by what is asked for', async () => {
+    const { admin, times } = await withDecisions()
+    expect(await times('resource_id=tracker')).toEqual([3, 2, 1])
+    expect(await times('allowed=false')).toEqual([2])
+    expect(await times('allowed=true&subject_id=sub_ada')).toEqual([1])
+    expect(await times('client_id=other')).toEqual([3])
+    expect(await times('tool=write_issue')).toEqual([3])
+    expect(await times('resource_id=notes')).toEqual([])
+    const page = (await admin('GET', '/decisions?limit=2')).json
+    expect(await times(`cursor=${page.next_cursor}`)).toEqual([1])
+  })
+
+  test('are explained one by one', async () => {
+    const { admin } = await withDecisions()
+    const [, denied] = (await admin('GET', '/decisions')).json.items
+    const { json } = await admin('GET', `/decisions/${denied.id}`)
+    expect(json).toEqual(denied)
+    expect(json).toMatchObject({ code: 'policy_denied', detail: { reason: 'not_bound' } })
+    expect(json.message).toBe('No role of this person opens this tool.')
+    expect((await admin('GET', '/decisions/lost')).status).toBe(404)
+  })
 })

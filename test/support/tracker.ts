@@ -1,4 +1,5 @@
 import { publishedHash } from '../../src/policy/tool.ts'
+import type { Decision } from '../../src/storage/decisions.ts'
 import type { PublishedTool } from '../../src/storage/documents.ts'
 import type { AdminGateway } from './admin-gateway.ts'
 
@@ -43,4 +44,26 @@ export async function publishTools(
     }
   })
   await gateway.store.tools.publish(resourceId, rows, time.now, undefined)
+}
+
+/** What was decided about a call, as it is kept. */
+export async function recordDecision(
+  { gateway, time }: Pick<AdminGateway, 'gateway' | 'time'>,
+  id: string,
+  changes: Partial<Decision> = {},
+): Promise<void> {
+  const decision = {
+    id,
+    at: time.now,
+    resourceId: 'tracker',
+    subjectId: 'sub_ada',
+    clientId: 'editor',
+    tool: 'read_issue',
+    allowed: true,
+    code: null,
+    detail: { bindings: [] },
+    expiresAt: time.now + 1000,
+    ...changes,
+  }
+  await gateway.store.decisions.record([decision])
 }

@@ -11,6 +11,7 @@ import { authorOf, createAuthentication, requireRole } from './authenticate.ts'
 import { bindingRoutes } from './bindings.ts'
 import { clientRoutes } from './clients.ts'
 import { connectionRoutes } from './connections.ts'
+import { decisionRoutes } from './decisions.ts'
 import { diagnosisRoutes } from './diagnosis.ts'
 import { descriptionRoute } from './openapi.ts'
 import { providerRoutes } from './providers.ts'
@@ -21,6 +22,7 @@ import { resourceRoutes } from './resources.ts'
 import { roleRoutes } from './roles.ts'
 import type { Route } from './route.ts'
 import { signingKeyRoutes } from './signing-keys.ts'
+import { simulationRoutes } from './simulations.ts'
 import { subjectRoutes } from './subjects.ts'
 import { tokenSessionRoutes } from './token-sessions.ts'
 import { toolRoutes } from './tools.ts'
@@ -55,6 +57,8 @@ function routesOf(gateway: Gateway, passwords: Passwords): Route[] {
     ...roleRoutes(gateway),
     ...bindingRoutes(gateway),
     ...quotaRoutes(gateway),
+    ...simulationRoutes(gateway),
+    ...decisionRoutes(gateway),
     ...clientRoutes(gateway),
     ...registrationTokenRoutes(gateway),
     ...subjectRoutes(gateway),
