@@ -1,6 +1,7 @@
 import { auditEvent } from '../audit/event.ts'
 import { newId } from '../lib/secret.ts'
 import type { FoundIdentity } from '../storage/documents.ts'
+import type { AccountInteraction } from '../storage/interactions.ts'
 import type { Store } from '../storage/store.ts'
 import type { Identity, Subject } from '../storage/subjects.ts'
 import type { UpstreamIdentity } from '../upstream/identity.ts'
@@ -37,14 +38,15 @@ export async function signIn(
 
 /**
  * One more way for a subject to sign in, which they proved in the browser they are signed in in. Answers whose it is
- * afterwards: an identity that signs somebody else in stays theirs.
+ * afterwards: an identity that signs somebody else in stays theirs. `undefined`: the trip had ended meanwhile.
  */
 export async function linkIdentity(
-  store: Pick<Store, 'subjects'>,
+  store: Pick<Store, 'subjects' | 'completions'>,
+  interaction: AccountInteraction,
   subjectId: string,
   found: FoundIdentity,
   now: number,
-): Promise<string> {
+): Promise<string | undefined> {
   const { provider, issuer, upstreamSubject, label, email, emailVerified, groups = [] } = found
   const key = { provider, issuer, upstreamSubject }
   const seen = { label, email, emailVerified, groups, createdAt: now, lastSignInAt: now }
@@ -55,10 +57,10 @@ export async function linkIdentity(
     provider,
     detail: { issuer, upstream_subject: upstreamSubject },
   })
-  const added = await store.subjects.addIdentity({ ...key, subjectId, ...seen }, event)
-  const identity = added ?? (await store.subjects.findIdentity(key))
-  if (!identity) throw new Error('an identity is neither free nor taken')
-  return identity.subjectId
+  const identity = { ...key, subjectId, ...seen }
+  const outcome = await store.completions.withIdentity(interaction, identity, now, event)
+  if (outcome === 'added') return subjectId
+  return outcome === 'taken' ? (await store.subjects.findIdentity(key))?.subjectId : undefined
 }
 
 /** The subject that signs in with this account, if anybody does. */

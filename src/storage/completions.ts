@@ -6,11 +6,13 @@ import type { Batch, Queries } from './dialect.ts'
 import { and, eq, gt, inArray, isNull, sql } from './drizzle.ts'
 import type { Grant, GrantConnection } from './grants.ts'
 import type { Interaction } from './interactions.ts'
+import { isTaken } from './query-errors.ts'
 import type { Tables } from './schema.ts'
+import type { Identity } from './subjects.ts'
 
 /** The ways an interaction ends with a result, each once and in one batch with what it brings about. */
 export function completions(tables: Tables, batch: Batch) {
-  const { grants, grantConnections, codes, interactions, consents, connectLinks } = tables
+  const { grants, grantConnections, codes, interactions, identities, consents, connectLinks } = tables
 
   const end = (queries: Queries, interaction: Interaction, now: number) =>
     queries
@@ -64,6 +66,29 @@ export function completions(tables: Tables, batch: Batch) {
         ],
       }))
       return completed && grant
+    },
+
+    /** Ends an interaction with one more way to sign in; `taken`: that identity signs somebody in already. */
+    async withIdentity(
+      interaction: Interaction,
+      identity: Identity,
+      now: number,
+      event: NewAuditEvent,
+    ): Promise<'added' | 'taken' | 'overtaken'> {
+      try {
+        const completed = await batch((queries) => ({
+          guard: end(queries, interaction, now),
+          writes: [
+            queries.insert(identities).values(identity).returning({ at: identities.createdAt }),
+            recordEvent(queries, tables, event),
+          ],
+        }))
+        return completed ? 'added' : 'overtaken'
+      } catch (error) {
+        // Nothing of the batch is there then, its audit row neither.
+        if (isTaken(error)) return 'taken'
+        throw error
+      }
     },
 
     /** Ends an interaction that repaired a connection; the grants that drew on the dead one draw on the new one. */

@@ -104,7 +104,7 @@ export type AuthorizationRequest = {
   prompt: string[]
   maxAge?: number
   loginHint?: string
-}
+} & Switching
 
 /** One opened connect link. */
 export type ConnectRequest = {
@@ -116,12 +116,14 @@ export type ConnectRequest = {
   accountId?: string
   /** The person came back with another account, and wants to be asked which. */
   prompt?: ['select_account']
-}
+} & Switching
+
+/** `restedOn` is the provider's `signInHash` of who came back, until the person says that the switch is meant. */
+type Switching = { restedOn?: string }
 
 /** What takes a person from their account page to a provider. Whose page it was is the interaction's subject. */
 export type AccountRequest =
-  /** `restedOn` is the provider's `signInHash` of who came back, until the person says that the switch is meant. */
-  | { kind: 'account'; purpose: 'sign_in'; restedOn?: string }
+  | ({ kind: 'account'; purpose: 'sign_in' } & Switching)
   /** Somebody who is signed in does so anew before a deed that needs it; the deed is asked about once they did. */
   | { kind: 'account'; purpose: 'prove'; deed: AccountDeed; state: 'open' | 'proven'; maxAge: number }
   /** `found` is who came back, until the person says that they are meant. */

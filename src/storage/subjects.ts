@@ -85,14 +85,6 @@ export function subjects(db: Queries, tables: Tables, batch: Batch) {
       }
     },
 
-    /** One more way for a subject to sign in; `undefined` where that identity already signs somebody in. */
-    async addIdentity(identity: Identity, event: NewAuditEvent): Promise<Identity | undefined> {
-      const [added] = await recorded(event, (queries) =>
-        queries.insert(identities).values(identity).onConflictDoNothing().returning(),
-      )
-      return added
-    },
-
     /**
      * Takes a way to sign in from a subject, but never the last: `false` where it is. Other browsers are signed out,
      * whoever sits there, and `session` is left with the sign-ins that it still has.

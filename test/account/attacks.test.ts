@@ -12,6 +12,7 @@ import {
   subjectNamed,
 } from '../authorization/steps.ts'
 import type { Browser, Stop } from '../support/browser.ts'
+import { askForLink } from '../support/connect-links.ts'
 import {
   enter,
   fetchToken,
@@ -23,7 +24,7 @@ import {
   upstreamClient,
   visit,
 } from '../support/house.ts'
-import { newBrowser, refresh } from '../support/world.ts'
+import { newBrowser, refresh, registerClient } from '../support/world.ts'
 import { identitiesOf, link, open, press } from './steps.ts'
 
 // What somebody tries who wants to stay in another person's account, or to have what is theirs.
@@ -151,6 +152,33 @@ describe('a provider that admits others since', () => {
   })
 })
 
+describe('on the way to an MCP client', () => {
+  test('nobody switches to whom a provider had admitted before', async () => {
+    house.seat(bob)
+    await press(house, browser, 'google')
+    house.seat(ada)
+    const { stop } = await visit(house, room.notes, { browser })
+    expect(stop.text).toContain('That is a different account')
+    await change('github', nobody)
+    expect((await browser.submit(stop, { button: 'switch' })).status).toBe(400)
+    expect((await open(house, browser)).text).toContain(`Signed in as ${bob.google}`)
+  })
+
+  test('what a link brought is thrown away where its session ended at that moment', async () => {
+    const stay = await enter(house, room.notes, { browser })
+    const other = await askForLink(house, room.notes, stay.tsid, 'github', { account: 'new' })
+    meanwhile(() => house.gateway.admin('DELETE', `/clients/${encodeURIComponent(house.clientId)}`))
+    onTestFinished(async () => {
+      house.clientId = await registerClient(house.gateway)
+    })
+    house.seat(house.newPerson())
+    const stop = await browser.walk(other.url, ['continue'])
+    expect(stop.status).toBe(400)
+    await due()
+    expect(await worksAtGithub(lastToken())).toBe(false)
+  })
+})
+
 describe('who takes over a browser', () => {
   test('does not finish what the person before had begun and signed out of', async () => {
     await press(house, browser, 'github')
@@ -212,6 +240,22 @@ describe('two who link one account at the same moment', () => {
       [`github ${ada.github}`, `github ${bob.github}`, `google ${ada.google}`].sort(),
     )
   })
+})
+
+test('what was signed out of everywhere is not linked, however late that comes', async () => {
+  const found = await press(house, browser, 'github', link('Google'))
+  const other = newBrowser()
+  await press(house, other, 'github')
+  const { completions } = house.gateway.running().gateway.store
+  const { withIdentity } = completions
+  completions.withIdentity = async (...made) => {
+    completions.withIdentity = withIdentity
+    await other.submit(await press(house, other, 'Sign out everywhere'))
+    return await withIdentity(...made)
+  }
+  expect((await browser.submit(found, { button: 'link' })).status).toBe(400)
+  expect(await identitiesOf(house, ada.github)).toEqual([`github ${ada.github}`])
+  expect((await open(house, browser)).text).toContain('Sign in to your account page')
 })
 
 describe('who is refused on the account page', () => {
@@ -277,6 +321,28 @@ describe('what a repair brought that is not kept', () => {
     expect(await Promise.all([...brought, token].map(worksAtGithub))).toEqual([false, false, true])
   })
 
+  test('at a provider where that would end everything leaves the account’s owner what they have', async () => {
+    const agenda = await openRoom(house, 'agenda')
+    house.seat(bob)
+    const his = await enter(house, agenda, { presses: ['google', 'allow'] })
+    house.seat(ada)
+    const stay = await enter(house, agenda, { browser, presses: ['google', 'allow'] })
+    house.google.control.revoke({ clientId: upstreamClient.clientId, user: ada.google })
+    house.clock.advance(3601)
+    await refresh(house, stay.tokens.refresh_token)
+    expect((await fetchToken(house, agenda, stay.tsid, 'google')).status).toBe(424)
+    house.seat({ ...ada, google: bob.google })
+    expect((await press(house, browser, /^Reconnect/)).status).toBe(409)
+    // The person may be about to come back, so the provider is told later.
+    house.clock.advance(1800)
+    await due()
+    await refresh(house, his.tokens.refresh_token)
+    const { status, body } = await fetchToken(house, agenda, his.tsid, 'google')
+    expect(status).toBe(200)
+    const headers = { authorization: `Bearer ${body.access_token}` }
+    expect((await fetch(`${house.google.issuer}/v1/userinfo`, { headers })).ok).toBe(true)
+  })
+
   test('after the person signed out, or disconnected the account, is thrown away', async () => {
     const stay = await enter(house, room.notes, { browser })
     await dead(stay)
@@ -337,6 +403,14 @@ test('a repair with the rights there still are moves the sessions that may have 
   expect(await heldBy(house, both, stays[0].tsid)).toMatchObject([{ state: 'live' }])
   expect((await fetchToken(house, both, stays[0].tsid, 'github')).status).toBe(200)
   expect((await fetchToken(house, twin, stays[1].tsid, 'github')).body.access_token).toBeUndefined()
+  expect(page.text).toContain('has ended at GitHub')
+  // Nothing is left of it once nobody draws on it.
+  await house.open('twin', { providers: [{ provider: 'github', scopes: ['gist'] }] })
+  const repaired = await press(house, browser, /^Reconnect/)
+  expect(repaired.text).not.toContain('has ended at GitHub')
+  const adaId = await subjectNamed(house, ada.github)
+  expect(await listed(house, `/connections?subject_id=${adaId}`)).toMatchObject([{ status: 'live' }])
+  expect(await heldBy(house, twin, stays[1].tsid)).toMatchObject([{ state: 'live' }])
 })
 
 describe('the last way in', () => {

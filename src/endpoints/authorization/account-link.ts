@@ -55,7 +55,8 @@ export async function link(
   const provider = await gateway.providers.find(found.provider)
   const isAsItWas = provider && canSignIn(provider) && provider.signInHash === found.restedOn
   if (subjectId === null || !isAsItWas) throw accountPageOutdated()
-  const owner = await linkIdentity(gateway.store, subjectId, found, gateway.clock())
+  const owner = await linkIdentity(gateway.store, interaction, subjectId, found, gateway.clock())
+  if (owner === undefined) throw accountPageOutdated()
   if (owner !== subjectId) return await refuseOwned(gateway, { interaction, provider })
   await startBrowserSession(gateway, request, reply, { subjectId, provider, at: found.authTime })
   return await backToAccount(gateway, reply, interaction, 'linked')

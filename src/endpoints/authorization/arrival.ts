@@ -79,7 +79,13 @@ export async function finishSignIn(
       at: authTime,
     })
   }
-  const signedIn = { subjectId: subject.id, authTime, signInProvider: provider.id, switchesAccount }
+  const signedIn = {
+    subjectId: subject.id,
+    authTime,
+    signInProvider: provider.id,
+    switchesAccount,
+    ...(switchesAccount && { request: { ...interaction.request, restedOn: provider.signInHash } }),
+  }
   // Nothing is kept before the person says that the switch is meant, nor of another account than a link is there
   // for: they will go there once more.
   const isKept =

@@ -15,7 +15,7 @@ import { checkCallback } from '../../upstream/callback.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import { endAccountTrip, refuseStranger } from './account-trip.ts'
 import { type Arrival, fail, finishConnect, finishSignIn, type Return } from './arrival.ts'
-import type { Brought } from './brought.ts'
+import { type Arrived, type Brought, discard } from './brought.ts'
 import { callbackUri, type LegSecrets, maxAgeOf, openLegSecrets } from './leg.ts'
 import { loadPlan } from './plan.ts'
 
@@ -56,7 +56,8 @@ export async function receiveCallback(
   if (isOfAccount(taken)) {
     await refuseStranger(gateway, request, taken)
     const brought = await bring()
-    const still = { interaction: taken, provider: await sameProvider(gateway, provider, brought) }
+    const arrived = brought.outcome === 'brought' ? brought : undefined
+    const still = { interaction: taken, provider: await sameProvider(gateway, provider, arrived) }
     return await endAccountTrip(gateway, request, reply, still, brought)
   }
   if (!isOfClient(taken)) throw new PageRefusal(400, { kind: 'expired' })
@@ -118,22 +119,30 @@ async function lookAgain(
   gateway: Gateway,
   request: FastifyRequest,
   before: Return,
-  brought: Brought,
+  brought: Arrived,
 ): Promise<Return> {
+  const provider = await sameProvider(gateway, before.provider, brought)
   const session = await findBrowserSession(gateway, request)
-  const plan = await loadPlan(gateway, before.plan.interaction, session)
-  return { ...before, plan, provider: await sameProvider(gateway, before.provider, brought) }
+  const plan = await loadPlan(gateway, before.plan.interaction, session).catch(async (error: unknown) => {
+    await discard(gateway, provider, brought)
+    throw error
+  })
+  return { ...before, plan, provider }
 }
 
 /** The provider as it is now, where that is still the one whose answer this is. */
-async function sameProvider(gateway: Gateway, before: Provider, brought: Brought): Promise<Provider> {
+async function sameProvider(
+  gateway: Gateway,
+  before: Provider,
+  brought: Arrived | undefined,
+): Promise<Provider> {
   const provider = await gateway.providers.find(before.id)
   const isSame =
     provider?.enabled &&
     provider.clientId === before.clientId &&
     isDeepStrictEqual(provider.descriptor.server, before.descriptor.server)
   if (isSame) return provider
-  if (brought.outcome === 'brought') await gateway.revocations.discard(before, brought)
+  if (brought) await discard(gateway, before, brought)
   throw new PageRefusal(400, { kind: 'expired' })
 }
 

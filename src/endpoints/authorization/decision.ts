@@ -166,7 +166,8 @@ async function decideSwitch(
     if (interaction.request.kind === 'connect') return await stop(gateway, reply, plan)
     return await advance(gateway, reply, plan, { ...fresh, consent: null })
   }
-  if (decision !== 'switch' || !person || !provider) {
+  const isAsItWas = provider?.signInHash === interaction.request.restedOn
+  if (decision !== 'switch' || !person || !provider || !isAsItWas) {
     throw new PageRefusal(400, { kind: 'bad request' })
   }
   await startBrowserSession(gateway, request, reply, {

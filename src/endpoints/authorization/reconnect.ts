@@ -49,9 +49,10 @@ export async function reconnect(
     provider: provider.id,
     detail: { connection: kept.id, account: kept.accountId },
   })
-  const moved = await movedTo(gateway, provider, before, kept)
+  const { moved, staying } = await movedTo(gateway, provider, before, kept)
   const isDone = await gateway.store.completions.withRepair(interaction, moved, now, event)
   if (!isDone) throw accountPageOutdated()
+  if (kept.id !== before.id && staying === 0) await forget(gateway, before, now)
   return seeOther(reply, `${accountUrl(gateway)}?done=reconnected`)
 }
 
@@ -75,15 +76,23 @@ async function whatIsWrong(
  * MCP server may have all of them (promise 1); elsewhere the MCP server asks for a connection of its own.
  */
 async function movedTo(gateway: Gateway, provider: Provider, before: Connection, kept: Connection) {
-  if (kept.id === before.id) return []
-  const uses = await gateway.store.connections.listUses(before.subjectId, gateway.clock())
+  if (kept.id === before.id) return { moved: [], staying: 0 }
+  const all = await gateway.store.connections.listUses(before.subjectId, gateway.clock())
+  const uses = all.filter(({ connectionId }) => connectionId === before.id)
   const moved = []
-  for (const { connectionId, grantId, resourceId } of uses) {
-    if (connectionId !== before.id || resourceId === null) continue
-    const resource = await gateway.store.resources.find(resourceId)
+  for (const { grantId, resourceId } of uses) {
+    const resource = resourceId === null ? undefined : await gateway.store.resources.find(resourceId)
     const allowed = resource && allowedScopes(resource, provider)
     if (!allowed || !isReleasable(provider, kept, allowed)) continue
     moved.push({ removed: before.id, added: { grantId, connectionId: kept.id, provider: provider.id } })
   }
-  return moved
+  return { moved, staying: uses.length - moved.length }
+}
+
+/** What no session draws on any more would be on the person's page as ended for good. */
+async function forget(gateway: Gateway, { id, accountId, subjectId, provider }: Connection, now: number) {
+  const actor = `subject:${subjectId}`
+  const detail = { connection: id, account: accountId }
+  const event = auditEvent(now, { event: 'connection.deleted', actor, subjectId, provider, detail })
+  await gateway.store.removals.connection(id, now, event)
 }
