@@ -7,6 +7,7 @@ import { acceptFormsOnly, formOf, refuseFaults } from '../http/form-body.ts'
 import { answerOAuthError } from '../http/oauth-errors.ts'
 import { countRequest } from '../http/rates.ts'
 import { grantOfClaims } from '../http/token-grant.ts'
+import { scopesStill } from '../policy/tool-policy.ts'
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
 import { formatScope } from '../tokens/scope.ts'
 
@@ -39,7 +40,8 @@ async function liveClaims(
 ): Promise<AccessTokenClaims | undefined> {
   const claims = await gateway.verifyAccessToken(token, audience)
   const grant = claims && (await grantOfClaims(gateway, claims))
-  return grant && (await grantStanding(gateway, grant, gateway.clock())).stands ? claims : undefined
+  if (!grant || !(await grantStanding(gateway, grant, gateway.clock())).stands) return undefined
+  return { ...claims, scopes: await scopesStill(gateway, grant, claims.scopes) }
 }
 
 function introspected(claims: AccessTokenClaims) {

@@ -1,6 +1,8 @@
+import type { Clock } from '../lib/clock.ts'
 import type { Resource } from '../storage/resources.ts'
 import type { BoundRole } from '../storage/roles.ts'
 import type { Store } from '../storage/store.ts'
+import { offlineAccess } from '../tokens/scope.ts'
 import { givenScopes, type HeldRole, type ToolPolicy } from './decision.ts'
 
 type PolicyStore = Pick<Store, 'tools' | 'roles' | 'quotas' | 'subjects'>
@@ -28,6 +30,18 @@ export async function getToolPolicies(store: PolicyStore, whose: Whose): Promise
   ])
   const isActive = (application?.activatedAt ?? null) !== null
   return tools.map((tool) => ({ ...accessOf(resource), isActive, tool, roles, quotas: [] }))
+}
+
+/** Of these scopes those that a subject may have at a resource now; what belongs to no resource stays. */
+export async function scopesStill(
+  { store, clock }: { store: Pick<Store, 'resources' | 'roles' | 'subjects'>; clock: Clock },
+  { resourceId, subjectId }: { resourceId: string | null; subjectId: string },
+  scopes: readonly string[],
+): Promise<string[]> {
+  const resource = resourceId === null ? undefined : await store.resources.find(resourceId)
+  if (!resource) return [...scopes]
+  const within = await scopesWithin(store, resource, subjectId, clock())
+  return scopes.filter((scope) => scope === offlineAccess || within.has(scope))
 }
 
 /**

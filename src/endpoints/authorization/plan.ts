@@ -3,10 +3,12 @@ import { allowedScopes, asksFor, isReleasable, type ProviderAsk, serves } from '
 import { grantStanding } from '../../grants/standing.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { lastSignIn } from '../../http/visitor.ts'
+import { scopesStill } from '../../policy/tool-policy.ts'
 import type { BrowserSession } from '../../storage/browser-sessions.ts'
 import type { Connection } from '../../storage/connections.ts'
 import type { ConnectRequest } from '../../storage/documents.ts'
 import type { ClientInteraction } from '../../storage/interactions.ts'
+import { offlineAccess } from '../../tokens/scope.ts'
 import { canSignIn, covers, excess, type Provider } from '../../upstream/provider.ts'
 import { type Consenting, hasStandingConsent, isAgreed } from './consent-memory.ts'
 import { withHeldScopes } from './held-scopes.ts'
@@ -40,12 +42,31 @@ export async function loadPlan(
   const parties = await partiesOf(gateway, interaction)
   const asked = await involvedIn(gateway, interaction, parties)
   const person = await findPerson(gateway, interaction, asked.candidates, session)
-  const scopes = await withHeldScopes(gateway, interaction, parties, person)
-  // What is kept may need providers that the request alone does not; who may sign in stays as it was.
-  const isMore = scopes.length > parties.scopes.length
-  const { asks } = isMore ? await involvedIn(gateway, interaction, { ...parties, scopes }) : asked
+  const wished = await withHeldScopes(gateway, interaction, parties, person)
+  const scopes = await withinRoles(gateway, interaction, person, wished)
+  // What is kept may need providers that the request alone does not, what no role gives needs none; who may sign in
+  // stays as it was.
+  const isOther = scopes.length !== parties.scopes.length
+  const { asks } = isOther ? await involvedIn(gateway, interaction, { ...parties, scopes }) : asked
   const held = person ? await gateway.store.connections.listOf(person.subjectId) : []
   return { interaction, ...parties, scopes, asks, candidates: asked.candidates, person, held }
+}
+
+/** Nobody is asked for, or given, what no role of theirs gives them. */
+async function withinRoles(
+  gateway: Gateway,
+  interaction: ClientInteraction,
+  person: Person | undefined,
+  scopes: string[],
+): Promise<string[]> {
+  if (!person || interaction.request.kind === 'connect') return scopes
+  const { resourceId } = interaction
+  const left = await scopesStill(gateway, { resourceId, subjectId: person.subjectId }, scopes)
+  const ofResource = (some: string[]) => some.some((scope) => scope !== offlineAccess)
+  if (ofResource(scopes) && !ofResource(left)) {
+    throw refusalOf(interaction, 'access_denied', 'No role of this person gives any of these scopes')
+  }
+  return left
 }
 
 async function involvedIn(

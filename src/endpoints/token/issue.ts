@@ -1,5 +1,6 @@
 import type { Gateway } from '../../gateway.ts'
 import { newId } from '../../lib/secret.ts'
+import { scopesStill } from '../../policy/tool-policy.ts'
 import type { Grant, GrantLife } from '../../storage/grants.ts'
 import { mintAccessToken } from '../../tokens/access-token.ts'
 import { formatScope } from '../../tokens/scope.ts'
@@ -32,13 +33,15 @@ export async function tokenAnswer(
   now: number,
 ): Promise<TokenAnswer> {
   const lifetime = issued.accessEndsAt - now
+  // What a role gave may be gone since the person was asked.
+  const scopes = await scopesStill(gateway, grant, issued.scopes)
   const accessToken = await mintAccessToken({
     key: await gateway.signingKeys.signingKey(),
     issuer: gateway.config.issuer,
     audience: grant.audience,
     subject: grant.subjectId,
     clientId: grant.clientId,
-    scopes: issued.scopes,
+    scopes,
     // Names its grant, so that a token can be looked up without a row of its own.
     jti: `${grant.id}.${newId('')}`,
     authTime: grant.authTime,
@@ -51,6 +54,6 @@ export async function tokenAnswer(
     token_type: 'Bearer',
     expires_in: lifetime,
     ...(issued.refreshToken === undefined ? {} : { refresh_token: issued.refreshToken }),
-    scope: formatScope(issued.scopes),
+    scope: formatScope(scopes),
   }
 }
