@@ -17,6 +17,8 @@ const grammar = {
   parameter:
     /([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)|"((?:[\t \x21\x23-\x5B\x5D-\x7E\x80-\xFF]|\\[\t \x21-\x7E\x80-\xFF])*)")/y,
   comma: /[ \t]*,[ \t]*/y,
+  /** A comma before another parameter; one before another scheme ends the challenge. */
+  nextParameter: /[ \t]*,[ \t]*(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=[ \t]*[^\s,=])/y,
 }
 
 /** Reads `WWW-Authenticate` as RFC 9110 section 11.6.1 has it, and nothing that only resembles it. */
@@ -53,9 +55,6 @@ function readOne(take: Take): Challenge | undefined {
     // A parameter occurs once in a challenge (RFC 9110 section 11.2).
     if (parameters.has(name.toLowerCase())) return undefined
     parameters.set(name.toLowerCase(), token ?? quotedText.replace(/\\(.)/g, '$1'))
-  } while (take(nextParameter))
+  } while (take(grammar.nextParameter))
   return { scheme, parameters }
 }
-
-/** A comma before another parameter; before another scheme it ends the challenge. */
-const nextParameter = /[ \t]*,[ \t]*(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=[ \t]*[^\s,=])/y

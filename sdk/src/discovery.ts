@@ -1,5 +1,6 @@
 import { boundedFetch, type JsonObject, parseObject } from './bounded-fetch.ts'
 import { type Loaded, remembered } from './remembered.ts'
+import { isSecureUrl } from './secure-url.ts'
 import type { AuthorizationServer, Outside } from './settings.ts'
 
 /** What an authorization server says of itself (RFC 8414 section 2), as far as it was looked at. */
@@ -73,6 +74,6 @@ function accept(server: AuthorizationServer, document: JsonObject): Loaded<Serve
 }
 
 const isEndpoint = (value: unknown): value is string | undefined =>
-  value === undefined || (typeof value === 'string' && URL.canParse(value))
+  value === undefined || (typeof value === 'string' && isSecureUrl(value))
 
 const unavailable = (reason: string) => ({ outcome: 'unavailable', reason }) as const

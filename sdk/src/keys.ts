@@ -1,5 +1,5 @@
-import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
-import { boundedFetch } from './bounded-fetch.ts'
+import { createLocalJWKSet, createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
+import { boundedFetch, parseObject } from './bounded-fetch.ts'
 import type { Outside } from './settings.ts'
 
 /** That no key was found because the keys cannot be had; it says nothing about the token. */
@@ -8,30 +8,53 @@ export class KeysUnavailable extends Error {
 }
 
 const keySetBytes = 256 * 1024
-/** How long after a look at the keys an unknown one is not looked for, and after a failed look nothing is. */
-const cooldown = 30
-const failureCooldown = 5
+
+/** In seconds. */
+const lifetimes = {
+  fresh: 600,
+  /** How long keys are used at most that cannot be fetched again: about as long as the tokens they signed. */
+  stale: 3600,
+  /** After a look at the keys, an unknown one is not looked for; after a failed look, none is. */
+  cooldown: 30,
+  failureCooldown: 5,
+}
 
 /** The published keys of a server: fetched when needed, and again for an unknown one, but not for each. */
-export function remoteKeys(uri: string, { fetch, clock, deadline }: Outside): JWTVerifyGetKey {
+export function remoteKeys(uri: string, outside: Outside): JWTVerifyGetKey {
+  let loadedAt = Number.NEGATIVE_INFINITY
   let failedAt = Number.NEGATIVE_INFINITY
-  const bounded = async (url: string, options: { headers: Headers }): Promise<Response> => {
-    if (clock() < failedAt + failureCooldown) throw new KeysUnavailable()
-    const limits = { deadline, bytes: keySetBytes }
-    const fetched = await boundedFetch(fetch, url, { headers: options.headers }, limits)
-    if (fetched.outcome === 'answer' && fetched.status === 200) return new Response(fetched.text)
+
+  async function load(url: string, { headers }: { headers: Headers }): Promise<Response> {
+    const { fetch, clock, deadline } = outside
+    if (clock() < failedAt + lifetimes.failureCooldown) throw new KeysUnavailable()
+    const fetched = await boundedFetch(fetch, url, { headers }, { deadline, bytes: keySetBytes })
+    if (fetched.outcome === 'answer' && fetched.status === 200 && parseObject(fetched.text)) {
+      loadedAt = clock()
+      return new Response(fetched.text)
+    }
     failedAt = clock()
     throw new KeysUnavailable()
   }
+
   const set = createRemoteJWKSet(new URL(uri), {
-    cooldownDuration: cooldown * 1000,
-    [customFetch]: bounded,
+    cacheMaxAge: lifetimes.fresh * 1000,
+    cooldownDuration: lifetimes.cooldown * 1000,
+    [customFetch]: load,
   })
-  return async (header, input) => {
+
+  /** Only a key that is found counts: the one that is not may be among those that cannot be fetched. */
+  async function findStale(...sought: Parameters<JWTVerifyGetKey>) {
+    const known = outside.clock() < loadedAt + lifetimes.stale ? set.jwks() : undefined
+    return known && (await createLocalJWKSet(known)(...sought).catch(() => undefined))
+  }
+
+  return async (...sought) => {
     try {
-      return await set(header, input)
+      return await set(...sought)
     } catch (error) {
       if (isAboutTheToken(error)) throw error
+      const key = await findStale(...sought)
+      if (key) return key
       throw new KeysUnavailable(undefined, { cause: error })
     }
   }

@@ -15,7 +15,9 @@ export async function validateByAsking(
     const answer = await introspect(server, token)
     if (answer.outcome === 'unavailable') silence = answer
     if (answer.outcome !== 'active') continue
-    const { exp } = answer.claims
+    const { exp, token_type = 'Bearer' } = answer.claims
+    // Some servers answer for refresh tokens, too, which no client should send here.
+    if (!/^(?:bearer|access_token)$/i.test(String(token_type))) return invalid('wrong_type')
     if (typeof exp !== 'number') return invalid('missing_claim')
     if (exp + clockTolerance <= outside.clock()) return invalid('token_expired')
     return acceptClaims({ ...answer.claims, exp }, server.issuer)

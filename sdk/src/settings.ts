@@ -3,6 +3,7 @@ import type { Fetch, JsonObject } from './bounded-fetch.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { canonicalResource } from './resource.ts'
 import type { ImpliedScopes } from './scope.ts'
+import { isSecureUrl } from './secure-url.ts'
 
 /** An authorization server whose tokens are accepted. */
 export type AuthorizationServer = {
@@ -92,10 +93,11 @@ export function readSettings(options: VerifierOptions): Settings {
   const { resource, credential, algorithms = usualAlgorithms } = options
   const validation = options.validation ?? (credential ? 'jwt+introspection' : 'jwt')
   const named = options.authorizationServers ?? (options.issuer === undefined ? [] : [options.issuer])
-  const [server, ...more] = named.map((each) => (typeof each === 'string' ? { issuer: each } : each))
+  const servers = named.map((each) => (typeof each === 'string' ? { issuer: each } : each))
+  const [server, ...more] = servers
   const mistakes = [
     ...mistakesOfUrl('resource', resource),
-    ...[server, ...more].flatMap((each) => (each ? mistakesOfUrl('issuer', each.issuer) : [])),
+    ...servers.flatMap(mistakesOfServer),
     ...algorithms
       .filter((name) => !asymmetric.test(name))
       .map((name) => `algorithms: ${name} is not asymmetric`),
@@ -126,14 +128,16 @@ export function readSettings(options: VerifierOptions): Settings {
   }
 }
 
-const loopback = /^(?:localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
-
 function mistakesOfUrl(name: string, value: string): string[] {
   if (!URL.canParse(value)) return [`${name}: ${value} is not an absolute URL`]
-  const { protocol, hostname, username, password, hash } = new URL(value)
-  const isSafe = protocol === 'https:' || (protocol === 'http:' && loopback.test(hostname))
+  const { username, password, hash } = new URL(value)
   return [
-    ...(isSafe ? [] : [`${name}: ${value} is neither https nor on this machine`]),
+    ...(isSecureUrl(value) ? [] : [`${name}: ${value} is neither https nor on this machine`]),
     ...(username || password || hash ? [`${name}: ${value} must have no user, password or fragment`] : []),
   ]
+}
+
+function mistakesOfServer({ issuer, metadataUrl }: AuthorizationServer): string[] {
+  const located = metadataUrl === undefined ? [] : mistakesOfUrl('metadataUrl', metadataUrl)
+  return [...mistakesOfUrl('issuer', issuer), ...located]
 }

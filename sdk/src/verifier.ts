@@ -5,11 +5,14 @@ import { type Denial, deny } from './denials.ts'
 import { introspection } from './introspection.ts'
 import { recheckByAsking, validateByAsking } from './live-token.ts'
 import { readSettings, type Settings, type VerifierOptions } from './settings.ts'
-import { type Validated, type ValidToken, validateJwt } from './token.ts'
+import { invalid, type Validated, type ValidToken, validateJwt } from './token.ts'
 
 export type Verdict =
   | { readonly outcome: 'allowed'; readonly authInfo: AuthInfo }
   | { readonly outcome: 'denied'; readonly denial: Denial }
+
+/** More than any server issues, and less than is any work to refuse. */
+const longestToken = 16 * 1024
 
 export type Verifier = {
   /**
@@ -30,7 +33,7 @@ export function verifierOf(settings: Settings, servers: readonly ConnectedServer
   const { validate, recheck } = waysOf(settings, servers)
   return {
     async verify(token, needs = {}) {
-      const validated = await validate(token)
+      const validated = token.length > longestToken ? invalid('malformed') : await validate(token)
       if (validated.outcome !== 'valid') return denied(denialOf(validated))
       const { claims } = validated
       const refused = audienceDenial(claims, settings) ?? scopeDenial(claims, needs, settings)

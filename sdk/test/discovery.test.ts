@@ -69,6 +69,12 @@ test('what cannot be had or read lets nobody in', async () => {
     issuer.routes[paths.oauth] = () => answer
     expect(await said(verifierFor(issuer), await issuer.sign(claims))).toBe(`policy_unavailable ${reason}`)
   }
+  for (const jwks_uri of ['http://keys.example', 'file:///keys', null, ['https://keys.example']]) {
+    issuer.routes[paths.oauth] = () => ({ body: { ...issuer.metadata, jwks_uri } })
+    expect(await said(verifierFor(issuer), await issuer.sign(claims))).toBe(
+      'policy_unavailable metadata_invalid',
+    )
+  }
   expect(issuer.asked('/elsewhere')).toBe(0)
 })
 

@@ -1,5 +1,5 @@
 import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { VerifierOptions } from '../src/index.ts'
 import { type Issuer, startIssuer } from './support/issuer.ts'
 import { claims, now, resource, said, verifierFor } from './support/tokens.ts'
@@ -15,7 +15,10 @@ beforeEach(async () => {
   told = { active: true, ...claims, iss: issuer.issuer }
   issuer.introspect(() => told)
 })
-afterEach(() => issuer.stop())
+afterEach(async () => {
+  vi.unstubAllGlobals()
+  await issuer.stop()
+})
 
 const credential = { id: 'notes:1', secret: 'a secret, 100%' }
 const asking = (options: Partial<VerifierOptions> = {}) =>
@@ -60,6 +63,14 @@ test('many who come with one token at once ask once', async () => {
   const all = await Promise.all(Array.from({ length: 20 }, () => said(verifier, token)))
   expect(new Set(all)).toEqual(new Set(['allowed']))
   expect(issuer.introspections.length).toBe(1)
+})
+
+test('in a runtime that keeps requests apart, nobody waits for what another one asked', async () => {
+  vi.stubGlobal('navigator', { userAgent: 'Cloudflare-Workers' })
+  const authorizationServers = [{ issuer: issuer.issuer, metadata: issuer.metadata }]
+  const verifier = asking({ validation: 'introspection', authorizationServers })
+  await Promise.all([said(verifier, 'opaque'), said(verifier, 'opaque')])
+  expect(issuer.introspections.length).toBe(2)
 })
 
 test('a thousand tokens are remembered and no more, and made-up ones push out none', async () => {
@@ -141,6 +152,12 @@ test('while the server cannot be asked nobody is let in', async () => {
   issuer = await startIssuer()
 })
 
+test('a token too long for any header is not asked about', async () => {
+  const verifier = asking({ validation: 'introspection' })
+  expect(await said(verifier, 'x'.repeat(20_000))).toBe('invalid_token malformed')
+  expect(issuer.introspections).toEqual([])
+})
+
 test('an opaque token is as good as what is said of it', async () => {
   const verdicts: [change: Record<string, unknown>, verdict: string][] = [
     [{}, 'allowed'],
@@ -150,6 +167,9 @@ test('an opaque token is as good as what is said of it', async () => {
     [{ exp: undefined }, 'invalid_token missing_claim'],
     [{ exp: now - 60 }, 'invalid_token token_expired'],
     [{ sub: undefined }, 'invalid_token missing_claim'],
+    [{ token_type: 'bearer' }, 'allowed'],
+    [{ token_type: 'refresh_token' }, 'invalid_token wrong_type'],
+    [{ token_type: 'DPoP' }, 'invalid_token wrong_type'],
     [{ cnf: { jkt: 'x' } }, 'invalid_token sender_constrained'],
     [{ iss: 'https://evil.example' }, 'invalid_token inactive'],
     [{ active: false }, 'invalid_token inactive'],

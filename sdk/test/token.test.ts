@@ -173,6 +173,25 @@ test('a key that was added is found', async () => {
   ).toBe('allowed')
 })
 
+test('keys that cannot be fetched again are used for an hour, as far as they go', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  let time = now
+  const pass = (seconds: number) => {
+    time += seconds
+    vi.advanceTimersByTime(seconds * 1000)
+  }
+  const verifier = verifierFor(issuer, { clock: () => time })
+  const token = await issuer.sign({ ...claims, exp: now + 10_000 })
+  expect(await said(verifier, token)).toBe('allowed')
+  issuer.routes['/jwks'] = () => ({ status: 500, body: {} })
+  pass(3599)
+  expect(await said(verifier, token)).toBe('allowed')
+  const unknown = await issuer.sign({ ...claims, exp: now + 10_000 }, { kid: 'new' })
+  expect(await said(verifier, unknown)).toBe('policy_unavailable keys_unreachable')
+  pass(1)
+  expect(await said(verifier, token)).toBe('policy_unavailable keys_unreachable')
+})
+
 test('while the keys cannot be had nobody is let in, and they are not asked for at every request', async () => {
   let time = now
   const verifier = verifierFor(issuer, { clock: () => time })
@@ -193,6 +212,7 @@ test('while the keys cannot be had nobody is let in, and they are not asked for 
   for (const body of ['<html>', {}, { keys: 'none' }]) {
     issuer.routes['/jwks'] = () => ({ body })
     expect(await said(verifier, token)).toBe('policy_unavailable keys_unreachable')
+    time += 6
   }
   issuer.routes['/jwks'] = () => ({ body: { keys: [publicJwk] } })
   expect(await said(verifier, token)).toBe('allowed')
