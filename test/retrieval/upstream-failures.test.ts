@@ -406,7 +406,7 @@ describe('expiry', () => {
     ['behind', 600],
     ['ahead of', -600],
   ])(
-    'of a minute, by a clock ten minutes %s the provider’s, makes a refresh in half a minute and no more (66)',
+    'of a minute, by a clock ten minutes %s the provider’s, makes a refresh in half a minute and no more',
     async (_where, offset) => {
       await session.age(lifetime)
       house.github.control.clockOffset(offset)
@@ -434,7 +434,7 @@ describe('expiry', () => {
     expect(calls() - before).toBeLessThanOrEqual(house.clock.now() - began + 1)
   })
 
-  test('by a clock that jumps to and fro makes no refresh of every retrieval (66)', async () => {
+  test('by a clock that jumps to and fro makes no refresh of every retrieval', async () => {
     await session.age(lifetime)
     script({ kind: 'patch', json: { expires_in: 60 } })
     const before = calls()

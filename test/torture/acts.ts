@@ -3,6 +3,7 @@ import type { ChildGateway } from '../support/child-gateway.ts'
 import {
   type Asked,
   accessLifetime,
+  deadline,
   leaseLifetime,
   type Person,
   type Stage,
@@ -84,6 +85,8 @@ export type Rounds = {
   answered: number
   kills: number
   refreshes: number
+  /** Answers that came later than anybody waited for. */
+  late: number
   /** Refresh tokens sent again although the provider had failed nobody, and no lease had ended. */
   repeated: number
   /** People whose family ended though every answer was received by a gateway that lived. */
@@ -105,18 +108,21 @@ export async function play(
     answered: 0,
     kills: 0,
     refreshes: 0,
+    late: 0,
     repeated: 0,
     lost: [],
     unknowable: 0,
   }
   const sentInKill = new Set<string>()
+  /** What was sent in the round before may still be on its way. */
+  let sentBefore: string[] = []
   const before = tempers.map((temper) => sentTo(stage, temper).length)
   while (result.rounds < rounds) {
     await expiry()
     const marks = { lenient: sentTo(stage, 'lenient').length, strict: sentTo(stage, 'strict').length }
     const isQuiet = random() < 0.3
     const willKill = !isQuiet && random() < 0.4
-    if (!isQuiet) spoil(stage, willKill ? ['lenient'] : tempers, random)
+    if (!isQuiet) result.late += spoil(stage, willKill ? ['lenient'] : tempers, random)
     const asked = people.flatMap((person) =>
       Array.from({ length: callersEach }, () => stage.ask(person, pick(stage.gateways, random))),
     )
@@ -128,10 +134,13 @@ export async function play(
     const answers = await Promise.all(asked)
     result.answered += answers.filter((answer) => answer?.status === 200).length
     result.rounds += people.length
+    if (willKill) for (const token of sentBefore) sentInKill.add(token)
+    sentBefore = []
     for (const temper of tempers) {
       stage.providers[temper].control.clearScripts()
       const sent = sentTo(stage, temper).slice(marks[temper])
       if (willKill) for (const token of sent) sentInKill.add(token)
+      sentBefore.push(...sent)
       // Nothing went wrong there that would let a token be sent again before a lease has ended.
       if (isQuiet || (willKill && temper === 'strict')) result.repeated += sent.length - new Set(sent).size
     }
@@ -161,12 +170,18 @@ async function judge(
   result.lost = [...deadLenient, ...deadStrict.slice(result.unknowable)]
 }
 
-/** Slow answers, outages, and connections that break; where it is forgiven, also answers that get lost. */
-function spoil({ providers }: Stage, which: readonly Temper[], random: () => number): void {
+/**
+ * Slow answers, outages, and connections that break; where it is forgiven, also answers that get lost. Returns how many
+ * are slower than anybody waits for.
+ */
+function spoil({ providers }: Stage, which: readonly Temper[], random: () => number): number {
+  let late = 0
   for (const temper of which) {
     for (let count = 0; count < 12; count++) {
       const effects = [
         { kind: 'delay', milliseconds: Math.floor(random() * 600) },
+        // It rotates at once, and takes its time to say so.
+        { kind: 'drip', bytes: 1_500, milliseconds: (deadline + 1) * 1000 },
         { kind: 'respond', status: 502, body: 'no' },
         { kind: 'respond', status: 429, headers: { 'retry-after': '1' }, body: '' },
         { kind: 'drop', when: 'before' },
@@ -177,13 +192,12 @@ function spoil({ providers }: Stage, which: readonly Temper[], random: () => num
             ] as const)
           : []),
       ] as const
-      providers[temper].control.script({
-        on: tokenRoute,
-        skip: Math.floor(random() * 30),
-        effect: pick(effects, random),
-      })
+      const effect = pick(effects, random)
+      if (effect.kind === 'drip') late++
+      providers[temper].control.script({ on: tokenRoute, skip: Math.floor(random() * 30), effect })
     }
   }
+  return late
 }
 
 function pick<Choice>(choices: readonly Choice[], random: () => number): Choice {

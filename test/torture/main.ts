@@ -58,9 +58,9 @@ function tellCrashes(crashes: Crashes): void {
 }
 
 function tellRounds(played: Rounds): void {
-  const { answered, refreshes, repeated, lost, unknowable } = played
+  const { answered, refreshes, late, repeated, lost, unknowable } = played
   console.log(
-    `      ${played.rounds} rounds, ${played.kills} kills: ${answered} tokens handed out, ${refreshes} refreshes; ${unknowable} families ended because a killed gateway took the answer with it`,
+    `      ${played.rounds} rounds, ${played.kills} kills: ${answered} tokens handed out, ${refreshes} refreshes, up to ${late} answered after everybody gave up; ${unknowable} families ended because a killed gateway took the answer with it`,
   )
   check(repeated === 0, `${repeated} refresh tokens sent twice for no reason`)
   check(lost.length === 0, `${lost.length} families lost that could have been kept ${lost.join(', ')}`)

@@ -35,14 +35,18 @@ export type Asked = { status: number; code: unknown; token: unknown }
 export const tokenRoute = 'POST /oauth/token'
 /** Seconds a token of theirs lives. */
 export const accessLifetime = 2
-/** Seconds after which nobody holds a lease that died with its process, by the limits below. */
-export const leaseLifetime = 10
+/** Seconds after which a provider that is slow is not waited for any more, by the limits below. */
+export const deadline = 3
+/** Seconds after which nobody holds a lease that died with its process, one that was just renewed included. */
+export const leaseLifetime = 11
 
 const settings = {
   lifetimes: { upstream_refresh_margin: 0, upstream_failure_backoff: 1 },
   limits: {
-    upstream_deadline: 3,
+    upstream_deadline: deadline,
     discovery_deadline: 1,
+    upstream_refresh_deadline: 15,
+    late_refreshes: 1_000,
     registrations_per_address: 100_000,
     authorizations_per_address: 100_000,
     authorizations_per_client: 100_000,
