@@ -61,7 +61,9 @@ async function answerTo(
   if (chosen.outcome === 'several')
     return refusal('account_selection_required', { accounts: chosen.accounts })
 
-  if (chosen.outcome === 'none') return await askPerson('not_connected', { scopes: allowed })
+  if (chosen.outcome === 'none') {
+    return await askPerson('not_connected', { scopes: allowed, accountId: request.account })
+  }
 
   const { connection } = chosen
   const repair = { scopes: union(connection.scopes, request.scopes), accountId: connection.accountId }

@@ -1,6 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../gateway.ts'
+import { subjectOfIdentity } from '../grants/sign-in.ts'
 import type { BrowserSession } from '../storage/browser-sessions.ts'
+import type { UpstreamIdentity } from '../upstream/identity.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { clearSession, sessionHash, setSession } from './cookies.ts'
 
@@ -25,14 +27,14 @@ export async function findBrowserSession(
 
 /**
  * Signs a subject in in this browser, under a new secret each time (fixation). Sign-ins through other providers
- * stay on record if they were the same subject's.
+ * stay on record if they were the same subject's. Answers the hash of the secret.
  */
 export async function startBrowserSession(
   gateway: Gateway,
   request: FastifyRequest,
   reply: FastifyReply,
   signedIn: { subjectId: string; provider: Pick<Provider, 'id' | 'signInHash'>; at: number },
-): Promise<void> {
+): Promise<string> {
   const before = await findBrowserSession(gateway, request)
   if (before) await gateway.store.browserSessions.delete(before.secretHash)
   const now = gateway.clock()
@@ -40,14 +42,34 @@ export async function startBrowserSession(
   // However often the session is made anew, each sign-in in it has an end of its own.
   const endsAt = now + gateway.config.lifetimes.browser_session_absolute
   const earlier = before?.subjectId === subjectId ? before.signIns : {}
+  const secretHash = setSession(gateway.config, reply)
   await gateway.store.browserSessions.create({
-    secretHash: setSession(gateway.config, reply),
+    secretHash,
     subjectId,
     signIns: { ...earlier, [provider.id]: { at, signInHash: provider.signInHash, endsAt } },
     createdAt: now,
     lastSeenAt: now,
     expiresAt: idleEnd(gateway, now, now),
   })
+  return secretHash
+}
+
+/**
+ * Signs somebody in by an identity, unless it was taken from them at this moment: taking it away ends the sessions
+ * there are, so that this one is looked at once it is there. `false`: they are not signed in.
+ */
+export async function signInBrowser(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  signedIn: { subjectId: string; provider: Provider; at: number; identity: UpstreamIdentity },
+): Promise<boolean> {
+  const { subjectId, provider, identity } = signedIn
+  const secretHash = await startBrowserSession(gateway, request, reply, signedIn)
+  if ((await subjectOfIdentity(gateway.store, provider, identity)) === subjectId) return true
+  await gateway.store.browserSessions.delete(secretHash)
+  clearSession(gateway.config, reply)
+  return false
 }
 
 export async function endBrowserSession(

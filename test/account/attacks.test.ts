@@ -258,6 +258,28 @@ test('what was signed out of everywhere is not linked, however late that comes',
   expect((await open(house, browser)).text).toContain('Sign in to your account page')
 })
 
+test('who signs in by a way that is being removed at that moment is not let in', async () => {
+  await press(house, browser, 'github', link('Google'), 'link')
+  const removing = async () => browser.submit(await press(house, browser, /^Remove Google/))
+  const { subjects } = house.gateway.running().gateway.store
+  const { recordSignIn } = subjects
+  const attacker = newBrowser()
+  for (const enters of [
+    () => press(house, attacker, 'google'),
+    () => visit(house, room.either, { browser: attacker, presses: ['google', 'allow'] }),
+  ]) {
+    subjects.recordSignIn = async (...seen) => {
+      subjects.recordSignIn = recordSignIn
+      await recordSignIn(...seen)
+      await removing()
+    }
+    await enters()
+    expect((await open(house, attacker)).text).toContain('Sign in to your account page')
+    expect(await identitiesOf(house, ada.github)).toEqual([`github ${ada.github}`])
+    await press(house, browser, link('Google'), 'link')
+  }
+})
+
 describe('who is refused on the account page', () => {
   test('is on record, and what they brought is thrown away', async () => {
     await change('github', nobody)

@@ -262,6 +262,18 @@ test('a second account is added on purpose, and from then on the room says which
     expect(chosen.account).toEqual({ id, label })
     expect((await atGithub(chosen.access_token)).login).toBe(label)
   }
+  house.seat(ada)
   const later = await enter(house, forge, { clientId: await registerClient(house.gateway) })
-  expect((await ask(later.tsid)).status).toBe(200)
+  const given = (await ask(later.tsid)).body.account as { id: string; label: string }
+  // The session has one of the two. A link for the other brings that one and no third.
+  const other = accounts.find(({ id }) => id !== given.id)
+  const missing = await linkFor(house, forge, later.tsid, 'github', { account: other?.id ?? '' })
+  house.seat({ github: given.label })
+  const refused = await later.browser.walk(missing.url, ['continue'])
+  expect(refused.status).toBe(409)
+  expect(refused.text).toContain(`as another account, but came back as ${given.label}`)
+  house.seat({ github: other?.label ?? '' })
+  const brought = await later.browser.submit(refused, { button: 'switch' })
+  expect(brought.text).toContain(`your GitHub account ${other?.label}.`)
+  expect((await ask(later.tsid, { account: other?.id ?? '' })).status).toBe(200)
 })

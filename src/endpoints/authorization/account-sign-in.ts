@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
 import { signIn, subjectOfIdentity } from '../../grants/sign-in.ts'
-import { findBrowserSession, startBrowserSession } from '../../http/browser-session.ts'
+import { findBrowserSession, signInBrowser, startBrowserSession } from '../../http/browser-session.ts'
 import { interactionUrl } from '../../http/interaction.ts'
 import { accountPageOutdated, PageRefusal } from '../../http/page-refusal.ts'
 import { holderOf } from '../../http/rates.ts'
@@ -50,7 +50,8 @@ export async function finishSignIn(
     await gateway.store.interactions.advance(interaction, change, now)
     return seeOther(reply, interactionUrl(gateway, interaction.id))
   }
-  await startBrowserSession(gateway, request, reply, { subjectId: subject.id, provider, at })
+  const signedIn = { subjectId: subject.id, provider, at, identity: arrived.identity }
+  if (!(await signInBrowser(gateway, request, reply, signedIn))) throw accountPageOutdated()
   gateway.returning.note(holderOf(request), subject.id)
   return await backToAccount(gateway, reply, interaction, '')
 }
@@ -95,7 +96,8 @@ export async function finishProof(
   gateway.meter.count('signIns', { provider: provider.id, outcome: 'signed_in' })
   await signIn(gateway.store, provider, identity, now)
   const authTime = authTimeOf(tokens, now)
-  await startBrowserSession(gateway, request, reply, { subjectId, provider, at: authTime })
+  const signedIn = { subjectId, provider, at: authTime, identity }
+  if (!(await signInBrowser(gateway, request, reply, signedIn))) throw accountPageOutdated()
   if (!isRecent(gateway, { authTime })) {
     await end(gateway, interaction)
     throw new PageRefusal(400, { kind: 'not signed in anew', providerName: provider.name })

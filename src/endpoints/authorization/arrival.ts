@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
 import { signIn, subjectOfIdentity } from '../../grants/sign-in.ts'
-import { findBrowserSession, startBrowserSession } from '../../http/browser-session.ts'
+import { findBrowserSession, signInBrowser } from '../../http/browser-session.ts'
 import { interactionUrl } from '../../http/interaction.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { sendPage } from '../../http/send-page.ts'
@@ -73,11 +73,11 @@ export async function finishSignIn(
   const session = await findBrowserSession(gateway, request)
   const switchesAccount = session !== undefined && session.subjectId !== subject.id
   if (!switchesAccount) {
-    await startBrowserSession(gateway, request, reply, {
-      subjectId: subject.id,
-      provider,
-      at: authTime,
-    })
+    const signedIn = { subjectId: subject.id, provider, at: authTime, identity }
+    if (!(await signInBrowser(gateway, request, reply, signedIn))) {
+      await discard(gateway, provider, arrival)
+      throw new PageRefusal(400, { kind: 'expired' })
+    }
   }
   const signedIn = {
     subjectId: subject.id,
