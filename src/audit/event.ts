@@ -98,6 +98,16 @@ export function auditEvent(now: number, facts: EventFacts): NewAuditEvent {
   }
 }
 
+/** A person signed out. */
+export function signedOut(
+  subjectId: string,
+  where: 'this_browser' | 'everywhere',
+  now: number,
+): NewAuditEvent {
+  const actor = `subject:${subjectId}`
+  return auditEvent(now, { event: 'subject.signed_out', actor, subjectId, detail: { where } })
+}
+
 /** Whose grant, for which client at which resource. */
 export function aboutGrant({ subjectId, clientId, resourceId, tsid }: Grant) {
   return { subjectId, clientId, resourceId, tsid }

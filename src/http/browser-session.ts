@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { signedOut } from '../audit/event.ts'
 import type { Gateway } from '../gateway.ts'
 import { subjectOfIdentity } from '../grants/sign-in.ts'
 import type { BrowserSession } from '../storage/browser-sessions.ts'
@@ -77,8 +78,11 @@ export async function endBrowserSession(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const secretHash = sessionHash(gateway.config, request)
-  if (secretHash !== undefined) await gateway.store.browserSessions.delete(secretHash)
+  const session = await findBrowserSession(gateway, request)
+  if (session) {
+    const event = signedOut(session.subjectId, 'this_browser', gateway.clock())
+    await gateway.store.browserSessions.signOut(session, [], event)
+  }
   clearSession(gateway.config, reply)
 }
 

@@ -38,6 +38,7 @@ export function browserSessions(db: Queries, tables: Tables, batch: Batch) {
     async signOut(
       { secretHash, subjectId }: BrowserSession,
       browserHashes: readonly string[],
+      event: NewAuditEvent,
     ): Promise<void> {
       await batch((queries) => ({
         guard: queries
@@ -54,6 +55,7 @@ export function browserSessions(db: Queries, tables: Tables, batch: Batch) {
               ),
             )
             .returning({ id: interactions.id }),
+          recordEvent(queries, tables, event),
         ],
       }))
     },

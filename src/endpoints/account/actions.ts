@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { auditEvent } from '../../audit/event.ts'
+import { auditEvent, signedOut } from '../../audit/event.ts'
 import type { Gateway } from '../../gateway.ts'
 import { browserHashes, clearSession } from '../../http/cookies.ts'
 import { accountPageOutdated } from '../../http/page-refusal.ts'
@@ -137,7 +137,8 @@ async function unlink(press: Press): Promise<FastifyReply> {
 async function signOut(press: Press): Promise<FastifyReply> {
   const { gateway, request, reply, visitor } = press
   const { config, store } = gateway
-  await store.browserSessions.signOut(visitor.session, browserHashes(config, request))
+  const event = signedOut(visitor.subjectId, 'this_browser', gateway.clock())
+  await store.browserSessions.signOut(visitor.session, browserHashes(config, request), event)
   clearSession(config, reply)
   return done(press, 'signed-out-elsewhere')
 }
@@ -147,8 +148,7 @@ async function signOutEverywhere(press: Press): Promise<FastifyReply> {
   if (asked) return asked
   const { gateway, reply, visitor } = press
   const { subjectId } = visitor
-  const now = gateway.clock()
-  const event = auditEvent(now, { event: 'subject.signed_out', actor: `subject:${subjectId}`, subjectId })
+  const event = signedOut(subjectId, 'everywhere', gateway.clock())
   await gateway.store.browserSessions.signOutEverywhere(subjectId, event)
   clearSession(gateway.config, reply)
   return done(press, 'signed-out-elsewhere')

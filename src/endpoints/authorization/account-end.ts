@@ -5,6 +5,7 @@ import { seeOther } from '../../http/send-page.ts'
 import { accountUrl } from '../../http/shown.ts'
 import type { AccountInteraction } from '../../storage/interactions.ts'
 import { admitted } from '../../upstream/admission.ts'
+import type { UpstreamIdentity } from '../../upstream/identity.ts'
 import { canSignIn, type Provider } from '../../upstream/provider.ts'
 import type { UpstreamFailure } from '../../upstream/tokens.ts'
 import { type Arrived, discard, recordRefusedSignIn } from './brought.ts'
@@ -49,7 +50,16 @@ export async function refuseUnadmitted(gateway: Gateway, trip: AccountTrip, arri
 }
 
 /** Ends a trip whose account signs somebody else in. */
-export async function refuseOwned(gateway: Gateway, { interaction, provider }: AccountTrip): Promise<never> {
+export async function refuseOwned(
+  gateway: Gateway,
+  { interaction, provider }: AccountTrip,
+  identity: Pick<UpstreamIdentity, 'issuer' | 'subject'>,
+): Promise<never> {
+  const refused = {
+    outcome: 'account_of_somebody_else',
+    subjectId: interaction.subjectId ?? undefined,
+  } as const
+  await recordRefusedSignIn(gateway, provider, identity, refused)
   await end(gateway, interaction)
   const { name: providerName } = provider
   throw new PageRefusal(409, {

@@ -25,7 +25,7 @@ export async function finishLink(
   if (owner === interaction.subjectId) return await backToAccount(gateway, reply, interaction, 'linked')
   if (owner !== undefined) {
     await discard(gateway, provider, arrived, interaction.subjectId)
-    return await refuseOwned(gateway, trip)
+    return await refuseOwned(gateway, trip, identity)
   }
   const found: FoundIdentity = {
     provider: provider.id,
@@ -57,7 +57,10 @@ export async function link(
   if (subjectId === null || !isAsItWas) throw accountPageOutdated()
   const owner = await linkIdentity(gateway.store, interaction, subjectId, found, gateway.clock())
   if (owner === undefined) throw accountPageOutdated()
-  if (owner !== subjectId) return await refuseOwned(gateway, { interaction, provider })
+  if (owner !== subjectId) {
+    const identity = { issuer: found.issuer, subject: found.upstreamSubject }
+    return await refuseOwned(gateway, { interaction, provider }, identity)
+  }
   await startBrowserSession(gateway, request, reply, { subjectId, provider, at: found.authTime })
   return await backToAccount(gateway, reply, interaction, 'linked')
 }

@@ -88,6 +88,8 @@ export async function finishProof(
   const subjectId = await subjectOfIdentity(gateway.store, provider, identity)
   if (subjectId === undefined || subjectId !== interaction.subjectId) {
     gateway.meter.count('signIns', { provider: provider.id, outcome: 'wrong_account' })
+    const refused = { outcome: 'wrong_account', subjectId: interaction.subjectId ?? undefined } as const
+    await recordRefusedSignIn(gateway, provider, identity, refused)
     await discard(gateway, provider, arrived, interaction.subjectId)
     const expected = await personLabel(gateway, interaction.subjectId ?? '')
     const page = anotherAccountPage(gateway, trip, { expected, returned: identity.label })

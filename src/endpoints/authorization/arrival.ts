@@ -56,6 +56,8 @@ export async function finishSignIn(
   const expected = await expectedSubject(gateway, interaction)
   if (expected !== undefined && (await subjectOfIdentity(gateway.store, provider, identity)) !== expected) {
     gateway.meter.count('signIns', { provider: provider.id, outcome: 'wrong_account' })
+    const refused = { outcome: 'wrong_account', subjectId: expected, ...about } as const
+    await recordRefusedSignIn(gateway, provider, identity, refused)
     await discard(gateway, provider, arrival)
     const label = await personLabel(gateway, expected)
     return showWrongAccount(gateway, reply, arrival, { expectedBy: 'connection', expected: label })
@@ -120,12 +122,16 @@ export async function finishConnect(
   const { subjectId } = plan.person
   // An account that signs in somebody else here is that person's.
   const owner = await subjectOfIdentity(gateway.store, provider, identity)
+  const about = { subjectId, clientId: plan.client.id, resourceId: plan.resource?.id }
   if (owner !== undefined && owner !== subjectId) {
+    const refused = { outcome: 'account_of_somebody_else', ...about } as const
+    await recordRefusedSignIn(gateway, provider, identity, refused)
     await discard(gateway, provider, arrival, subjectId)
     await endInteraction(gateway, plan, 'account_of_somebody_else')
     throw new PageRefusal(409, { kind: 'account of somebody else', providerName: provider.name })
   }
   if (!(await isWanted(gateway, arrival, subjectId))) {
+    await recordRefusedSignIn(gateway, provider, identity, { outcome: 'wrong_account', ...about })
     await discard(gateway, provider, arrival, subjectId)
     const expected = await labelOfWanted(gateway, plan.interaction)
     return showWrongAccount(gateway, reply, arrival, { expectedBy: 'connection', expected })

@@ -1,6 +1,7 @@
 import { auditEvent } from '../../audit/event.ts'
 import type { Gateway } from '../../gateway.ts'
 import { sha256 } from '../../lib/secret.ts'
+import type { Interaction } from '../../storage/interactions.ts'
 import type { UpstreamIdentity } from '../../upstream/identity.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { UpstreamFailure, UpstreamTokens } from '../../upstream/tokens.ts'
@@ -20,20 +21,34 @@ export async function discard(
   await revocations.discard(provider, { tokens, identity, ...(subjectId && { subjectId }) })
 }
 
+/** Nobody came back, and anybody may set out: all of one kind enter the record together. */
+export async function noteFailedTrip(
+  { failures }: Pick<Gateway, 'failures'>,
+  { interaction, provider }: { interaction: Interaction; provider: Provider },
+  { code }: Pick<UpstreamFailure, 'code'>,
+): Promise<void> {
+  const failure = { event: 'trip.failed', outcome: code, provider: provider.id } as const
+  await failures.note(failure, interaction.subjectId ?? undefined)
+}
+
 /** When the person really signed in, where the provider tells: it may have remembered them for days. */
 export function authTimeOf({ idTokenClaims }: UpstreamTokens, now: number): number {
   const told = idTokenClaims?.auth_time
   return typeof told === 'number' && Number.isSafeInteger(told) && told > 0 ? Math.min(told, now) : now
 }
 
-/** Once in a while for each account, since whoever has one there may try for as long as they like. */
+/**
+ * Somebody came back with an account that may not do what it was brought for. Once in a while for each account, since
+ * whoever has one there may try for as long as they like.
+ */
 export async function recordRefusedSignIn(
   { store, clock, refusals }: Gateway,
   provider: Provider,
-  identity: UpstreamIdentity,
+  identity: Pick<UpstreamIdentity, 'issuer' | 'subject'>,
   refused: {
-    outcome: 'not_admitted' | 'subject_disabled'
-    subjectId?: string
+    outcome: 'not_admitted' | 'subject_disabled' | 'wrong_account' | 'account_of_somebody_else'
+    /** Whom it was brought for, or whose it is. */
+    subjectId?: string | undefined
     clientId?: string
     resourceId?: string | undefined
   },

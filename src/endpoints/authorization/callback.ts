@@ -15,7 +15,7 @@ import { checkCallback } from '../../upstream/callback.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import { endAccountTrip, refuseStranger } from './account-trip.ts'
 import { type Arrival, fail, finishConnect, finishSignIn, type Return } from './arrival.ts'
-import { type Arrived, type Brought, discard } from './brought.ts'
+import { type Arrived, type Brought, discard, noteFailedTrip } from './brought.ts'
 import { callbackUri, type LegSecrets, maxAgeOf, openLegSecrets } from './leg.ts'
 import { loadPlan } from './plan.ts'
 
@@ -36,6 +36,7 @@ export async function receiveCallback(
   const check = checkCallback(provider, query)
   if (check.outcome === 'invalid') {
     request.log.warn({ provider: providerId, reason: check.reason }, 'callback refused')
+    await noteFailedTrip(gateway, { interaction, provider }, { code: `callback_${check.reason}` })
     throw new PageRefusal(400, { kind: 'provider trouble', providerName: provider.name })
   }
   const session = await findBrowserSession(gateway, request)
@@ -49,10 +50,14 @@ export async function receiveCallback(
   )
   if (!taken) throw new PageRefusal(400, { kind: 'already used' })
   const trip: Trip = { interaction: taken, provider, leg: interaction.leg }
-  const bring = async () =>
-    check.outcome === 'error'
-      ? ({ outcome: 'failed', failure: check.failure } as const)
-      : await bringBack(gateway, trip, query, secrets)
+  const bring = async () => {
+    const brought: Brought =
+      check.outcome === 'error'
+        ? { outcome: 'failed', failure: check.failure }
+        : await bringBack(gateway, trip, query, secrets)
+    if (brought.outcome === 'failed') await noteFailedTrip(gateway, trip, brought.failure)
+    return brought
+  }
   if (isOfAccount(taken)) {
     await refuseStranger(gateway, request, taken)
     const brought = await bring()

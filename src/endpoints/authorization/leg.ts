@@ -6,6 +6,7 @@ import type { Leg } from '../../storage/documents.ts'
 import type { Interaction, InteractionChange } from '../../storage/interactions.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { UpstreamFailure } from '../../upstream/tokens.ts'
+import { noteFailedTrip } from './brought.ts'
 
 /** One callback path per provider, so that an answer cannot be taken for another provider's (RFC 9700 section 4.4). */
 export const callbackUri = (gateway: Gateway, providerId: string) =>
@@ -60,7 +61,10 @@ export async function startLeg(
       : {}),
     ...maxAgeOf(interaction, leg),
   })
-  if (destination.outcome === 'failed') return destination
+  if (destination.outcome === 'failed') {
+    await noteFailedTrip(gateway, { interaction, provider }, destination.failure)
+    return destination
+  }
   const saved = await gateway.store.interactions.advance(
     interaction,
     {

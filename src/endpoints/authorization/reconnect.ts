@@ -13,7 +13,7 @@ import { accountId } from '../../upstream/connection-record.ts'
 import { covers, type Provider } from '../../upstream/provider.ts'
 import { type AccountTrip, refuseOwned, stopWith } from './account-end.ts'
 import { anotherAccountPage } from './account-views.ts'
-import { type Arrived, discard } from './brought.ts'
+import { type Arrived, discard, recordRefusedSignIn } from './brought.ts'
 
 type Trip = AccountTrip & { wish: Extract<AccountRequest, { purpose: 'reconnect' }> }
 
@@ -31,11 +31,13 @@ export async function reconnect(
   const wrong = await whatIsWrong(gateway, trip, before, arrived)
   if (wrong) await discard(gateway, provider, arrived, subjectId)
   if (wrong === 'gone' || !before) throw accountPageOutdated()
-  if (wrong === 'of somebody else') return await refuseOwned(gateway, trip)
+  if (wrong === 'of somebody else') return await refuseOwned(gateway, trip, identity)
   if (wrong === 'too few rights') {
     return await stopWith(gateway, trip, { kind: 'denied', code: 'insufficient_scope' })
   }
   if (wrong === 'another account') {
+    const refused = { outcome: 'wrong_account', subjectId: before.subjectId } as const
+    await recordRefusedSignIn(gateway, provider, identity, refused)
     const labels = { expected: before.accountLabel, returned: identity.label }
     return sendPage(reply, anotherAccountPage(gateway, trip, labels), 409)
   }
