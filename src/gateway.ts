@@ -20,6 +20,7 @@ import type { Readings } from './metrics/exposition.ts'
 import { deafMeter, type Meter } from './metrics/metric.ts'
 import { createReadings } from './metrics/readings.ts'
 import { createDecisionLog, type DecisionLog } from './policy/decision-log.ts'
+import { createProbing, type Probing } from './policy/probing.ts'
 import { type CanStepUp, createCanStepUp } from './policy/step-up.ts'
 import type { DatabaseCondition } from './storage/condition.ts'
 import { type Database, openDatabase } from './storage/database.ts'
@@ -56,6 +57,8 @@ export type Gateway = {
   stopRefreshing(): Promise<void>
   /** Touches the connections that end when nobody uses them. */
   keepConnectionsAlive: KeepAlive['run']
+  /** Tries running MCP servers, whether they are protected. */
+  probing: Probing
   offerConnectLink: OfferConnectLink
   /** What was decided about calls of tools. */
   decisionLog: DecisionLog
@@ -222,6 +225,16 @@ export function assembleGateway(
       await Promise.all([keepAlive.stop(), refresher.stop()])
     },
     keepConnectionsAlive: keepAlive.run,
+    probing: createProbing({
+      store,
+      // An administrator registered it, on this machine only where the gateway itself is there.
+      fetch: createGuardedFetch({ allowLoopback: config.issuerIsLoopback, limit: limits.upstream_bytes }),
+      signingKeys,
+      issuer: config.issuer,
+      clock,
+      interval: lifetimes.probe_interval,
+      deadline: limits.discovery_deadline,
+    }),
     offerConnectLink: createLinkOffers({ store, config, clock }),
     decisionLog: createDecisionLog(store),
     canStepUp: createCanStepUp({ store, providers }),

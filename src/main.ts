@@ -26,6 +26,7 @@ const tendEvery = 1
 const checkpointEvery = 3_600
 const keepAliveEvery = 600
 const revokeEvery = 5
+const probeEvery = 60
 const failuresEvery = 60
 
 /** Rows of the audit record that one sweep takes at most. */
@@ -65,6 +66,12 @@ export async function startGateway(
       every(tendEvery, 'writing decisions', gateway.decisionLog.flush),
       every(revokeEvery, 'revoking at providers', gateway.revocations.carryOutDue),
       every(tendEvery, 'tending refreshes', gateway.tendRefreshes),
+      every(probeEvery, 'probing MCP servers', async () => {
+        for (const { resourceId, probes } of await gateway.probing.runDue()) {
+          const failed = probes.filter(({ outcome }) => outcome === 'failed').map(({ check }) => check)
+          if (failed.length > 0) app.log.warn({ resourceId, failed }, 'an MCP server is not protected')
+        }
+      }),
       every(keepAliveEvery, 'keeping connections alive', async () => {
         for (const { provider, outcomes } of await gateway.keepConnectionsAlive()) {
           if (Object.keys(outcomes).length === 0) continue
@@ -81,6 +88,7 @@ export async function startGateway(
         // What is under way is answered first; then nothing writes any more.
         await app.close()
         await gateway.decisionLog.flush().catch((error) => app.log.warn({ err: error }, 'decisions are lost'))
+        await gateway.probing.stop()
         await gateway.stopRefreshing().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
         const endRecord = gateway.failures.record('all').then(() => endChains(gateway, database))
         await endRecord.catch((error) => app.log.warn({ err: error }, 'the audit record has no last row'))

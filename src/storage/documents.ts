@@ -258,4 +258,4 @@ export type QuotaDocument = {
 export type DecisionDetail = Record<string, unknown>
 
 /** What a check of a running MCP server found. */
-export type Probe = { check: string; outcome: 'passed' | 'failed'; detail?: string }
+export type Probe = { check: string; outcome: 'passed' | 'failed' | 'skipped'; detail?: string }

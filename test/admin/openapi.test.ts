@@ -281,8 +281,15 @@ async function callPolicyRoutes(gateway: AdminGateway, call: Call): Promise<void
   await call('GET', `${path}/access/sub_ada`)
   await recordDecision(gateway, 'decision_1')
   await call('GET', '/decisions/decision_1')
-  for (const list of ['tools', 'roles', 'bindings', 'quotas']) await call('GET', `${path}/${list}`)
+  await call('GET', `${path}/application`)
+  await call('POST', `${path}/application/probe`)
+  const { store } = gateway.gateway
+  const passed = { probes: [], probedAt: gateway.time.now, probeDueAt: gateway.time.now }
+  await store.tools.saveProbes('tracker', passed)
   await publishTools(gateway, ['read_issue'])
+  await call('POST', `${path}/application/activate`)
+  await call('POST', `${path}/application/deactivate`)
+  for (const list of ['tools', 'roles', 'bindings', 'quotas']) await call('GET', `${path}/${list}`)
   await call('DELETE', `${path}/tools/write_issue`)
   await call('DELETE', `${path}/bindings/${binding.id}`)
   await call('DELETE', `${path}/roles/reader`)

@@ -6,6 +6,7 @@ import { refusingOtherMethods } from '../../http/methods.ts'
 import { answerProblem } from '../../http/problems.ts'
 import { createPasswords, type Passwords } from '../../lib/passwords.ts'
 import { administratorRoutes } from './administrators.ts'
+import { applicationRoutes } from './applications.ts'
 import { auditEventRoutes } from './audit-events.ts'
 import { authorOf, createAuthentication, requireRole } from './authenticate.ts'
 import { bindingRoutes } from './bindings.ts'
@@ -57,6 +58,7 @@ function routesOf(gateway: Gateway, passwords: Passwords): Route[] {
     ...roleRoutes(gateway),
     ...bindingRoutes(gateway),
     ...quotaRoutes(gateway),
+    ...applicationRoutes(gateway),
     ...simulationRoutes(gateway),
     ...decisionRoutes(gateway),
     ...clientRoutes(gateway),

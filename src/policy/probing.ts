@@ -1,0 +1,100 @@
+import type { Clock } from '../lib/clock.ts'
+import { FetchError } from '../lib/fetch-error.ts'
+import type { GuardedFetch } from '../lib/guarded-fetch.ts'
+import type { Probe } from '../storage/documents.ts'
+import type { Resource } from '../storage/resources.ts'
+import type { Store } from '../storage/store.ts'
+import { mintAccessToken } from '../tokens/access-token.ts'
+import { foreignAudience, probeCaller, probeClaims, probeLifetime } from '../tokens/probe-token.ts'
+import type { SigningKeys } from '../tokens/signing-keys.ts'
+import { judge } from './decision.ts'
+import { probe } from './probe.ts'
+import { getToolPolicies } from './tool-policy.ts'
+
+export type ProbedResource = { resourceId: string; probes: readonly Probe[] }
+
+export type Probing = {
+  /** Tries an MCP server now, and keeps what was found. */
+  run(resource: Resource): Promise<void>
+  /** Tries those that were tried before and are due again; of all processes one tries each. */
+  runDue(): Promise<ProbedResource[]>
+  /** Gives up what is under way. */
+  stop(): Promise<void>
+}
+
+export function createProbing(parts: {
+  store: Pick<Store, 'tools' | 'roles' | 'quotas' | 'subjects' | 'resources'>
+  fetch: GuardedFetch
+  signingKeys: Pick<SigningKeys, 'signingKey'>
+  issuer: string
+  clock: Clock
+  /** Seconds from one probe to the next. */
+  interval: number
+  /** Seconds for each request. */
+  deadline: number
+}): Probing {
+  const { store, fetch, issuer, clock, interval, deadline } = parts
+  const stopping = new AbortController()
+  let underWay: Promise<ProbedResource[]> | undefined
+
+  return {
+    async run(resource) {
+      await probeAndKeep(resource)
+    },
+    runDue() {
+      underWay ??= runDue().finally(() => {
+        underWay = undefined
+      })
+      return underWay
+    },
+    async stop() {
+      stopping.abort(new FetchError('unreachable', 'the gateway stops'))
+      await Promise.allSettled([underWay])
+    },
+  }
+
+  async function runDue(): Promise<ProbedResource[]> {
+    const probed: ProbedResource[] = []
+    for (const resourceId of await store.tools.claimProbes(clock(), interval)) {
+      const resource = await store.resources.find(resourceId)
+      if (stopping.signal.aborted) return probed
+      if (resource?.enabled) probed.push({ resourceId, probes: await probeAndKeep(resource) })
+    }
+    return probed
+  }
+
+  async function probeAndKeep(resource: Resource): Promise<readonly Probe[]> {
+    const now = clock()
+    const probes = await probe({ ...(await known(resource, now)), ...(await tokensFor(resource, now)) })
+    const probedAt = clock()
+    // What was given up says nothing of the server.
+    if (stopping.signal.aborted) return probes
+    await store.tools.saveProbes(resource.id, { probes, probedAt, probeDueAt: probedAt + interval })
+    return probes
+  }
+
+  async function known(resource: Resource, now: number) {
+    const policies = await getToolPolicies(store, { resource, subjectId: probeCaller.subjectId, now })
+    const published = policies.flatMap((policy) =>
+      policy.tool?.isPublished ? [{ policy, tool: policy.tool }] : [],
+    )
+    const callable = published.filter(({ policy, tool }) => {
+      const call = { now, tool: tool.name, arguments: 'unknown', authTime: now } as const
+      // A server that filters by scopes alone does not wait for anybody's activation.
+      return judge({ ...policy, isActive: true }, probeCaller, call).allowed
+    })
+    return {
+      route: { fetch, uri: resource.uri, deadline, signal: stopping.signal },
+      issuer,
+      tools: published.map(({ tool }) => tool.published),
+      callable: new Set(callable.map(({ tool }) => tool.name)),
+    }
+  }
+
+  async function tokensFor({ uri }: Resource, now: number) {
+    const key = await parts.signingKeys.signingKey()
+    const mint = (audience: string) =>
+      mintAccessToken({ ...probeClaims(issuer, audience, now), key, now, lifetime: probeLifetime })
+    return { token: await mint(uri), foreignToken: await mint(foreignAudience) }
+  }
+}
