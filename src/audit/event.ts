@@ -38,7 +38,6 @@ export type EventName =
   | 'quota.deleted'
   | 'resource.activated'
   | 'resource.deactivated'
-  | 'step_up.completed'
   | 'subject.created'
   | 'subject.signed_in'
   | 'subject.refused'

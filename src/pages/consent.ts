@@ -23,6 +23,8 @@ export type ConsentProps = FormProps & {
   scopes: readonly { id: string; sentence: string }[]
   providers: readonly ProviderAsked[]
   person: PersonShown
+  /** The one call of a tool that waits for this sign-in. */
+  confirms?: { tool: string }
   issuerHost: string
   /** The page where people take things back. */
   accountUrl: string
@@ -45,7 +47,8 @@ ${person(props)}
 ${clientFacts(props.client, props.mcpServer)}
 ${form(
   props,
-  html`${serverPart(props)}
+  html`${callPart(props)}
+${serverPart(props)}
 ${props.providers.map((provider) => providerPart(provider, props))}
 ${promise(props)}
 <div class="answers">
@@ -69,6 +72,15 @@ function person(props: ConsentProps): Html {
   }
   return html`<div class="person"><p>Signed in as <strong><bdi>${displayText(props.person.label)}</bdi></strong>.</p>
 ${form(props, html`<button class="link" name="decision" value="switch">Not you? Switch account</button>`)}</div>`
+}
+
+function callPart({ confirms, mcpServer }: ConsentProps): Html | undefined {
+  if (confirms === undefined) return undefined
+  const where = mcpServer === undefined ? undefined : html` at ${mcpServerName(mcpServer)}`
+  return html`<section class="call">
+<h2>This confirms one call</h2>
+<p><strong><bdi>${displayText(confirms.tool)}</bdi></strong>${where} is waiting for you to sign in again. Deny if you did not ask for this.</p>
+</section>`
 }
 
 function serverPart(props: ConsentProps): Html | undefined {

@@ -18,6 +18,7 @@ const capacity = 500
 export function createDecisionLog({ decisions }: Pick<Store, 'decisions'>): DecisionLog {
   let waiting: Decision[] = []
   async function flush(): Promise<void> {
+    if (waiting.length === 0) return
     const batch = waiting
     waiting = []
     await decisions.record(batch)

@@ -12,7 +12,8 @@ import type { Identity } from './subjects.ts'
 
 /** The ways an interaction ends with a result, each once and in one batch with what it brings about. */
 export function completions(tables: Tables, batch: Batch) {
-  const { grants, grantConnections, codes, interactions, identities, consents, connectLinks } = tables
+  const { grants, grantConnections, codes, interactions, identities, consents, connectLinks, stepUps } =
+    tables
 
   const end = (queries: Queries, interaction: Interaction, now: number) =>
     queries
@@ -34,14 +35,23 @@ export function completions(tables: Tables, batch: Batch) {
       .returning({ id: interactions.id })
 
   return {
-    /** Ends an interaction with a grant and its code, once: `undefined` where it had ended already. */
+    /**
+     * Ends an interaction with a grant and its code, once: `undefined` where it had ended already. A sign-in that was
+     * asked for before one call is made with it.
+     */
     async withCode(
       interaction: Interaction,
-      made: { grant: Grant; connectionIds: Record<string, string>; code: Code; consent: Consent },
+      made: {
+        grant: Grant
+        connectionIds: Record<string, string>
+        code: Code
+        consent: Consent
+        stepUp?: { id: string; authTime: number }
+      },
       now: number,
       event: NewAuditEvent,
     ): Promise<Grant | undefined> {
-      const { grant, code, consent } = made
+      const { grant, code, consent, stepUp } = made
       const { subjectId: _, clientId: __, redirectUri: ___, resourceId: ____, ...yes } = consent
       const completed = await batch((queries) => ({
         guard: end(queries, interaction, now),
@@ -57,6 +67,15 @@ export function completions(tables: Tables, batch: Batch) {
             })
             .returning({ at: consents.grantedAt }),
           recordEvent(queries, tables, event),
+          ...(stepUp === undefined
+            ? []
+            : [
+                queries
+                  .update(stepUps)
+                  .set({ authTime: stepUp.authTime })
+                  .where(and(eq(stepUps.id, stepUp.id), isNull(stepUps.authTime), gt(stepUps.expiresAt, now)))
+                  .returning({ id: stepUps.id }),
+              ]),
           ...Object.entries(made.connectionIds).map(([provider, connectionId]) =>
             queries
               .insert(grantConnections)

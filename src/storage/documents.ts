@@ -104,6 +104,8 @@ export type AuthorizationRequest = {
   prompt: string[]
   maxAge?: number
   loginHint?: string
+  /** The sign-in for one call of a tool that this is. */
+  stepUpId?: string
 } & Switching
 
 /** One opened connect link. */

@@ -37,16 +37,6 @@ export function stepUps(db: Queries, { stepUps: table }: Tables) {
       return found
     },
 
-    /** Records the sign-in that was made for it; `false` where it is too late, or was done before. */
-    async complete(id: string, done: { authTime: number; now: number }): Promise<boolean> {
-      const completed = await db
-        .update(table)
-        .set({ authTime: done.authTime })
-        .where(and(eq(table.id, id), isNull(table.authTime), gt(table.expiresAt, done.now)))
-        .returning({ id: table.id })
-      return completed.length > 0
-    },
-
     /** The single use: one sign-in that was made for this call, from now on used. */
     async consume(call: StepUpCall, now: number): Promise<StepUp | undefined> {
       const [ready] = await db

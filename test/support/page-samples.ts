@@ -348,6 +348,7 @@ export const pageSamples: ReadonlyMap<string, Html> = byName([
     }),
   ],
   ['consent', consentPage(consent)],
+  ['consent-to-a-call', consentPage({ ...consent, confirms: { tool: 'delete_everything' } })],
   [
     'consent-new-person',
     consentPage({

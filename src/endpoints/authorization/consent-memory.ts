@@ -7,6 +7,7 @@ import type { Consent } from '../../storage/consents.ts'
 import type { ConsentDecision } from '../../storage/documents.ts'
 import type { ClientInteraction } from '../../storage/interactions.ts'
 import type { Resource } from '../../storage/resources.ts'
+import type { StepUp } from '../../storage/step-ups.ts'
 
 /** What a consent is a consent to. */
 export type Consenting = {
@@ -16,6 +17,8 @@ export type Consenting = {
   scopes: readonly string[]
   asks: readonly ProviderAsk[]
   person: { subjectId: string } | undefined
+  /** The one call that is confirmed with it. */
+  stepUp: Pick<StepUp, 'id' | 'tool'> | undefined
   /** The connections that would be used as they are, in the order of the asks. */
   connectionIds: readonly (string | undefined)[]
 }
@@ -31,10 +34,20 @@ export function shownHash({ client, resource }: Pick<Consenting, 'client' | 'res
  * yes to this.
  */
 export function renderingHash(consenting: Consenting): string {
-  const { request, scopes, asks, connectionIds, person } = consenting
+  const { request, scopes, asks, connectionIds, person, stepUp } = consenting
   const rights = asks.map((ask) => [ask.provider.id, ask.scopes, ask.required])
   const redirectUri = request.kind === 'authorization' ? request.redirectUri : ''
-  const shown = [shownHash(consenting), redirectUri, scopes, rights, connectionIds, person?.subjectId]
+  const { id, tool } = stepUp ?? {}
+  const shown = [
+    shownHash(consenting),
+    redirectUri,
+    scopes,
+    rights,
+    connectionIds,
+    person?.subjectId,
+    id,
+    tool,
+  ]
   return sha256(JSON.stringify(shown))
 }
 
@@ -63,8 +76,10 @@ export function isAgreed(consent: ConsentDecision | null, consenting: Consenting
  * program on the device can take what goes to a loopback port or an app's scheme (RFC 8252 section 8.6).
  */
 export async function hasStandingConsent(gateway: Gateway, consenting: Consenting): Promise<boolean> {
-  const { request, client, resource, person } = consenting
-  if (request.kind !== 'authorization' || !person || request.prompt.includes('consent')) return false
+  const { request, client, resource, person, stepUp } = consenting
+  // Nobody confirms a call they were not shown.
+  if (request.kind !== 'authorization' || !person || stepUp || request.prompt.includes('consent'))
+    return false
   const isPreRegistered = client.origin === 'admin' || client.origin === 'config'
   const isAssured =
     isPreRegistered && (client.trusted || client.metadata.token_endpoint_auth_method !== 'none')

@@ -8,6 +8,7 @@ import type { BrowserSession } from '../../storage/browser-sessions.ts'
 import type { Connection } from '../../storage/connections.ts'
 import type { ConnectRequest } from '../../storage/documents.ts'
 import type { ClientInteraction } from '../../storage/interactions.ts'
+import type { StepUp } from '../../storage/step-ups.ts'
 import { offlineAccess } from '../../tokens/scope.ts'
 import { canSignIn, covers, excess, type Provider } from '../../upstream/provider.ts'
 import { type Consenting, hasStandingConsent, isAgreed } from './consent-memory.ts'
@@ -15,6 +16,7 @@ import { withHeldScopes } from './held-scopes.ts'
 import type { Standing } from './next-step.ts'
 import { type Parties, partiesOf } from './parties.ts'
 import { refusalOf } from './refusal.ts'
+import { provesFreshness, stepUpOf } from './step-up.ts'
 
 /** Whom an interaction is for, as far as this browser has proven it. */
 export type Person = { subjectId: string; authTime: number }
@@ -26,6 +28,8 @@ export type Plan = Parties & {
   /** The providers that may sign the person in. */
   candidates: Provider[]
   person: Person | undefined
+  /** The call of a tool that this sign-in is for. */
+  stepUp: StepUp | undefined
   /** The person's connections, the freshest first. */
   held: Connection[]
 }
@@ -40,7 +44,9 @@ export async function loadPlan(
   session: BrowserSession | undefined,
 ): Promise<Plan> {
   const parties = await partiesOf(gateway, interaction)
-  const asked = await involvedIn(gateway, interaction, parties)
+  const stepUp = await stepUpOf(gateway, interaction)
+  const involved = await involvedIn(gateway, interaction, parties)
+  const asked = stepUp ? { ...involved, candidates: involved.candidates.filter(provesFreshness) } : involved
   const person = await findPerson(gateway, interaction, asked.candidates, session)
   const wished = await withHeldScopes(gateway, interaction, parties, person)
   const scopes = await withinRoles(gateway, interaction, person, wished)
@@ -49,7 +55,7 @@ export async function loadPlan(
   const isOther = scopes.length !== parties.scopes.length
   const { asks } = isOther ? await involvedIn(gateway, interaction, { ...parties, scopes }) : asked
   const held = person ? await gateway.store.connections.listOf(person.subjectId) : []
-  return { interaction, ...parties, scopes, asks, candidates: asked.candidates, person, held }
+  return { interaction, ...parties, scopes, asks, candidates: asked.candidates, person, stepUp, held }
 }
 
 /** Nobody is asked for, or given, what no role of theirs gives them. */
@@ -199,7 +205,7 @@ export function connectionFor(plan: Plan, ask: ProviderAsk, now: number): string
 }
 
 export function consentingOf(plan: Plan, now: number): Consenting {
-  const { interaction, client, resource, scopes, asks, person } = plan
+  const { interaction, client, resource, scopes, asks, person, stepUp } = plan
   const connectionIds = asks.map((ask) => connectionFor(plan, ask, now))
-  return { request: interaction.request, client, resource, scopes, asks, person, connectionIds }
+  return { request: interaction.request, client, resource, scopes, asks, person, stepUp, connectionIds }
 }

@@ -12,6 +12,7 @@ import type { AuthorizationRequest } from '../../storage/documents.ts'
 import type { Resource } from '../../storage/resources.ts'
 import { isCodeChallenge } from '../../tokens/pkce.ts'
 import { grantScopes, offlineAccess, parseScope } from '../../tokens/scope.ts'
+import { askedStepUp } from './step-up.ts'
 import { unknownClient } from './unknown-client.ts'
 
 export type CheckedRequest = { client: Client; resource: Resource | undefined; request: AuthorizationRequest }
@@ -29,6 +30,7 @@ const known = [
   'code_challenge_method',
   'prompt',
   'max_age',
+  'acr_values',
   'login_hint',
   'request',
   'request_uri',
@@ -60,6 +62,7 @@ export async function checkRequest(
   const scopes = checkScope(resource, parameters, refuse)
   const prompt = checkPrompt(parameters, refuse)
   const maxAge = checkMaxAge(parameters, refuse)
+  const stepUp = await askedStepUp(gateway, parameters, { client, resource })
   return {
     client,
     resource,
@@ -73,6 +76,7 @@ export async function checkRequest(
       ...optional('state', parameters.values.get('state')),
       ...optional('maxAge', maxAge),
       ...optional('loginHint', parameters.values.get('login_hint')?.slice(0, 255)),
+      ...stepUp,
     },
   }
 }

@@ -15,6 +15,7 @@ import type { Grant } from '../../storage/grants.ts'
 import { covers, type Provider } from '../../upstream/provider.ts'
 import { shownHash } from './consent-memory.ts'
 import { connectionFor, type Person, type Plan } from './plan.ts'
+import { requireFreshSignIn } from './step-up.ts'
 
 /** The end of an interaction: a code for the client, or a wider session for a connect link. */
 export async function respond(gateway: Gateway, reply: FastifyReply, plan: Plan): Promise<FastifyReply> {
@@ -33,7 +34,8 @@ async function respondWithCode(
   person: Person,
 ): Promise<FastifyReply> {
   const now = gateway.clock()
-  const { interaction, client, resource, scopes } = plan
+  const { interaction, client, resource, scopes, stepUp } = plan
+  if (stepUp) requireFreshSignIn(interaction, stepUp, person)
   const code = newSecret('cc_code_')
   const expiresAt = now + gateway.config.lifetimes.code
   const grant = newGrant(gateway, plan, person, expiresAt, now)
@@ -62,6 +64,7 @@ async function respondWithCode(
         shownHash: shownHash(plan),
         grantedAt: interaction.consent?.at ?? now,
       },
+      ...(stepUp && { stepUp: { id: stepUp.id, authTime: person.authTime } }),
     },
     now,
     auditEvent(now, {
@@ -76,6 +79,7 @@ async function respondWithCode(
         connections: Object.values(connectionIds),
         // Absent where a yes of before still counted.
         consented_at: interaction.consent?.at,
+        confirmed: stepUp && { tool: stepUp.tool, arguments_digest: `sha256:${stepUp.argumentsHash}` },
       },
     }),
   )

@@ -28,7 +28,7 @@ export function showChoice(gateway: Gateway, plan: Plan): Html {
 
 /** The question before anything goes upstream. The form carries a hash of what was shown. */
 export async function showConsent(gateway: Gateway, plan: Plan): Promise<Html> {
-  const { client, resource, scopes, person, candidates, interaction } = plan
+  const { client, resource, scopes, person, candidates, interaction, stepUp } = plan
   const signsInAt = candidates.find(({ id }) => id === interaction.signInProvider) ?? candidates[0]
   return consentPage({
     client: clientShown(client, redirectOf(plan)),
@@ -45,6 +45,7 @@ export async function showConsent(gateway: Gateway, plan: Plan): Promise<Html> {
     fields: { shown: renderingHash(consentingOf(plan, gateway.clock())) },
     accountUrl: accountUrl(gateway),
     ...(resource ? { mcpServer: mcpServerShown(resource) } : {}),
+    ...(stepUp ? { confirms: { tool: stepUp.tool } } : {}),
   })
 }
 
