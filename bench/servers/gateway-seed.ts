@@ -219,6 +219,7 @@ function newGrant(subject: Subject, clientId: string, now: number, accessEndsAt:
     absoluteEndsAt: now + 7_776_000,
     revokedAt: null,
     revokedReason: null,
+    parentId: null,
   }
 }
 

@@ -184,7 +184,8 @@ CREATE TABLE "grants" (
 	"expires_at" bigint NOT NULL,
 	"absolute_ends_at" bigint NOT NULL,
 	"revoked_at" bigint,
-	"revoked_reason" text collate "C"
+	"revoked_reason" text collate "C",
+	"parent_id" text collate "C"
 );
 --> statement-breakpoint
 CREATE TABLE "identities" (
@@ -401,6 +402,7 @@ ALTER TABLE "grant_connections" ADD CONSTRAINT "grant_connections_connection_id_
 ALTER TABLE "grants" ADD CONSTRAINT "grants_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "grants" ADD CONSTRAINT "grants_client_id_clients_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "grants" ADD CONSTRAINT "grants_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "grants" ADD CONSTRAINT "grants_parent_id_grants_id_fk" FOREIGN KEY ("parent_id") REFERENCES "public"."grants"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "identities" ADD CONSTRAINT "identities_subject_id_subjects_id_fk" FOREIGN KEY ("subject_id") REFERENCES "public"."subjects"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "interactions" ADD CONSTRAINT "interactions_client_id_clients_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "interactions" ADD CONSTRAINT "interactions_resource_id_resources_id_fk" FOREIGN KEY ("resource_id") REFERENCES "public"."resources"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -445,6 +447,7 @@ CREATE INDEX "grants_client" ON "grants" USING btree ("client_id");--> statement
 CREATE INDEX "grants_resource" ON "grants" USING btree ("resource_id");--> statement-breakpoint
 CREATE INDEX "grants_expires_at" ON "grants" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "grants_revoked_at" ON "grants" USING btree ("revoked_at") WHERE "grants"."revoked_at" is not null;--> statement-breakpoint
+CREATE INDEX "grants_parent" ON "grants" USING btree ("parent_id","revoked_at","expires_at") WHERE "grants"."parent_id" is not null;--> statement-breakpoint
 CREATE INDEX "identities_subject" ON "identities" USING btree ("subject_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "interactions_leg_state" ON "interactions" USING btree ("leg_state_hash");--> statement-breakpoint
 CREATE INDEX "interactions_client" ON "interactions" USING btree ("client_id");--> statement-breakpoint

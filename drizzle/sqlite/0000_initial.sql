@@ -222,9 +222,11 @@ CREATE TABLE `grants` (
 	`absolute_ends_at` integer NOT NULL,
 	`revoked_at` integer,
 	`revoked_reason` text,
+	`parent_id` text,
 	FOREIGN KEY (`subject_id`) REFERENCES `subjects`(`id`) ON UPDATE no action ON DELETE cascade,
 	FOREIGN KEY (`client_id`) REFERENCES `clients`(`id`) ON UPDATE no action ON DELETE cascade,
-	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade
+	FOREIGN KEY (`resource_id`) REFERENCES `resources`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`parent_id`) REFERENCES `grants`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `grants_tsid` ON `grants` (`tsid`);--> statement-breakpoint
@@ -233,6 +235,7 @@ CREATE INDEX `grants_client` ON `grants` (`client_id`);--> statement-breakpoint
 CREATE INDEX `grants_resource` ON `grants` (`resource_id`);--> statement-breakpoint
 CREATE INDEX `grants_expires_at` ON `grants` (`expires_at`);--> statement-breakpoint
 CREATE INDEX `grants_revoked_at` ON `grants` (`revoked_at`) WHERE "grants"."revoked_at" is not null;--> statement-breakpoint
+CREATE INDEX `grants_parent` ON `grants` (`parent_id`,`revoked_at`,`expires_at`) WHERE "grants"."parent_id" is not null;--> statement-breakpoint
 CREATE TABLE `identities` (
 	`provider` text NOT NULL,
 	`issuer` text NOT NULL,

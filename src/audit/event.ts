@@ -64,6 +64,8 @@ export type EventName =
   | 'token.issued'
   | 'token.refreshed'
   | 'token.reused'
+  | 'token.exchanged'
+  | 'token.exchange_refused'
   | 'upstream_token.released'
   | 'upstream_token.refused'
 

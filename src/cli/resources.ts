@@ -17,6 +17,20 @@ export function providerAccess(text: string) {
   }
 }
 
+/** `agenda:events.read=notes.read,notes.write`, each caller as often as it has scopes that open some. */
+export function callersOf(texts: readonly string[]) {
+  const callers = new Map<string, Record<string, string[]>>()
+  for (const text of texts) {
+    const [, resource, scope, opened] = /^([^:]+):([^=]+)=(.*)$/.exec(text) ?? []
+    if (resource === undefined || scope === undefined || opened === undefined) {
+      throw new UsageError('--caller needs the form agenda:events.read=notes.read,notes.write')
+    }
+    const scopes = opened.split(',').filter((each) => each !== '')
+    callers.set(resource, { ...callers.get(resource), [scope]: scopes })
+  }
+  return [...callers].map(([resource, opens]) => ({ resource, for: opens }))
+}
+
 /** Seconds; the API says which are allowed. */
 function secondsOf({ text }: Call, option: string): number | undefined {
   const given = text(option)
@@ -27,12 +41,14 @@ function secondsOf({ text }: Call, option: string): number | undefined {
 async function set(call: Call): Promise<Answer> {
   const { text, list, isSet } = call
   const providers = list('provider').map((given) => providerAccess(given))
+  const callers = callersOf(list('caller'))
   const body = bodyOf(call, {
     resource: text('uri'),
     name: text('name'),
     scopes: pairsOf(call, 'scope'),
     default_scopes: listOf(call, 'default-scope'),
     providers: providers.length === 0 ? undefined : providers,
+    callers: callers.length === 0 ? undefined : callers,
     sign_in: listOf(call, 'sign-in'),
     require_user_token: isSet('require-user-token') || undefined,
     offline_retrieval: secondsOf(call, 'offline-retrieval'),
@@ -72,6 +88,11 @@ export const resourceCommands: readonly Command[] = [
         value: 'ID:SCOPES',
         repeats: true,
         help: 'what it may have there: github:repo,read:org[:optional]',
+      },
+      caller: {
+        value: 'ID:SCOPE=SCOPES',
+        repeats: true,
+        help: 'an MCP server that may call it for people, and what a scope of theirs there opens here',
       },
       'sign-in': {
         value: 'PROVIDER',

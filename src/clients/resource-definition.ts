@@ -17,6 +17,13 @@ const providerSchema = z.strictObject({
     .describe('Only when one of these scopes of the resource is asked for'),
 })
 
+const callerSchema = z.strictObject({
+  resource: id.describe('The id of another resource'),
+  for: z
+    .record(scope, z.array(scope).max(100))
+    .describe('By each scope a person’s token has there: the scopes it opens here'),
+})
+
 /** The body of `PUT /admin/v1/resources/{id}` and of a resource in the configuration file. */
 export const resourceDefinitionSchema = z
   .strictObject({
@@ -28,6 +35,11 @@ export const resourceDefinitionSchema = z
       .describe('Its own scopes, each with a sentence that people read'),
     default_scopes: z.array(scope).max(100).default([]).describe('Asked for where a client asks for none'),
     providers: z.array(providerSchema).max(20).default([]).describe('What it may have of each provider'),
+    callers: z
+      .array(callerSchema)
+      .max(50)
+      .optional()
+      .describe('Resources that may call this one for people, by token exchange; absent: none'),
     sign_in: z
       .array(id)
       .min(1)
@@ -61,6 +73,19 @@ export const resourceDefinitionSchema = z
     }
     definition.default_scopes.forEach((name, index) => {
       if (!known.has(name)) refuse(['default_scopes', index], 'is not among scopes')
+    })
+    definition.callers?.forEach(({ resource, for: opens }, index) => {
+      const place = ['callers', index]
+      if (definition.callers?.findIndex((other) => other.resource === resource) !== index) {
+        refuse([...place, 'resource'], 'stands here twice')
+      }
+      if (Object.keys(opens).length === 0) refuse([...place, 'for'], 'opens nothing')
+      for (const [theirs, ours] of Object.entries(opens)) {
+        if (ours.length === 0 && known.size > 0) refuse([...place, 'for', theirs], 'opens nothing')
+        ours.forEach((name, position) => {
+          if (!known.has(name)) refuse([...place, 'for', theirs, position], 'is not among scopes')
+        })
+      }
     })
     definition.providers.forEach((entry, index) => {
       if (definition.providers.findIndex((other) => other.provider === entry.provider) !== index) {

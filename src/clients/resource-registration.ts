@@ -38,7 +38,12 @@ export type ResourcePlan =
   | { outcome: 'read_only' }
 
 /** What another resource takes, so that nobody else can have it. */
-export type Neighbour = { readonly id: string; readonly uri: string; readonly isDefault: boolean }
+export type Neighbour = {
+  readonly id: string
+  readonly uri: string
+  readonly isDefault: boolean
+  readonly scopes: readonly string[]
+}
 
 export type PlannedResource = { outcome: 'planned'; before: Resource | undefined; row: Resource }
 
@@ -79,6 +84,7 @@ export async function planResource(
     ...(typeof uri === 'string' ? [] : uri.errors),
     ...(await providerErrors(definition, rules)),
     ...(await signInErrors(definition, rules)),
+    ...callerErrors(id, definition, others),
   ]
   if (typeof uri !== 'string' || errors.length > 0) return { outcome: 'refused', errors }
 
@@ -113,7 +119,7 @@ export async function writeResource(
 
 /** A disabled resource is nobody's default. */
 export function neighbour({ id, uri, document, enabled }: Resource): Neighbour {
-  return { id, uri, isDefault: enabled && document.default === true }
+  return { id, uri, isDefault: enabled && document.default === true, scopes: Object.keys(document.scopes) }
 }
 
 /** A resource as an administrator wrote it. */
@@ -165,6 +171,25 @@ async function signInErrors({ sign_in: ids = [] }: ResourceDefinition, rules: Re
     return provider.signsIn ? [] : [{ pointer, message: 'cannot sign people in' }]
   })
 }
+
+function callerErrors(
+  id: string,
+  { callers = [] }: ResourceDefinition,
+  others: readonly Neighbour[],
+): ProblemField[] {
+  return callers.flatMap(({ resource, for: opens }, index): ProblemField[] => {
+    const pointer = `/callers/${index}`
+    if (resource === id) return [{ pointer: `${pointer}/resource`, message: 'is this resource itself' }]
+    const caller = others.find((other) => other.id === resource)
+    if (!caller) return [{ pointer: `${pointer}/resource`, message: 'is not set up here' }]
+    return Object.keys(opens)
+      .filter((scope) => !caller.scopes.includes(scope))
+      .map((scope) => ({ pointer: `${pointer}/for/${pointerStep(scope)}`, message: 'is no scope there' }))
+  })
+}
+
+/** RFC 6901 section 3. */
+const pointerStep = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
 
 function conflictsWith(row: Resource, others: readonly Neighbour[]): ProblemField[] {
   const { isDefault } = neighbour(row)

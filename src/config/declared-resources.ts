@@ -77,7 +77,8 @@ export async function planDeclaredResources(
 
 function declaredNeighbour(id: string, definition: ResourceDefinition): Neighbour {
   const uri = canonicalUri(definition.resource) ?? definition.resource
-  return { id, uri, isDefault: definition.enabled && definition.default === true }
+  const isDefault = definition.enabled && definition.default === true
+  return { id, uri, isDefault, scopes: Object.keys(definition.scopes) }
 }
 
 /** Rows are written one after the other, and no two may have one URI in between. */

@@ -42,6 +42,8 @@ export const lifetimesSchema = z
 /** How much there may be of things, and how long outbound requests may take. */
 export const limitsSchema = z.strictObject({
   sessions_per_client: count(10, { min: 1, max: 1000 }),
+  exchanges_in_a_row: count(2, { min: 1, max: 5 }),
+  exchanged_sessions: count(50, { min: 5, max: 1000 }),
   body_bytes: count(65_536, { min: 8192, max: 1_048_576 }),
   upstream_deadline: seconds(10, { min: 1, max: 60 }),
   upstream_refresh_deadline: seconds(60, { min: 1, max: 600 }),

@@ -58,6 +58,7 @@ function introspected(claims: AccessTokenClaims) {
     iat: claims.issuedAt,
     jti: claims.jti,
     ...(claims.tsid === undefined ? {} : { tsid: claims.tsid }),
+    ...(claims.act === undefined ? {} : { act: claims.act }),
     token_type: 'Bearer',
   }
 }

@@ -62,7 +62,7 @@ export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gat
     const session = await sessionFor(gateway, request, asking, tsid)
     if (session.outcome === 'refused') return refuse(reply, session)
     const { account } = wish.data
-    countRequest(gateway, ['connect_links_per_session', session.grant.id])
+    countRequest(gateway, ['connect_links_per_session', (session.drawnOn ?? session.grant).id])
     const made = await requestConnect(gateway, asking, session, { provider, scopes, account })
     if (made.outcome === 'refused') return refuse(reply, made)
     const { connectUrl, ticket, expiresIn } = made.link
@@ -78,7 +78,9 @@ export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gat
     const { tsid, ticket } = request.params
     const session = await sessionFor(gateway, request, asking, tsid)
     if (session.outcome === 'refused') return refuse(reply, session)
-    const asked = { ticketHash: sha256(ticket), grantId: session.grant.id }
+    const { drawnOn } = session
+    if (!drawnOn) return refuse(reply, refusal('unknown_token_session'))
+    const asked = { ticketHash: sha256(ticket), grantId: drawnOn.id }
     const patience = { seconds: Math.min(Number(wait), longestWait), stopping: stopping.signal }
     const link = await settledLink(gateway, request, asked, patience)
     if (!link) return refuse(reply, refusal('unknown_token_session'))

@@ -1,8 +1,8 @@
 import { missingScopes } from '../upstream/provider.ts'
 import { allowedScopes, isReleasable } from './asks.ts'
 import { type ConnectLinkParts, createConnectLink, type NewConnectLink } from './connect-link.ts'
-import type { AskingResource, OpenSession, SessionParts } from './open-session.ts'
-import { type RetrievalRefusal, refusal } from './retrieval-error.ts'
+import { type AskingResource, mayReach, type OpenSession, type SessionParts } from './open-session.ts'
+import { neverGiven, type RetrievalRefusal, refusal } from './retrieval-error.ts'
 
 export type ConnectRequested = { outcome: 'created'; link: NewConnectLink } | RetrievalRefusal
 
@@ -18,11 +18,13 @@ export async function requestConnect(
 ): Promise<ConnectRequested> {
   const provider = await parts.providers.find(wish.provider)
   const allowed = provider?.enabled ? allowedScopes(resource, provider) : undefined
-  if (!provider || !allowed) return refusal('not_allowed')
+  const { grant, drawnOn } = session
+  if (!provider || !allowed || !mayReach(grant, resource, provider.id)) return refusal('not_allowed')
   const { identity } = provider.descriptor.scopes
   const asked = wish.scopes.filter((scope) => !identity.includes(scope))
   if (missingScopes(provider, allowed, asked).length > 0) return refusal('not_allowed')
 
+  if (!drawnOn) return refusal('not_connected', { reason: neverGiven })
   const ofAccount = session.connections.filter(
     (connection) =>
       connection.provider === provider.id &&
@@ -40,7 +42,7 @@ export async function requestConnect(
   const accountId = wish.account ?? (accounts.size === 1 ? [...accounts][0] : undefined)
   const link = await createConnectLink(
     parts,
-    session.grant,
+    drawnOn,
     { provider: provider.id, scopes, accountId },
     `resource:${credential.id}`,
     parts.clock(),

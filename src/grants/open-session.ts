@@ -5,11 +5,12 @@ import type { Resource, ResourceCredential } from '../storage/resources.ts'
 import type { Store } from '../storage/store.ts'
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
 import type { ProviderRegistry } from '../upstream/registry.ts'
+import { isInvolved } from './asks.ts'
 import { type RetrievalRefusal, refusal } from './retrieval-error.ts'
 import { grantStanding } from './standing.ts'
 
 export type SessionParts = {
-  store: Pick<Store, 'grants' | 'connections' | 'subjects' | 'resources' | 'clients'>
+  store: Pick<Store, 'grants' | 'exchangedGrants' | 'connections' | 'subjects' | 'resources' | 'clients'>
   providers: ProviderRegistry
   clock: Clock
 }
@@ -21,7 +22,14 @@ export type AskingResource = { resource: Resource; credential: ResourceCredentia
 export type UserToken = { sent: 'none' } | { sent: 'invalid' } | { sent: 'valid'; claims: AccessTokenClaims }
 
 /** A session that answers the resource that asks, and what it may draw on. */
-export type OpenSession = { outcome: 'open'; grant: Grant; resource: Resource; connections: Connection[] }
+export type OpenSession = {
+  outcome: 'open'
+  grant: Grant
+  resource: Resource
+  /** The grant whose connections they are; absent: the person gave none here, so the session reaches nothing. */
+  drawnOn: Grant | undefined
+  connections: Connection[]
+}
 
 /**
  * A token session for the resource it belongs to. Unknown, revoked, ended, disabled and another resource's are
@@ -45,12 +53,42 @@ export async function openSession(
   const isOpen = {
     none: !required && now < grant.accessEndsAt + offline,
     invalid: false,
-    valid: userToken.sent === 'valid' && isOf(userToken.claims, grant),
+    valid: userToken.sent === 'valid' && isTokenOf(userToken.claims, grant),
   }[userToken.sent]
   if (!isOpen) return refusal('invalid_user_token')
-  const connections = await parts.store.connections.listForGrant(grant.id)
-  return { outcome: 'open', grant, resource: standing.resource, connections }
+  return {
+    outcome: 'open',
+    grant,
+    resource: standing.resource,
+    ...(await reach(parts, grant, standing.resource)),
+  }
 }
 
-const isOf = (claims: AccessTokenClaims, grant: Grant) =>
+/**
+ * What a session draws on. One that another resource brought about holds nothing itself: it reaches what the person
+ * gave this very client at this resource, as long as that lives, and of it only what its own scopes involve.
+ */
+async function reach(
+  { store, clock }: SessionParts,
+  grant: Grant,
+  resource: Resource,
+): Promise<Pick<OpenSession, 'drawnOn' | 'connections'>> {
+  if (grant.parentId === null) {
+    return { drawnOn: grant, connections: await store.connections.listForGrant(grant.id) }
+  }
+  const given = await store.exchangedGrants.findGiven(grant, clock())
+  if (!given) return { drawnOn: undefined, connections: [] }
+  const held = await store.connections.listForGrant(given.id)
+  const connections = held.filter(({ provider }) => mayReach(grant, resource, provider))
+  return { drawnOn: given, connections }
+}
+
+/** Whether a session may reach a provider at all, by the scopes it has itself. */
+export function mayReach({ parentId, scopes }: Grant, { document }: Resource, provider: string): boolean {
+  const listed = document.providers.find((each) => each.provider === provider)
+  return parentId === null || (listed !== undefined && isInvolved(listed, scopes))
+}
+
+/** Whether an access token was issued for this very session. */
+export const isTokenOf = (claims: AccessTokenClaims, grant: Grant): boolean =>
   claims.tsid === grant.tsid && claims.subject === grant.subjectId && claims.audience === grant.audience

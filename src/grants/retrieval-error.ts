@@ -120,6 +120,12 @@ export type RetrievalErrorFacts = {
   reason?: string
 }
 
+/**
+ * Why nothing is connected to a session that another resource brought about, and no link can mend it: the person never
+ * let this client use the asking resource.
+ */
+export const neverGiven = 'no_consent'
+
 export type RetrievalRefusal = { outcome: 'refused'; code: RetrievalErrorCode; facts: RetrievalErrorFacts }
 
 export const refusal = (code: RetrievalErrorCode, facts: RetrievalErrorFacts = {}): RetrievalRefusal => ({

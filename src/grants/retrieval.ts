@@ -7,9 +7,9 @@ import { missingScopes, type Provider } from '../upstream/provider.ts'
 import { allowedScopes, isReleasable, showsTooMuch } from './asks.ts'
 import type { ConnectWish } from './connect-link.ts'
 import type { OfferConnectLink } from './offered-link.ts'
-import { type AskingResource, openSession, type UserToken } from './open-session.ts'
+import { type AskingResource, mayReach, openSession, type UserToken } from './open-session.ts'
 import { type RefusalParts, recordRefusal } from './recorded-refusal.ts'
-import { type RetrievalErrorFacts, type RetrievalRefusal, refusal } from './retrieval-error.ts'
+import { neverGiven, type RetrievalErrorFacts, type RetrievalRefusal, refusal } from './retrieval-error.ts'
 
 export type RetrievalParts = RefusalParts & { freshToken: FreshTokens; offerConnectLink: OfferConnectLink }
 
@@ -51,7 +51,7 @@ async function answerTo(
 ): Promise<Release | RetrievalRefusal> {
   const entitled = await entitlement(parts, asking, request)
   if (entitled.outcome === 'refused') return entitled
-  const { grant, provider, allowed } = entitled
+  const { provider, allowed } = entitled
   const askPerson = async (
     code: RetrievalRefusal['code'],
     wish: Omit<ConnectWish, 'provider'>,
@@ -88,7 +88,7 @@ async function answerTo(
   switch (fresh.outcome) {
     case 'token': {
       const lost = missingScopes(provider, fresh.connection.scopes, request.scopes)
-      return lost.length > 0 ? await insufficient(lost) : await release(parts, asking, grant, fresh)
+      return lost.length > 0 ? await insufficient(lost) : await release(parts, asking, now, fresh)
     }
     case 'needs_reauthorization':
       return await askPerson('needs_reauthorization', repair, { since: fresh.since, reason: fresh.reason })
@@ -106,6 +106,8 @@ async function answerTo(
 type Entitlement = {
   outcome: 'entitled'
   grant: Grant
+  /** The grant whose connections they are. */
+  drawnOn: Grant
   provider: Provider
   /** The scopes of the provider this resource may have. */
   allowed: string[]
@@ -121,18 +123,19 @@ async function entitlement(
 ): Promise<Entitlement | RetrievalRefusal> {
   const session = await openSession(parts, asking, request.tsid, request.userToken)
   if (session.outcome === 'refused') return session
-  const { grant, resource, connections } = session
+  const { grant, drawnOn, resource, connections } = session
 
   const provider = await parts.providers.find(request.provider)
   const allowed = provider?.enabled ? allowedScopes(resource, provider) : undefined
-  if (!provider || !allowed) return refusal('not_allowed')
+  if (!provider || !allowed || !mayReach(grant, resource, provider.id)) return refusal('not_allowed')
   if (missingScopes(provider, allowed, withoutIdentity(provider, request.scopes)).length > 0) {
     return refusal('not_allowed')
   }
+  if (!drawnOn) return refusal('not_connected', { reason: neverGiven })
   const held = connections.filter(
     (connection) => connection.subjectId === grant.subjectId && isReleasable(provider, connection, allowed),
   )
-  return { outcome: 'entitled', grant, provider, allowed, held }
+  return { outcome: 'entitled', grant, drawnOn, provider, allowed, held }
 }
 
 type Choice =
@@ -163,7 +166,7 @@ function chooseConnection(
 async function release(
   parts: RetrievalParts,
   { credential }: AskingResource,
-  grant: Grant,
+  { grant, drawnOn }: Entitlement,
   fresh: Extract<FreshToken, { outcome: 'token' }>,
 ): Promise<Release | RetrievalRefusal> {
   const { connection } = fresh
@@ -175,7 +178,12 @@ async function release(
     ...aboutGrant(grant),
     detail: { connection: connection.id, scopes: connection.scopes },
   })
-  const isRecorded = await parts.store.grants.recordRelease(grant.id, connection, now, event)
+  const isRecorded = await parts.store.grants.recordRelease(
+    { id: grant.id, drawnOn: drawnOn.id },
+    connection,
+    now,
+    event,
+  )
   if (!isRecorded) return refusal('unknown_token_session')
   return {
     outcome: 'released',
@@ -193,16 +201,16 @@ async function release(
 async function askedOf(
   parts: RetrievalParts,
   { credential }: AskingResource,
-  { grant, provider, allowed }: Entitlement,
+  { drawnOn, provider, allowed }: Entitlement,
   { code, wish, facts }: { code: RetrievalRefusal['code']; wish: ConnectWish; facts: RetrievalErrorFacts },
 ): Promise<RetrievalRefusal> {
   const { accountId, scopes } = wish
-  const theirs = await parts.store.connections.listOf(grant.subjectId)
+  const theirs = await parts.store.connections.listOf(drawnOn.subjectId)
   const ofAccount = theirs.filter((each) => accountId === undefined || each.accountId === accountId)
   if (ofAccount.some((each) => showsTooMuch(provider, each, { allowed, scopes }))) {
     return refusal('provider_misconfigured', { reason: grantedTooMuch })
   }
-  const connectUrl = await parts.offerConnectLink(grant, wish, `resource:${credential.id}`)
+  const connectUrl = await parts.offerConnectLink(drawnOn, wish, `resource:${credential.id}`)
   return refusal(code, { connect_url: connectUrl, ...facts })
 }
 

@@ -12,6 +12,8 @@ export type AccessShown = {
   client: Pick<ClientShown, 'name'>
   /** Absent: the client only signs the person in. */
   mcpServer?: McpServerShown
+  /** The MCP servers it called in the person's name. */
+  called?: readonly Pick<McpServerShown, 'name'>[]
   sinceAt: number
   lastUsedAt: number
   /** Names it in the form. */
@@ -119,8 +121,19 @@ function accessEntry(props: AccountProps, access: AccessShown): Html {
   const what =
     access.mcpServer === undefined ? html`${name}` : html`${name} at ${mcpServerName(access.mcpServer)}`
   return html`<li><p><strong>${name}</strong> ${server}</p>
-<p class="small">Since ${ago(access.sinceAt, props.now)}, last used ${ago(access.lastUsedAt, props.now)}</p>
+<p class="small">Since ${ago(access.sinceAt, props.now)}, last used ${ago(access.lastUsedAt, props.now)}</p>${calledPart(access)}
 ${press(props, access.fields, html`<button name="action" value="end-access">End access <span class="small">of ${what}</span></button>`)}</li>`
+}
+
+/** What ends with this access, though no client was let use it. */
+function calledPart({ mcpServer, called = [] }: AccessShown): Html | undefined {
+  if (mcpServer === undefined || called.length === 0) return undefined
+  return html`<p class="small">${mcpServerName(mcpServer)} is calling ${namesOf(called)} for you.</p>`
+}
+
+function namesOf(servers: readonly Pick<McpServerShown, 'name'>[]): Html {
+  const names = servers.map((server, index) => html`${index === 0 ? '' : ', '}${mcpServerName(server)}`)
+  return html`${names}`
 }
 
 function accountsPart(props: AccountProps): Html {
@@ -153,8 +166,7 @@ ${connection.state === 'ended' ? ended : undefined}`
 
 function usedBy(servers: ConnectionShown['usedBy']): Html {
   if (servers.length === 0) return html`No MCP server may use it at the moment.`
-  const names = servers.map((server, index) => html`${index === 0 ? '' : ', '}${mcpServerName(server)}`)
-  return html`For ${names}.`
+  return html`For ${namesOf(servers)}.`
 }
 
 function lastUse({ lastUsed }: ConnectionShown, now: number): Html {

@@ -2,7 +2,7 @@ import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, desc, eq, gt, inArray, isNotNull, isNull, sql } from './drizzle.ts'
 import { type Grant, type GrantLife, prolongGrant } from './grants.ts'
-import { isLive, liveGrant } from './live-grant.ts'
+import { isLive, liveGrant, withExchanged } from './live-grant.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { insertRefreshToken, type RefreshToken } from './refresh-tokens.ts'
 import type { Tables } from './schema.ts'
@@ -46,6 +46,7 @@ export function codes(db: Queries, tables: Tables, batch: Batch) {
           isNotNull(grants.accessEndsAt),
           eq(grants.subjectId, of.subjectId),
           eq(grants.clientId, of.clientId),
+          isNull(grants.parentId),
           sql`${grants.resourceId} is not distinct from ${of.resourceId}`,
         ),
       )
@@ -55,7 +56,12 @@ export function codes(db: Queries, tables: Tables, batch: Batch) {
     return queries
       .update(grants)
       .set({ revokedAt: of.now, revokedReason: 'too_many_sessions' })
-      .where(inArray(grants.id, surplus))
+      .where(
+        and(
+          isLive(tables, of.now),
+          inArray(grants.id, withExchanged(tables, inArray(grants.id, surplus), of.now)),
+        ),
+      )
       .returning({ id: grants.id })
   })
 

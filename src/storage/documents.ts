@@ -72,6 +72,8 @@ export type ResourceDocument = {
   scopes: Record<string, string>
   default_scopes: string[]
   providers: ResourceProvider[]
+  /** Who may exchange people's tokens for ones for this resource; absent: nobody. */
+  callers?: ResourceCaller[]
   sign_in?: string[]
   require_user_token?: boolean
   /** Seconds after the last access token's end in which retrieval without the person's token goes on. */
@@ -87,6 +89,13 @@ export type ResourceProvider = {
   required: boolean
   /** Our scopes that ask for it; absent: always. */
   for?: string[]
+}
+
+export type ResourceCaller = {
+  /** The id of a resource. */
+  resource: string
+  /** By each scope a person's token has there: the scopes it opens here. */
+  for: Record<string, string[]>
 }
 
 /** What began an interaction. */

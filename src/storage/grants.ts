@@ -1,8 +1,8 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Connection } from './connections.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, desc, eq, exists, isNotNull, isNull, lt, sql } from './drizzle.ts'
-import { isLive } from './live-grant.ts'
+import { and, desc, eq, exists, inArray, isNotNull, isNull, lt, sql } from './drizzle.ts'
+import { isLive, withExchanged } from './live-grant.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { perTables, prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
@@ -36,7 +36,8 @@ const useGranularity = 60
 const wasJustUsed = ({ lastUsedAt }: Pick<Connection, 'lastUsedAt'>, now: number) =>
   lastUsedAt !== null && lastUsedAt > now - useGranularity
 
-export type GrantFilter = Partial<Pick<Grant, 'subjectId' | 'clientId' | 'resourceId'>>
+/** `parentId: null`: those that people gave themselves. */
+export type GrantFilter = Partial<Pick<Grant, 'subjectId' | 'clientId' | 'resourceId' | 'parentId'>>
 
 /** What each client may do for whom at which resource. Codes and refresh tokens descend from it. */
 export function grants(db: Queries, tables: Tables, batch: Batch) {
@@ -50,11 +51,17 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
     queries.select().from(table).where(eq(table.tsid, of.tsid)),
   )
 
-  const noteUse = prepared((queries, of: Slots<{ id: string; now: number }>) =>
+  const noteUse = prepared((queries, of: Slots<{ id: string; drawnOn: string; now: number }>) =>
     queries
       .update(table)
       .set({ lastUsedAt: of.now })
-      .where(and(eq(table.id, of.id), isNull(table.revokedAt)))
+      .where(
+        and(
+          eq(table.id, of.id),
+          isNull(table.revokedAt),
+          sql`exists (select 1 from ${table} as drawn_on where drawn_on.id = ${of.drawnOn} and drawn_on.revoked_at is null)`,
+        ),
+      )
       .returning({ id: table.id }),
   )
   const noteUseOfConnection = prepared((queries, of: Slots<{ id: string; now: number; by: string | null }>) =>
@@ -65,6 +72,15 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
       .returning({ id: connections.id }),
   )
 
+  const matching = ({ subjectId, clientId, resourceId, parentId }: GrantFilter) =>
+    and(
+      subjectId === undefined ? undefined : eq(table.subjectId, subjectId),
+      clientId === undefined ? undefined : eq(table.clientId, clientId),
+      typeof resourceId === 'string' ? eq(table.resourceId, resourceId) : undefined,
+      typeof parentId === 'string' ? eq(table.parentId, parentId) : undefined,
+      parentId === null ? isNull(table.parentId) : undefined,
+    )
+
   /** The grant, where it is one of the consent at hand. */
   const grantOf = (queries: Queries, id: string) =>
     queries
@@ -73,6 +89,7 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
       .where(
         and(
           eq(table.id, id),
+          isNull(table.parentId),
           eq(table.subjectId, consents.subjectId),
           eq(table.clientId, consents.clientId),
           eq(sql`coalesce(${table.resourceId}, '')`, consents.resourceId),
@@ -108,17 +125,17 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
     },
 
     /**
-     * Records a release of an upstream token before it leaves: audit row and last uses in one commit. A connection's
-     * row is large, so its last use is written at most once a minute.
+     * Records a release of an upstream token before it leaves: audit row and last uses in one commit, unless the grant
+     * or the one it draws on was revoked. A connection's row is large, so its last use is written at most once a minute.
      */
     async recordRelease(
-      grantId: string,
+      { id, drawnOn }: { id: string; drawnOn: string },
       connection: Pick<Connection, 'id' | 'lastUsedAt'>,
       now: number,
       event: NewAuditEvent,
     ): Promise<boolean> {
       const recordedRelease = await batch((queries) => ({
-        guard: noteUse(queries, { id: grantId, now }),
+        guard: noteUse(queries, { id, drawnOn, now }),
         writes: [
           recordEvent(queries, tables, event),
           ...(wasJustUsed(connection, now)
@@ -130,17 +147,23 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
     },
 
     /**
-     * Revokes one grant; answers it where it was live. What was remembered of the person's yes goes with it: a client
-     * whose session was ended must ask again.
+     * Revokes one grant with all that was exchanged from it; answers how many were live. What was remembered of the
+     * person's yes goes with it: a client whose session was ended must ask again.
      */
-    async revoke(id: string, reason: string, now: number, event: NewAuditEvent): Promise<Grant | undefined> {
+    async revoke(id: string, reason: string, now: number, event: NewAuditEvent): Promise<number> {
+      const ended = { revokedAt: now, revokedReason: reason }
       const revoked = await batch((queries) => ({
         guard: queries
           .update(table)
-          .set({ revokedAt: now, revokedReason: reason })
+          .set(ended)
           .where(and(eq(table.id, id), isLive(tables, now)))
-          .returning(),
+          .returning({ id: table.id }),
         writes: [
+          queries
+            .update(table)
+            .set(ended)
+            .where(and(isLive(tables, now), inArray(table.id, withExchanged(tables, eq(table.id, id), now))))
+            .returning({ id: table.id }),
           queries
             .delete(consents)
             .where(exists(grantOf(queries, id)))
@@ -148,12 +171,13 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
           recordEvent(queries, tables, event),
         ],
       }))
-      return revoked?.guard[0]
+      return revoked ? 1 + revoked.rows[0].length : 0
     },
 
     /**
-     * Ends everything a subject let clients do, or one client at one resource; codes that were not redeemed yet
-     * included. What was remembered of the yes goes with it. Answers how many were live.
+     * Ends everything a subject let clients do, or one client at one resource, with all that was exchanged from it;
+     * codes that were not redeemed yet included. What was remembered of the yes goes with it. Answers how many were
+     * live.
      */
     async endAll(
       whose: { subjectId: string; clientId?: string; resourceId?: string | null },
@@ -162,19 +186,18 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
       event: NewAuditEvent,
     ): Promise<number> {
       const { subjectId, clientId, resourceId } = whose
+      const theirs = and(
+        eq(table.subjectId, subjectId),
+        isLive(tables, now),
+        clientId === undefined ? undefined : eq(table.clientId, clientId),
+        resourceId === null ? isNull(table.resourceId) : undefined,
+        typeof resourceId === 'string' ? eq(table.resourceId, resourceId) : undefined,
+      )
       const ended = await batch((queries) => ({
         guard: queries
           .update(table)
           .set({ revokedAt: now, revokedReason: reason })
-          .where(
-            and(
-              eq(table.subjectId, subjectId),
-              isLive(tables, now),
-              clientId === undefined ? undefined : eq(table.clientId, clientId),
-              resourceId === null ? isNull(table.resourceId) : undefined,
-              typeof resourceId === 'string' ? eq(table.resourceId, resourceId) : undefined,
-            ),
-          )
+          .where(and(isLive(tables, now), inArray(table.id, withExchanged(tables, theirs, now))))
           .returning({ id: table.id }),
         writes: [
           queries
@@ -206,9 +229,7 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
             // A grant whose code was never redeemed is no session yet.
             isNotNull(table.accessEndsAt),
             scope.state === 'live' ? isLive(tables, scope.now) : undefined,
-            filter.subjectId === undefined ? undefined : eq(table.subjectId, filter.subjectId),
-            filter.clientId === undefined ? undefined : eq(table.clientId, filter.clientId),
-            typeof filter.resourceId === 'string' ? eq(table.resourceId, filter.resourceId) : undefined,
+            matching(filter),
             page.cursor === undefined ? undefined : lt(table.id, page.cursor),
           ),
         )
@@ -222,14 +243,7 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
       const [row] = await db
         .select({ count: sql<number>`count(*)` })
         .from(table)
-        .where(
-          and(
-            isLive(tables, now),
-            filter.subjectId === undefined ? undefined : eq(table.subjectId, filter.subjectId),
-            filter.clientId === undefined ? undefined : eq(table.clientId, filter.clientId),
-            typeof filter.resourceId === 'string' ? eq(table.resourceId, filter.resourceId) : undefined,
-          ),
-        )
+        .where(and(isLive(tables, now), matching(filter)))
       return Number(row?.count ?? 0)
     },
   }

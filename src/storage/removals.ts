@@ -1,7 +1,7 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, eq, exists, inArray, isNotNull, isNull, not, type SQL, sql } from './drizzle.ts'
-import { isLive } from './live-grant.ts'
+import { isLive, withExchanged } from './live-grant.ts'
 import type { Tables } from './schema.ts'
 import { queueRevocations } from './upstream-revocations.ts'
 
@@ -37,7 +37,7 @@ export function removals(db: Queries, batch: Batch, tables: Tables) {
     queries
       .select({ count: sql<number>`count(*)`.mapWith(Number) })
       .from(grants)
-      .where(and(live(now), whose))
+      .where(and(live(now), inArray(grants.id, withExchanged(tables, whose, now))))
 
   const countConnections = (queries: Queries, which: SQL) =>
     queries
@@ -57,17 +57,17 @@ export function removals(db: Queries, batch: Batch, tables: Tables) {
       .where(
         and(
           isNull(grants.revokedAt),
-          inArray(
-            grants.id,
-            queries
-              .select({ id: grantConnections.grantId })
-              .from(grantConnections)
-              .innerJoin(connections, eq(connections.id, grantConnections.connectionId))
-              .where(which),
-          ),
+          inArray(grants.id, withExchanged(tables, inArray(grants.id, drawingOn(queries, which)), end.at)),
         ),
       )
       .returning({ id: grants.id })
+
+  const drawingOn = (queries: Queries, which: SQL) =>
+    queries
+      .select({ id: grantConnections.grantId })
+      .from(grantConnections)
+      .innerJoin(connections, eq(connections.id, grantConnections.connectionId))
+      .where(which)
 
   return {
     /** With its connections, and the end of every token session that draws on one of them. */
@@ -214,12 +214,7 @@ export function removals(db: Queries, batch: Batch, tables: Tables) {
   }
 
   function countDrawingOn(queries: Queries, which: SQL, now: number) {
-    return queries
-      .select({ count: sql<number>`count(distinct ${grants.id})`.mapWith(Number) })
-      .from(grants)
-      .innerJoin(grantConnections, eq(grantConnections.grantId, grants.id))
-      .innerJoin(connections, eq(connections.id, grantConnections.connectionId))
-      .where(and(live(now), which))
+    return countSessions(queries, inArray(grants.id, drawingOn(queries, which)), now)
   }
 }
 

@@ -1,3 +1,4 @@
+import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { Dialect } from './dialect.ts'
 import type {
   AdministratorRole,
@@ -348,6 +349,8 @@ export function defineTables(dialect: Dialect) {
       absoluteEndsAt: integer('absolute_ends_at').notNull(),
       revokedAt: integer('revoked_at'),
       revokedReason: text('revoked_reason'),
+      /** The grant it was exchanged from, and ends with; absent: the person gave it themselves. */
+      parentId: text('parent_id').references((): AnyPgColumn => grants.id, { onDelete: 'cascade' }),
     },
     (t) => [
       uniqueIndex('grants_tsid').on(t.tsid),
@@ -356,6 +359,7 @@ export function defineTables(dialect: Dialect) {
       index('grants_resource').on(t.resourceId),
       index('grants_expires_at').on(t.expiresAt),
       index('grants_revoked_at').on(t.revokedAt).where(isNotNull(t.revokedAt)),
+      index('grants_parent').on(t.parentId, t.revokedAt, t.expiresAt).where(isNotNull(t.parentId)),
     ],
   )
 

@@ -12,6 +12,7 @@ import { connections } from './connections.ts'
 import { consents } from './consents.ts'
 import { decisions } from './decisions.ts'
 import type { Batch, Queries } from './dialect.ts'
+import { exchangedGrants } from './exchanged-grants.ts'
 import { grants } from './grants.ts'
 import { interactions } from './interactions.ts'
 import { keyChecks } from './key-checks.ts'
@@ -51,6 +52,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     connections: connections(db, tables, batch),
     consents: consents(db, tables),
     decisions: decisions(db, tables),
+    exchangedGrants: exchangedGrants(db, tables, batch),
     grants: grants(db, tables, batch),
     interactions: interactions(db, tables),
     keyChecks: keyChecks(db, tables),

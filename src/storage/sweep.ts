@@ -109,6 +109,13 @@ function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKep
       or(lte(grants.expiresAt, now - endedKept), lte(grants.revokedAt, now - endedKept)),
     ),
 
+    // As many as one server may call another; who asks what happened finds them in the audit record.
+    exchangedGrants: deleteEnded(
+      grants,
+      grants.id,
+      and(isNotNull(grants.parentId), lte(grants.expiresAt, now - day)),
+    ),
+
     clients: deleteEnded(
       clients,
       clients.id,

@@ -3,6 +3,9 @@ import { z } from 'zod'
 import { formatScope, parseScope } from './scope.ts'
 import type { Signer, VerificationKeys } from './signing-keys.ts'
 
+/** Who acts on the subject's behalf, and on whose behalf that one was called (RFC 8693 section 4.1). */
+export type Actor = { readonly sub: string; readonly act?: Actor }
+
 /** What an access token says (RFC 9068 section 2.2). */
 export type AccessTokenClaims = {
   readonly issuer: string
@@ -15,6 +18,7 @@ export type AccessTokenClaims = {
   readonly tsid?: string
   readonly authTime: number
   readonly acr?: string
+  readonly act?: Actor
   readonly issuedAt: number
   readonly expiresAt: number
 }
@@ -39,6 +43,13 @@ const maxLength = 16_384
 const shape = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
 const headerMembers = new Set(['alg', 'typ', 'kid'])
 
+const actorSchema = z.object({
+  sub: z.string().min(1),
+  get act() {
+    return actorSchema.exactOptional()
+  },
+})
+
 const claimsSchema = z.object({
   iss: z.string().min(1),
   aud: z.string().min(1),
@@ -49,6 +60,7 @@ const claimsSchema = z.object({
   tsid: z.string().min(1).optional(),
   auth_time: z.int(),
   acr: z.string().min(1).optional(),
+  act: actorSchema.optional(),
   iat: z.int(),
   exp: z.int(),
 })
@@ -65,6 +77,7 @@ export function mintAccessToken({ key, now, lifetime, ...claims }: Minting): Pro
     ...(claims.tsid === undefined ? {} : { tsid: claims.tsid }),
     auth_time: claims.authTime,
     ...(claims.acr === undefined ? {} : { acr: claims.acr }),
+    ...(claims.act === undefined ? {} : { act: claims.act }),
     iat: now,
     exp: now + lifetime,
   })
@@ -130,6 +143,7 @@ function readClaims(payload: unknown): AccessTokenClaims | undefined {
     ...(claims.tsid === undefined ? {} : { tsid: claims.tsid }),
     authTime: claims.auth_time,
     ...(claims.acr === undefined ? {} : { acr: claims.acr }),
+    ...(claims.act === undefined ? {} : { act: claims.act }),
     issuedAt: claims.iat,
     expiresAt: claims.exp,
   }

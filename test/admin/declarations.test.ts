@@ -72,6 +72,19 @@ test('a start with the same file changes and records nothing', async () => {
   expect(await ofConfig()).toEqual(before)
 })
 
+test('resources of one file may call each other, whichever stands first', async () => {
+  const calls = (id: string) => [{ resource: id, for: { 'notes.read': ['notes.read'] } }]
+  const twin = { ...notes, resource: 'https://twin.test', callers: calls('notes') }
+  const both = { ...file, resources: { notes: { ...notes, callers: calls('twin') }, twin } }
+  const { admin } = await openAdminGateway({ file: both })
+  expect((await admin('GET', '/resources/notes')).json.callers).toEqual(calls('twin'))
+  expect((await admin('GET', '/resources/twin')).json.callers).toEqual(calls('notes'))
+  const lone = { ...file, resources: { notes: { ...notes, callers: calls('twin') } } }
+  expect(await mistakes(() => openAdminGateway({ file: lone }))).toEqual([
+    'resources.notes.callers.0.resource: is not set up here',
+  ])
+})
+
 test('a changed file changes what is there', async () => {
   const gateway = await openAdminGateway({ file })
   await restart(gateway, {

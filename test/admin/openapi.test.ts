@@ -159,6 +159,7 @@ test.each<[string, Json]>([
     subject_id: 'sub_a',
     client_id: 'client_a',
     resource_id: null,
+    parent_id: null,
     audience: 'https://a.test',
     scopes: [],
     created_at: 1,

@@ -66,6 +66,46 @@ test.each([
   expect((await admin('GET', '/resources')).json.items).toEqual([])
 })
 
+test('who may call a resource is another one that is there, by scopes that are there', async () => {
+  const { admin } = await withForge()
+  await admin('PUT', '/resources/notes', { ...notes, scopes: { 'notes.read': 'Read', 'a/b': 'Odd' } })
+  const agenda = {
+    ...notes,
+    resource: 'https://agenda.test',
+    scopes: { 'events.read': 'Read' },
+    default_scopes: [],
+  }
+  const save = async (callers: unknown) => await admin('PUT', '/resources/agenda', { ...agenda, callers })
+  const good = { resource: 'notes', for: { 'notes.read': ['events.read'], 'a/b': ['events.read'] } }
+  const wrong: [unknown, string, string][] = [
+    [{ ...good, resource: 'agenda' }, '/callers/0/resource', 'is this resource itself'],
+    [{ ...good, resource: 'nobody' }, '/callers/0/resource', 'is not set up here'],
+    [{ ...good, for: {} }, '/callers/0/for', 'opens nothing'],
+    [{ ...good, for: { 'notes.read': [] } }, '/callers/0/for/notes.read', 'opens nothing'],
+    [{ ...good, for: { 'notes.read': ['x'] } }, '/callers/0/for/notes.read/0', 'is not among scopes'],
+    [{ ...good, for: { 'n/o~tes': ['events.read'] } }, '/callers/0/for/n~1o~0tes', 'is no scope there'],
+    [
+      { ...good, for: { offline_access: ['events.read'] } },
+      '/callers/0/for/offline_access',
+      'is no scope there',
+    ],
+    [{ resource: 'notes' }, '/callers/0/for', expect.any(String)],
+    [{ ...good, scopes: ['events.read'] }, '/callers/0/scopes', expect.any(String)],
+  ]
+  for (const [caller, pointer, message] of wrong) {
+    const { status, json } = await save([caller])
+    expect([status, json.errors]).toEqual([400, [{ pointer, message }]])
+  }
+  expect((await save([good, good])).json.errors).toEqual([
+    { pointer: '/callers/1/resource', message: 'stands here twice' },
+  ])
+  expect((await save([good])).status).toBe(201)
+  expect((await admin('GET', '/resources/agenda')).json.callers).toEqual([good])
+  // A resource without scopes is opened as a whole.
+  const whole = { ...agenda, scopes: {}, callers: [{ resource: 'notes', for: { 'notes.read': [] } }] }
+  expect((await admin('PUT', '/resources/agenda', whole)).status).toBe(200)
+})
+
 test('http is for loopback under a loopback issuer alone', async () => {
   const local = { ...notes, resource: 'http://127.0.0.1:3000/mcp' }
   const here = await withForge()

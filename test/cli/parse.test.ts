@@ -6,7 +6,7 @@ import { commands } from '../../src/cli/commands.ts'
 import { stepsOf } from '../../src/cli/completion.ts'
 import { spanIn } from '../../src/cli/input.ts'
 import { admitOf } from '../../src/cli/providers.ts'
-import { providerAccess } from '../../src/cli/resources.ts'
+import { callersOf, providerAccess } from '../../src/cli/resources.ts'
 import { columns, wordsOf } from '../../src/cli/show.ts'
 import { UsageError } from '../../src/cli/usage-error.ts'
 import { coatcheck } from '../support/cli.ts'
@@ -146,5 +146,19 @@ test('a span is read as people write it, and nothing else', () => {
   expect(['90s', '5m', '12h', '7d', '4w'].map(read)).toEqual([90, 300, 43_200, 604_800, 2_419_200])
   for (const wrong of ['', '7', 'd', '-7d', '7 d', '1.5d', '7days', '7D', '9999999d', '7x']) {
     expect(() => read(wrong)).toThrow(UsageError)
+  }
+})
+
+test('callers are gathered by their ids, each scope with what it opens', () => {
+  const given = ['notes:notes.read=events.read', 'desk:x=', 'notes:repo:read=events.read,events.write']
+  expect(callersOf(given)).toEqual([
+    {
+      resource: 'notes',
+      for: { 'notes.read': ['events.read'], 'repo:read': ['events.read', 'events.write'] },
+    },
+    { resource: 'desk', for: { x: [] } },
+  ])
+  for (const text of ['notes', 'notes:', 'notes:x', ':x=y', 'notes:=y', '']) {
+    expect(() => callersOf([text])).toThrow(UsageError)
   }
 })

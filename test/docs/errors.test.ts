@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { exchangeErrors } from '../../src/grants/exchange-error.ts'
 import { retrievalErrors } from '../../src/grants/retrieval-error.ts'
 import { errorText, type PageError } from '../../src/pages/error-text.ts'
 
@@ -22,6 +23,12 @@ test('every retrieval error stands there, in their order, with its statuses and 
     { rest, oauth: [...oauth], who },
   ])
   expect(shown).toEqual(meant)
+})
+
+test('every error of an exchange for another resource stands there, in their order', () => {
+  const [, ...rows] = part('Calling another MCP server').matchAll(/^\| `(\w+)` \| `(\w+)` \| (\w+) \|/gm)
+  const meant = Object.entries(exchangeErrors).map(([code, { oauth, who }]) => [code, oauth, who])
+  expect(rows.map(([, ...cells]) => cells)).toEqual(meant)
 })
 
 test('every OAuth error there can be stands there', () => {

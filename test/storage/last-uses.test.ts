@@ -8,6 +8,7 @@ import { client, grant, subject } from './rows.ts'
 let database: Database
 let store: Store
 const gate = { commits: 0 }
+const session = { id: 'grant', drawnOn: 'grant' }
 
 beforeAll(async () => {
   database = await openDatabase('sqlite::memory:', {
@@ -71,14 +72,14 @@ test('every release is recorded in one commit; the use of a connection is writte
     const before = gate.commits
     const read = await store.connections.find('connection')
     const event = auditEvent(now, { event: 'upstream_token.released', actor: 'resource:one' })
-    await store.grants.recordRelease('grant', read ?? connection, now, event)
-    const [used, session] = [await store.connections.find('connection'), await store.grants.find('grant')]
+    await store.grants.recordRelease(session, read ?? connection, now, event)
+    const [used, noted] = [await store.connections.find('connection'), await store.grants.find('grant')]
     const { rows } = await store.auditEvents.list({ event: 'upstream_token.released' }, { limit: 10 })
     return {
       commits: gate.commits - before,
       recorded: rows.length,
       connection: used?.lastUsedAt,
-      grant: session?.lastUsedAt,
+      grant: noted?.lastUsedAt,
     }
   }
   expect(await release(1_000)).toEqual({ commits: 1, recorded: 1, connection: 1_000, grant: 1_000 })
@@ -90,7 +91,7 @@ test('a session that was revoked releases nothing, and nothing is recorded', asy
   const event = auditEvent(2_000, { event: 'grant.revoked', actor: 'admin:ada' })
   await store.grants.revoke('grant', 'by_administrator', 2_000, event)
   const released = auditEvent(2_001, { event: 'upstream_token.released', actor: 'resource:two' })
-  expect(await store.grants.recordRelease('grant', connection, 2_001, released)).toBe(false)
+  expect(await store.grants.recordRelease(session, connection, 2_001, released)).toBe(false)
   const { rows } = await store.auditEvents.list({ actor: 'resource:two' }, { limit: 10 })
   expect(rows).toEqual([])
 })

@@ -10,6 +10,7 @@ import { auditContract } from './audit-contract.ts'
 import { boundsContract } from './bounds-contract.ts'
 import { connectionEndsContract } from './connection-ends-contract.ts'
 import { storageContract } from './contract.ts'
+import { exchangeContract } from './exchange-contract.ts'
 import { policyContract } from './policy-contract.ts'
 import { intent, refreshContract, refreshed, tokensOf } from './refresh-contract.ts'
 import { connection, subject } from './rows.ts'
@@ -38,6 +39,7 @@ boundsContract('PostgreSQL', backend)
 policyContract('PostgreSQL', backend)
 refreshContract('PostgreSQL', backend)
 connectionEndsContract('PostgreSQL', backend)
+exchangeContract('PostgreSQL', backend)
 
 /** A database with the two subjects the tests below change. */
 async function openWithSubjects() {

@@ -53,6 +53,7 @@ export const grant = (id: string, row: Partial<Row<'grants'>> = {}): Row<'grants
   absoluteEndsAt: Number.MAX_SAFE_INTEGER,
   revokedAt: null,
   revokedReason: null,
+  parentId: null,
   ...row,
 })
 

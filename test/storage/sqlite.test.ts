@@ -26,6 +26,7 @@ import { auditContract } from './audit-contract.ts'
 import { boundsContract } from './bounds-contract.ts'
 import { connectionEndsContract } from './connection-ends-contract.ts'
 import { storageContract } from './contract.ts'
+import { exchangeContract } from './exchange-contract.ts'
 import { policyContract } from './policy-contract.ts'
 import { refreshContract } from './refresh-contract.ts'
 import { subject } from './rows.ts'
@@ -53,6 +54,7 @@ boundsContract('SQLite', backend)
 policyContract('SQLite', backend)
 refreshContract('SQLite', backend)
 connectionEndsContract('SQLite', backend)
+exchangeContract('SQLite', backend)
 
 /** Another process, as far as SQLite is concerned: a connection that holds the right to write. */
 function holdLock(file: string) {

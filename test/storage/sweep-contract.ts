@@ -31,6 +31,7 @@ const nothing: Swept = {
   stepUps: 0,
   decisions: 0,
   grants: 0,
+  exchangedGrants: 0,
   clients: 0,
 }
 

@@ -49,6 +49,27 @@ export async function askExchange(
   return await answerOf(await postToken({ gateway }, form, { authorization: basic(credential) }))
 }
 
+/** One resource asks for a token for another, of a person whose token it was called with. */
+export async function askForResource(
+  gateway: TestGateway,
+  credential: ResourceCredential,
+  subjectToken: string,
+  /** As pairs: beside what is sent anyway; else in its place. */
+  wish: Record<string, string> | readonly (readonly [string, string])[],
+): Promise<Answer> {
+  const form = new URLSearchParams({
+    grant_type: exchangeGrant,
+    subject_token: subjectToken,
+    subject_token_type: accessTokenType,
+  })
+  for (const [name, value] of Array.isArray(wish) ? wish : Object.entries(wish)) {
+    if (Array.isArray(wish)) form.append(name, value)
+    else form.set(name, value)
+  }
+  const headers = { authorization: basic(credential) }
+  return await answerOf(await fetch(`${gateway.url}/oauth/token`, { method: 'POST', headers, body: form }))
+}
+
 export async function answerOf(response: Response): Promise<Answer> {
   const { status, headers } = response
   return { status, headers, body: (await response.json()) as Record<string, unknown> }

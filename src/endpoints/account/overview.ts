@@ -58,14 +58,16 @@ export async function showAccount(
 ): Promise<Html> {
   const now = gateway.clock()
   const { store } = gateway
-  const [{ rows: grants }, connections, uses, identities, resources, { providers }] = await Promise.all([
-    store.grants.list({ subjectId }, { now, state: 'live' }, { limit: mostSessions }),
-    store.connections.listOf(subjectId),
-    store.connections.listUses(subjectId, now),
-    store.subjects.listIdentities(subjectId),
-    store.resources.list(),
-    gateway.providers.list(),
-  ])
+  const [{ rows: given }, { rows: all }, connections, uses, identities, resources, { providers }] =
+    await Promise.all([
+      store.grants.list({ subjectId, parentId: null }, { now, state: 'live' }, { limit: mostSessions }),
+      store.grants.list({ subjectId }, { now, state: 'live' }, { limit: mostSessions }),
+      store.connections.listOf(subjectId),
+      store.connections.listUses(subjectId, now),
+      store.subjects.listIdentities(subjectId),
+      store.resources.list(),
+      gateway.providers.list(),
+    ])
   const known: Known = {
     providers: new Map(providers.map((provider) => [provider.id, provider])),
     resources: new Map(resources.map((resource) => [resource.id, resource])),
@@ -80,7 +82,7 @@ export async function showAccount(
   }))
   return accountPage({
     person: { label: await personLabel(gateway, subjectId) },
-    access: await accessShown(gateway, grants, known),
+    access: await accessShown(gateway, { given, all }, known),
     accounts: accountsShown(connections, uses, known),
     identities: shownIdentities,
     linkable: waysIn.map(({ id, name }) => ({ id, name })),
@@ -94,10 +96,10 @@ export async function showAccount(
 
 async function accessShown(
   gateway: Gateway,
-  grants: readonly Grant[],
+  { given, all }: { given: readonly Grant[]; all: readonly Grant[] },
   { resources }: Known,
 ): Promise<AccessShown[]> {
-  const pairs = Map.groupBy(grants, ({ clientId, resourceId }) => JSON.stringify([clientId, resourceId]))
+  const pairs = Map.groupBy(given, ({ clientId, resourceId }) => JSON.stringify([clientId, resourceId]))
   return await Promise.all(
     [...pairs.values()].map(async (sessions) => {
       const [{ clientId, resourceId }] = sessions as [Grant, ...Grant[]]
@@ -107,12 +109,24 @@ async function accessShown(
       return {
         client: name === undefined ? {} : { name },
         ...(resource ? { mcpServer: mcpServerShown(resource) } : {}),
+        called: calledFrom(sessions, all).flatMap((id) => {
+          const called = resources.get(id)
+          return called ? mcpServerShown(called) : []
+        }),
         sinceAt: Math.min(...sessions.map(({ createdAt }) => createdAt)),
         lastUsedAt: Math.max(...sessions.map(({ lastUsedAt }) => lastUsedAt)),
         fields: { client_id: clientId, resource_id: resourceId ?? '' },
       }
     }),
   )
+}
+
+/** The ids of the resources that were called on the way that began with these sessions. */
+function calledFrom(sessions: readonly Grant[], all: readonly Grant[]): string[] {
+  const ids = new Set(sessions.map(({ id }) => id))
+  const next = all.filter(({ parentId }) => parentId !== null && ids.has(parentId))
+  if (next.length === 0) return []
+  return [...new Set([...next.flatMap(({ resourceId }) => resourceId ?? []), ...calledFrom(next, all)])]
 }
 
 function accountsShown(

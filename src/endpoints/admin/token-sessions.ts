@@ -9,7 +9,12 @@ import { byId, listQuery, pageOf, wanted } from './input.ts'
 import { receipt, receiptSchema } from './receipt.ts'
 import { type Route, route } from './route.ts'
 
-const filters = { subject_id: wanted, client_id: wanted, resource_id: wanted }
+const filters = {
+  subject_id: wanted,
+  client_id: wanted,
+  resource_id: wanted,
+  parent_id: wanted.describe('Those that were exchanged from this session'),
+}
 
 const sessionView = z
   .strictObject({
@@ -18,6 +23,10 @@ const sessionView = z
     subject_id: z.string(),
     client_id: z.string(),
     resource_id: z.string().nullable(),
+    parent_id: z
+      .string()
+      .nullable()
+      .describe('The session another resource exchanged this one from, and with which it ends'),
     audience: z.string(),
     scopes: z.array(z.string()),
     created_at: time,
@@ -55,7 +64,7 @@ export function tokenSessionRoutes(gateway: Gateway): Route[] {
       path: '/token-sessions/{id}',
       role: 'write',
       operationId: 'endTokenSession',
-      summary: 'End a token session',
+      summary: 'End a token session, and those exchanged from it',
       params: byId,
       query: disconnectQuery,
       answers: { 200: receiptSchema },
@@ -68,19 +77,20 @@ export function tokenSessionRoutes(gateway: Gateway): Route[] {
         const revoked = await grants.revoke(grant.id, 'revoked_by_administrator', now, event)
         const of = { grantId: grant.id, subjectId: grant.subjectId }
         const ended = await endConnections(gateway, of, disconnect, by)
-        return receipt({ token_session: grant.id }, { tokenSessionsEnded: revoked ? 1 : 0, ...ended })
+        return receipt({ token_session: grant.id }, { tokenSessionsEnded: revoked, ...ended })
       },
     }),
   ]
 }
 
-type Wish = Record<'subject_id' | 'client_id' | 'resource_id', string | undefined>
+type Wish = Record<keyof typeof filters, string | undefined>
 
-function filterOf({ subject_id, client_id, resource_id }: Partial<Wish>): GrantFilter {
+function filterOf({ subject_id, client_id, resource_id, parent_id }: Partial<Wish>): GrantFilter {
   return {
     ...(subject_id !== undefined && { subjectId: subject_id }),
     ...(client_id !== undefined && { clientId: client_id }),
     ...(resource_id !== undefined && { resourceId: resource_id }),
+    ...(parent_id !== undefined && { parentId: parent_id }),
   }
 }
 
@@ -91,6 +101,7 @@ function viewOf(grant: Grant, now: number) {
     subject_id: grant.subjectId,
     client_id: grant.clientId,
     resource_id: grant.resourceId,
+    parent_id: grant.parentId,
     audience: grant.audience,
     scopes: grant.scopes,
     created_at: grant.createdAt,

@@ -31,7 +31,7 @@ async function heldScopes(
 ): Promise<string[]> {
   const now = gateway.clock()
   const limit = gateway.config.limits.sessions_per_client
-  const filter = { subjectId, clientId, resourceId }
+  const filter = { subjectId, clientId, resourceId, parentId: null }
   const { rows } = await gateway.store.grants.list(filter, { now, state: 'live' }, { limit })
   const standings = await Promise.all(rows.map((grant) => grantStanding(gateway, grant, now)))
   return rows.filter((_grant, index) => standings[index]?.stands).flatMap(({ scopes }) => scopes)

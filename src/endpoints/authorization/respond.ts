@@ -108,6 +108,7 @@ function newGrant(gateway: Gateway, plan: Plan, person: Person, expiresAt: numbe
     absoluteEndsAt: expiresAt,
     revokedAt: null,
     revokedReason: null,
+    parentId: null,
   }
 }
 

@@ -2,7 +2,7 @@ import type { Gateway } from '../../gateway.ts'
 import { newId } from '../../lib/secret.ts'
 import { scopesStill } from '../../policy/tool-policy.ts'
 import type { Grant, GrantLife } from '../../storage/grants.ts'
-import { mintAccessToken } from '../../tokens/access-token.ts'
+import { type Actor, mintAccessToken } from '../../tokens/access-token.ts'
 import { formatScope } from '../../tokens/scope.ts'
 import type { TokenAnswer } from './grant.ts'
 
@@ -29,7 +29,12 @@ export function lifeFrom(
 export async function tokenAnswer(
   gateway: Gateway,
   grant: Grant,
-  issued: { scopes: readonly string[]; accessEndsAt: number; refreshToken?: string | undefined },
+  issued: {
+    scopes: readonly string[]
+    accessEndsAt: number
+    refreshToken?: string | undefined
+    act?: Actor
+  },
   now: number,
 ): Promise<TokenAnswer> {
   const lifetime = issued.accessEndsAt - now
@@ -48,6 +53,7 @@ export async function tokenAnswer(
     now,
     lifetime,
     ...(grant.resourceId === null ? {} : { tsid: grant.tsid }),
+    ...(issued.act === undefined ? {} : { act: issued.act }),
   })
   return {
     access_token: accessToken,

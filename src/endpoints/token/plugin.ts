@@ -12,7 +12,8 @@ import { type Parameters, readParameters } from '../../lib/parameters.ts'
 import { authorizationCode } from './authorization-code.ts'
 import type { TokenAnswer, TokenGrant } from './grant.ts'
 import { refreshToken } from './refresh-token.ts'
-import { inRetrievalTerms, retrievalCodeOf, tokenExchange, tokenExchangeGrant } from './token-exchange.ts'
+import { exchangedFor, tokenExchange, tokenExchangeGrant } from './token-exchange.ts'
+import { inRetrievalTerms, retrievalCodeOf } from './upstream-exchange.ts'
 
 type Grants = { [Kind in Caller['kind']]: ReadonlyMap<string, TokenGrant<Kind>> }
 
@@ -41,7 +42,7 @@ export async function tokenEndpoint(scope: FastifyInstance, gateway: Gateway): P
     countTokenRequest(gateway, request, caller)
     const { type, answer } = await answerFor(gateway, caller, form)
     gateway.meter.count('tokensIssued', { grant: type.split(':').at(-1) ?? type })
-    if (type === tokenExchangeGrant) noteRetrieval(gateway, reply, 'exchange', 'released')
+    if (isRetrieval(form)) noteRetrieval(gateway, reply, 'exchange', 'released')
     // What was answered for is spent, so this must not take the answer back.
     await noteUse(gateway, caller).catch((error) => request.log.warn({ err: error }, 'a use went unnoted'))
     return reply.header('cache-control', 'no-store').send(answer)
@@ -56,12 +57,19 @@ function answerError(
   reply: FastifyReply,
 ) {
   const read = readParameters(typeof request.body === 'string' ? request.body : '')
-  const type = read.outcome === 'read' ? read.parameters.values.get('grant_type') : undefined
-  if (type !== tokenExchangeGrant) return answerOAuthError(error, request, reply)
+  const form = read.outcome === 'read' ? read.parameters : undefined
+  if (form?.values.get('grant_type') !== tokenExchangeGrant) return answerOAuthError(error, request, reply)
   const meant = asOAuthError(error)
   const told = meant && inRetrievalTerms(meant)
-  noteRetrieval(gateway, reply, 'exchange', (told && retrievalCodeOf(told)) ?? 'server_error')
+  if (isRetrieval(form)) {
+    noteRetrieval(gateway, reply, 'exchange', (told && retrievalCodeOf(told)) ?? 'server_error')
+  }
   return answerOAuthError(told ?? error, request, reply)
+}
+
+/** Whether what is asked for is an upstream token. */
+function isRetrieval(form: Parameters): boolean {
+  return form.values.get('grant_type') === tokenExchangeGrant && exchangedFor(form) === 'upstream'
 }
 
 function countTokenRequest(gateway: Gateway, request: FastifyRequest, caller: Caller): void {

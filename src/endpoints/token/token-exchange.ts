@@ -1,25 +1,15 @@
-import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
-import type { Gateway } from '../../gateway.ts'
-import type { AskingResource } from '../../grants/open-session.ts'
-import { type Release, retrieveToken } from '../../grants/retrieval.ts'
-import {
-  type RetrievalErrorCode,
-  type RetrievalRefusal,
-  refusal,
-  retrievalErrors,
-} from '../../grants/retrieval-error.ts'
-import { readWish, wishParameters } from '../../grants/retrieval-wish.ts'
-import { readUserToken } from '../../http/user-token.ts'
+import { wishParameters } from '../../grants/retrieval-wish.ts'
 import type { Parameters } from '../../lib/parameters.ts'
-import { formatScope } from '../../tokens/scope.ts'
-import type { TokenAnswer, TokenGrant } from './grant.ts'
-
-const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
-const upstreamTokenType = 'urn:coatcheck:token-type:upstream-access-token'
+import type { TokenGrant } from './grant.ts'
+import { exchangeForResource, resourceTokenTypes } from './resource-exchange.ts'
+import { exchangeForUpstream } from './upstream-exchange.ts'
 
 export const tokenExchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
-/** Token retrieval as RFC 8693: the person's token for this resource is exchanged for an upstream one. */
+/**
+ * RFC 8693, for resources: a person's token for the one that asks is exchanged for an upstream token, or for a token
+ * for another resource. `resource` and `audience` may be repeated there, so whoever reads them looks at all of them.
+ */
 export const tokenExchange: TokenGrant<'resource'> = {
   caller: 'resource',
   parameters: [
@@ -28,80 +18,24 @@ export const tokenExchange: TokenGrant<'resource'> = {
     'requested_token_type',
     'actor_token',
     'actor_token_type',
-    'audience',
     'provider',
     ...wishParameters,
   ],
   async answer(gateway, caller, form) {
-    const answer = await exchange(gateway, caller, form)
-    if (answer.outcome === 'refused') throw exchangeRefused(answer)
-    return exchangeAnswer(answer)
+    switch (exchangedFor(form)) {
+      case 'resource':
+        return await exchangeForResource(gateway, caller, form)
+      case 'upstream':
+        return await exchangeForUpstream(gateway, caller, form)
+    }
   },
 }
 
-async function exchange(
-  gateway: Gateway,
-  asking: AskingResource,
-  form: Parameters,
-): Promise<Release | RetrievalRefusal> {
-  const subjectToken = form.values.get('subject_token')
-  const provider = form.values.get('provider')
-  const wish = readWish(form)
-  if (subjectToken === undefined || provider === undefined || !wish) return refusal('invalid_request')
-  if (form.values.get('subject_token_type') !== accessTokenType) return refusal('invalid_request')
-  if ((form.values.get('requested_token_type') ?? upstreamTokenType) !== upstreamTokenType) {
-    return refusal('invalid_request')
-  }
-  // Nobody acts on somebody's behalf here yet, and what is not understood must not be passed over.
-  if (form.values.has('actor_token')) return refusal('invalid_request')
-
-  const userToken = await readUserToken(gateway, subjectToken, asking.resource.uri)
-  if (userToken.sent !== 'valid' || userToken.claims.tsid === undefined) return refusal('invalid_user_token')
-  return await retrieveToken(gateway, asking, { tsid: userToken.claims.tsid, userToken, provider, ...wish })
-}
-
-function exchangeAnswer(release: Release): TokenAnswer {
-  return {
-    access_token: release.accessToken,
-    issued_token_type: upstreamTokenType,
-    token_type: release.tokenType,
-    ...(release.expiresIn === undefined ? {} : { expires_in: release.expiresIn }),
-    scope: formatScope(release.scopes),
-    provider: release.provider,
-    account: release.account,
-  }
-}
-
-/** What of the pipeline before this grant is a row of the table of retrieval errors. */
-const pipelineErrors: Partial<Record<OAuthErrorCode, RetrievalErrorCode>> = {
-  invalid_client: 'invalid_resource_credential',
-  unauthorized_client: 'invalid_resource_credential',
-  invalid_request: 'invalid_request',
-  temporarily_unavailable: 'too_many_requests',
-}
-
-/** The error of an exchange that never came to this grant, with the members every refusal of retrieval has. */
-export function inRetrievalTerms(error: OAuthError): OAuthError {
-  const code = pipelineErrors[error.code]
-  if (code === undefined || 'error_code' in error.members) return error
-  const { description, status, headers, cause } = error
-  const members = { ...error.members, error_code: code, who_must_act: retrievalErrors[code].who }
-  return new OAuthError(error.code, description, { status, headers, members, cause })
-}
-
-/** Which row of the table of retrieval errors an error of an exchange is. */
-export function retrievalCodeOf({ members }: OAuthError): RetrievalErrorCode | undefined {
-  const codes = Object.keys(retrievalErrors) as RetrievalErrorCode[]
-  return codes.find((code) => code === members.error_code)
-}
-
-/** A refusal in the shape of the token endpoint, its own code and facts beside the OAuth error. */
-function exchangeRefused({ code, facts }: RetrievalRefusal): OAuthError {
-  const { oauth, who, says } = retrievalErrors[code]
-  const [error, status] = oauth
-  return new OAuthError(error, says, {
-    status,
-    headers: facts.retry_after === undefined ? {} : { 'retry-after': String(facts.retry_after) },
-    members: { error_code: code, who_must_act: who, ...facts },
-  })
+/** What an exchange asks for; without a type it shows in whether a provider or a resource is named. */
+export function exchangedFor({ values, all }: Parameters): 'resource' | 'upstream' {
+  const type = values.get('requested_token_type')
+  const namesResource = all.has('resource') || all.has('audience')
+  const isForResource =
+    type === undefined ? namesResource && !all.has('provider') : resourceTokenTypes.includes(type)
+  return isForResource ? 'resource' : 'upstream'
 }
