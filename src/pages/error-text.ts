@@ -12,6 +12,7 @@ export type PageError =
   | { kind: 'already used' }
   | { kind: 'another browser' }
   | ({ kind: 'denied at provider'; providerName: string } & Begun)
+  | ({ kind: 'no site'; providerName: string } & Begun)
   | ({ kind: 'provider trouble'; providerName: string } & Begun)
   | { kind: 'provider misconfigured'; providerName: string }
   | ({ kind: 'granted too much'; providerName: string } & Begun)
@@ -105,6 +106,14 @@ export function errorText(error: PageError): ErrorText {
         title: `${name} was told no`,
         message: `The request was turned down at ${name}, so nothing was shared.`,
         whatToDo: `If you meant to allow it, start again from ${origin(error)}. If you did not turn it down, your organization’s rules at ${name} may have.`,
+      }
+    }
+    case 'no site': {
+      const name = displayText(error.providerName, 60)
+      return {
+        title: `This ${name} account opens no site`,
+        message: `There is no site at ${name} that your account could open for the MCP server, so it was not connected.`,
+        whatToDo: `Ask whoever runs a site at ${name} to let you in, or use another account. Then start again from ${origin(error)}.`,
       }
     }
     case 'provider trouble': {

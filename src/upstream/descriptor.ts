@@ -185,6 +185,11 @@ const revocation = z.union([
   }),
 ])
 
+const sites = z.strictObject({
+  url: url.describe('Answers the list of sites that an access token opens'),
+  not_for: z.array(scope).default([]).describe('Scopes that are of use without any site'),
+})
+
 const sections = {
   server,
   authorization,
@@ -220,6 +225,9 @@ const fields = {
     .optional()
     .describe('Headers that tell a rate limit from a refusal where the status does not'),
   revocation: revocation.optional(),
+  sites: sites
+    .optional()
+    .describe('Where what an account opens lies in sites: nobody is connected whose account opens none'),
 }
 
 export const descriptorSchema = z

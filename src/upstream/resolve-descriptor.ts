@@ -132,7 +132,7 @@ function mapUrls(descriptor: Descriptor, map: (url: string, path: string[]) => s
     url === undefined ? [] : [[name, map(url, ['server', name])]],
   )
   const { email } = descriptor.identity
-  const { revocation } = descriptor
+  const { revocation, sites } = descriptor
   return {
     ...descriptor,
     server: { discovery, ...Object.fromEntries(server) },
@@ -143,6 +143,7 @@ function mapUrls(descriptor: Descriptor, map: (url: string, path: string[]) => s
           email: { ...email, list: map(email.list, ['identity', 'email', 'list']) },
         }),
     },
+    ...(sites && { sites: { ...sites, url: map(sites.url, ['sites', 'url']) } }),
     ...(revocation?.style === 'request' && {
       revocation: {
         ...revocation,

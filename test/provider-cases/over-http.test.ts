@@ -15,6 +15,7 @@ import { defaultSwitches as google } from '../../standins/google/state.ts'
 import { browserStoppingAt, callbackUri, listed, subjectNamed } from '../authorization/steps.ts'
 import { enterAging } from '../support/aging.ts'
 import { callbackOf } from '../support/browser.ts'
+import { requestLink } from '../support/connecting.ts'
 import {
   calendar,
   enter,
@@ -55,6 +56,7 @@ afterEach(() => {
   }
   house.github.control.set({ ...github, tokensPerHour: 1000, liveTokens: 1000 })
   house.google.control.set(google)
+  house.atlassian.control.set({ pickedSites: null })
 })
 
 const asGoogle = ['google', 'allow']
@@ -301,6 +303,76 @@ describe('Atlassian', () => {
     expect(body).toMatchObject({ error_code: 'needs_reauthorization', reason: 'invalid_grant' })
     expect(body).toHaveProperty('connect_url')
     expect(house.atlassian.calls('POST /oauth/token').at(-1)?.status).toBe(403)
+  })
+})
+
+describe('the sites of an Atlassian account', () => {
+  const list = 'GET /oauth/token/accessible-resources'
+  let jira: Room
+  beforeAll(async () => {
+    jira = await house.open('sites', { providers: [{ provider: 'atlassian', scopes: ['read:jira-work'] }] })
+  })
+  const withSites = (sites: string[]) => {
+    for (const id of sites) house.atlassian.control.addSite({ id, name: id })
+    const accountId = `5b10:${ada.name}`
+    house.atlassian.control.addUser({ accountId, email: ada.atlassian, name: ada.name, sites })
+    house.atlassian.control.set({ pickedSites: sites })
+  }
+  const presses = ['atlassian', 'allow']
+
+  test('are none: it is not connected, the client is told why, and what was brought is revoked', async () => {
+    withSites([])
+    const { stop } = await visit(house, jira, { presses })
+    expect(callbackOf(stop)).toMatchObject({
+      error: 'access_denied',
+      error_description: 'This account opens no site at the provider',
+    })
+    const [person] = await listed<{ id: string }>(house, `/subjects?label=${ada.atlassian}`)
+    expect(await listed(house, `/connections?subject_id=${person?.id}`)).toEqual([])
+    const brought = house.atlassian.control.issued().findLast(({ kind }) => kind === 'access_token')
+    const headers = { authorization: `Bearer ${brought?.value}` }
+    // The person may be about to come back with the same grant.
+    house.clock.advance(601)
+    await house.gateway.running().gateway.revocations.carryOutDue()
+    expect((await fetch(`${house.atlassian.api}/me`, { headers })).status).toBe(401)
+  })
+
+  test('are none, which a connect link says on its page', async () => {
+    const room = await house.open('later', {
+      providers: [{ provider: 'atlassian', scopes: ['read:jira-work'], required: false }],
+      sign_in: ['github'],
+    })
+    const leaveOut = { button: 'allow', fields: { provider: [] } }
+    const { tsid, browser } = await enter(house, room, { presses: [leaveOut] })
+    withSites([])
+    const link = await requestLink(house, room, tsid, {}, 'atlassian')
+    const stop = await browser.walk(link.connect_url, ['continue'])
+    expect(stop.status).toBe(400)
+    expect(stop.text).toContain('This Atlassian account opens no site')
+  })
+
+  test('are several: the token opens those that the person picked, and lists them', async () => {
+    withSites(['acme', 'umbrella', 'initech'])
+    const { tsid } = await enter(house, jira, { presses })
+    const { body } = await fetchToken(house, jira, tsid, 'atlassian')
+    const headers = { authorization: `Bearer ${body.access_token}` }
+    const answer = await fetch(`${house.atlassian.api}/oauth/token/accessible-resources`, { headers })
+    const opened = (await answer.json()) as { id: string }[]
+    expect(opened.map(({ id }) => id)).toEqual(['acme', 'umbrella', 'initech'])
+  })
+
+  test('cannot be listed right now, which costs nobody their connection', async () => {
+    house.atlassian.control.script({ on: list, effect: { kind: 'respond', status: 503 } })
+    const { tsid } = await enter(house, jira, { presses })
+    expect((await fetchToken(house, jira, tsid, 'atlassian')).status).toBe(200)
+  })
+
+  test('are not asked about where nothing but who somebody is was wanted', async () => {
+    withSites([])
+    const lobby = await house.open('lobby', { providers: [], sign_in: ['atlassian'] })
+    const before = house.atlassian.calls(list).length
+    expect((await enter(house, lobby, { presses })).tokens).toHaveProperty('access_token')
+    expect(house.atlassian.calls(list)).toHaveLength(before)
   })
 })
 

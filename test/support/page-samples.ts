@@ -292,6 +292,7 @@ const errors: readonly PageError[] = [
   { kind: 'already used' },
   { kind: 'another browser' },
   { kind: 'denied at provider', providerName: 'GitHub' },
+  { kind: 'no site', providerName: 'Atlassian' },
   { kind: 'provider trouble', providerName: 'GitHub' },
   { kind: 'provider misconfigured', providerName: 'GitHub' },
   { kind: 'granted too much', providerName: 'GitHub' },

@@ -29,7 +29,7 @@ export async function endWithFailure(
   if (interaction.request.kind === 'connect') {
     throw new PageRefusal(failure.kind === 'config' ? 502 : 400, pageFor(provider, failure))
   }
-  const [code, description] = failure.code === grantedTooMuch ? tooMuch : answers[failure.kind]
+  const [code, description] = particular.get(failure.code) ?? answers[failure.kind]
   throw refusalOf(interaction, code, description)
 }
 
@@ -72,12 +72,16 @@ async function leaveOut(
   return seeOther(reply, `${gateway.config.issuer}/oauth/interactions/${interaction.id}`)
 }
 
-const tooMuch: Answer = [
-  'server_error',
-  'The provider grants more than it is asked for; an administrator has to look at it',
-]
-
 type Answer = readonly [OAuthErrorCode, string]
+
+/** What we found out ourselves is told as what it is. */
+const particular: ReadonlyMap<string, Answer> = new Map([
+  [
+    grantedTooMuch,
+    ['server_error', 'The provider grants more than it is asked for; an administrator has to look at it'],
+  ],
+  ['no_site', ['access_denied', 'This account opens no site at the provider']],
+])
 
 const answers: Record<UpstreamFailure['kind'], Answer> = {
   denied: ['access_denied', 'The provider was told no'],
@@ -92,7 +96,7 @@ const answers: Record<UpstreamFailure['kind'], Answer> = {
 export function pageFor({ name: providerName }: Pick<Provider, 'name'>, failure: UpstreamFailure): PageError {
   switch (failure.kind) {
     case 'denied':
-      return { kind: 'denied at provider', providerName }
+      return { kind: failure.code === 'no_site' ? 'no site' : 'denied at provider', providerName }
     case 'policy':
       return { kind: 'not admitted', providerName }
     case 'config':

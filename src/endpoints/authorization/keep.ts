@@ -26,6 +26,10 @@ export async function keep(
 ): Promise<FastifyReply> {
   const { plan, provider, leg, identity, tokens } = arrival
   const { interaction } = plan
+  if ((await gateway.upstream.findSites(provider, tokens, leg.scopes)) === 'none') {
+    await gateway.revocations.discard(provider, { tokens, identity, subjectId })
+    return await giveUp(gateway, reply, arrival, subjectId, change, { kind: 'denied', code: 'no_site' })
+  }
   const connection = await keepConnection(gateway, provider, { subjectId, identity, tokens }, gateway.clock())
   const allowed = plan.resource ? allowedScopes(plan.resource, provider) : undefined
   if (tokens.unasked && !isReleasable(provider, connection, allowed ?? [])) {
