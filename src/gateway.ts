@@ -162,6 +162,7 @@ export function assembleGateway(
     rules: { allowLoopback },
     sealer,
     revokeTokens: upstream.revokeTokens,
+    refreshTokens: upstream.refreshTokens,
     clock,
     tripLifetime: lifetimes.interaction,
   })

@@ -52,12 +52,13 @@ export async function startGateway(
       await metrics?.close()
       throw error
     }
+    const run = (what: string, work: () => Promise<void>) =>
+      void work().catch((error) => app.log.error({ err: error }, `${what} failed`))
     const every = (seconds: number, what: string, work: () => Promise<void>) =>
-      setInterval(
-        () => void work().catch((error) => app.log.error({ err: error }, `${what} failed`)),
-        seconds * 1000,
-      ).unref()
+      setInterval(() => run(what, work), seconds * 1000).unref()
     const writeCheckpoint = createCheckpoints(gateway, gateway.auditKey)
+    // What the process before this one did not live to tell providers waited long enough.
+    run('revoking at providers', gateway.revocations.carryOutDue)
     const chores = [
       every(sweepEvery, 'sweep', () => sweepOnce(gateway, database)),
       every(sweepEvery, 'shortening the audit record', shorteningOf(gateway)),
@@ -89,6 +90,7 @@ export async function startGateway(
         await app.close()
         await gateway.decisionLog.flush().catch((error) => app.log.warn({ err: error }, 'decisions are lost'))
         await gateway.probing.stop()
+        await gateway.revocations.stop()
         await gateway.stopRefreshing().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
         const endRecord = gateway.failures.record('all').then(() => endChains(gateway, database))
         await endRecord.catch((error) => app.log.warn({ err: error }, 'the audit record has no last row'))

@@ -376,7 +376,9 @@ CREATE TABLE "upstream_revocations" (
 	"connection_id" text collate "C",
 	"sealed_access_token" text collate "C" NOT NULL,
 	"sealed_refresh_token" text collate "C",
+	"sealed_answer" text collate "C",
 	"attempts" bigint NOT NULL,
+	"trouble" jsonb,
 	"next_at" bigint NOT NULL,
 	"created_at" bigint NOT NULL
 );

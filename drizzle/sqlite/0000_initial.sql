@@ -459,7 +459,9 @@ CREATE TABLE `upstream_revocations` (
 	`connection_id` text,
 	`sealed_access_token` text NOT NULL,
 	`sealed_refresh_token` text,
+	`sealed_answer` text,
 	`attempts` integer NOT NULL,
+	`trouble` text,
 	`next_at` integer NOT NULL,
 	`created_at` integer NOT NULL
 );

@@ -27,5 +27,7 @@ export async function keepConnection(
       provider: provider.id,
       detail: { connection: connection.id, scopes: connection.scopes, unasked },
     }),
+    // Where more would end, that is what the new ones rest on, too.
+    provider.descriptor.revocation?.ends === 'token' ? 'revoked' : 'left',
   )
 }

@@ -5,9 +5,9 @@ import { and, desc, eq, inArray, lt, sql } from './drizzle.ts'
 import { isLive } from './live-grant.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { prepared, type Slots } from './prepared.ts'
-import { recordedIn } from './recorded.ts'
 import { heldConnection, type RefreshLease, type RefreshRest, releaseLease } from './refresh-leases.ts'
 import type { Tables } from './schema.ts'
+import { queueRevocations } from './upstream-revocations.ts'
 
 export type Connection = Tables['connections']['$inferSelect']
 
@@ -30,7 +30,6 @@ export type ConnectionUse = { connectionId: string; grantId: string; resourceId:
 /** Subjects' sealed tokens at upstream accounts. */
 export function connections(db: Queries, all: Tables, batch: Batch) {
   const { connections: table, grantConnections } = all
-  const recorded = recordedIn(batch, all)
   /** Versions of a connection that was deleted and made again count anew. */
   const asRead = ({ id, version, createdAt }: Connection) =>
     and(eq(table.id, id), eq(table.version, version), eq(table.createdAt, createdAt))
@@ -82,36 +81,46 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
      * Writes what a provider just handed out. Where the row exists its tokens are replaced; `absent` says what
      * becomes of a refresh token the provider did not repeat. One of another host or client is never kept, nor one
      * of a connection that died: for all we know it is what died. The end of one that is kept is kept with it.
+     * `replaced` says whether the tokens that go are queued to be revoked at the provider.
      */
     async save(
       connection: Omit<Connection, 'version'>,
       absent: 'keep' | 'drop',
       event: NewAuditEvent,
+      replaced: 'revoked' | 'left' = 'left',
     ): Promise<Connection> {
-      const { id: _, createdAt: __, lastUsedAt: ___, lastUsedBy: ____, ...current } = connection
-      const stillGood = sql`${table.status} = 'live' and ${table.tokenEndpoint} = excluded.token_endpoint and ${table.upstreamClientId} = excluded.upstream_client_id`
-      const isKept = sql`excluded.sealed_refresh_token is null and ${table.sealedRefreshToken} is not null and ${stillGood}`
-      const keptUnlessRepeated = {
-        sealedRefreshToken: sql`case when ${isKept} then ${table.sealedRefreshToken} else excluded.sealed_refresh_token end`,
-        refreshExpiresAt: sql`case when ${isKept} then ${table.refreshExpiresAt} else excluded.refresh_expires_at end`,
-        authorizedAt: sql`case when ${isKept} then ${table.authorizedAt} else excluded.authorized_at end`,
+      const { id, createdAt: _, lastUsedAt: __, lastUsedBy: ___, ...current } = connection
+      const stillGood = sql`(${table.sealedRefreshToken} is not null and ${table.status} = 'live' and ${table.tokenEndpoint} = ${connection.tokenEndpoint} and ${table.upstreamClientId} = ${connection.upstreamClientId})`
+      const mayKeep = absent === 'keep' && connection.sealedRefreshToken === null
+      const kept = {
+        sealedRefreshToken: sql`case when ${stillGood} then ${table.sealedRefreshToken} end`,
+        refreshExpiresAt: sql`case when ${stillGood} then ${table.refreshExpiresAt} else ${connection.refreshExpiresAt} end`,
+        authorizedAt: sql`case when ${stillGood} then ${table.authorizedAt} else ${connection.authorizedAt} end`,
       }
-      const [saved] = await recorded(event, (queries) =>
-        queries
+      // Of a provider that moved they were queued then. Revoking a token may take along the one that is kept.
+      const isReplaced = sql`${table.id} = ${id} and ${table.version} > 0 and coalesce(${table.statusReason}, '') <> 'provider_changed'`
+      const isKept = mayKeep ? stillGood : sql`false`
+      const doomed = replaced === 'revoked' ? sql`${isReplaced} and not ${isKept}` : sql`false`
+      const saved = await batch((queries) => ({
+        // A row that is there is held as it is until its tokens are queued.
+        guard: queries
           .insert(table)
-          .values({ ...connection, version: 1 })
-          .onConflictDoUpdate({
-            target: table.id,
-            set: {
-              ...current,
-              ...(absent === 'keep' && keptUnlessRepeated),
-              version: sql`${table.version} + 1`,
-            },
-          })
-          .returning(),
-      )
-      if (!saved) throw new Error('an upsert returned no row')
-      return saved
+          .values({ ...connection, version: 0 })
+          .onConflictDoUpdate({ target: table.id, set: { version: sql`${table.version}` } })
+          .returning({ id: table.id }),
+        writes: [
+          queueRevocations(queries, all, doomed, { event, extent: 'token', now: connection.refreshedAt }),
+          queries
+            .update(table)
+            .set({ ...current, ...(mayKeep && kept), version: sql`${table.version} + 1` })
+            .where(eq(table.id, id))
+            .returning(),
+          recordEvent(queries, all, event),
+        ],
+      }))
+      const row = saved?.rows[1][0]
+      if (!row) throw new Error('an upsert returned no row')
+      return row
     },
 
     /**

@@ -4,6 +4,7 @@ import { and, asc, eq, sql } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
+import { queueRevocations } from './upstream-revocations.ts'
 
 export type ProviderRow = Tables['providers']['$inferSelect']
 
@@ -11,6 +12,9 @@ export type ProviderRow = Tables['providers']['$inferSelect']
 export function providers(db: Queries, tables: Tables, batch: Batch) {
   const { providers: table, connections } = tables
   const recorded = recordedIn(batch, tables)
+
+  const isLiveAt = (provider: string) =>
+    sql`${connections.provider} = ${provider} and ${connections.status} = 'live'`
 
   const endConnections = (queries: Queries, provider: string, death: { reason: string; at: number }) =>
     queries
@@ -21,7 +25,7 @@ export function providers(db: Queries, tables: Tables, batch: Batch) {
         statusSince: death.at,
         version: sql`${connections.version} + 1`,
       })
-      .where(and(eq(connections.provider, provider), eq(connections.status, 'live')))
+      .where(isLiveAt(provider))
       .returning({ id: connections.id })
 
   const byId = prepared((queries, of: Slots<{ id: string }>) =>
@@ -52,7 +56,8 @@ export function providers(db: Queries, tables: Tables, batch: Batch) {
 
     /**
      * Replaces exactly the version that was read; `undefined` where somebody else was faster. A `death` befalls
-     * every connection made at the provider as it was: their tokens must not go to where it is now.
+     * every connection made at the provider as it was: their tokens must not go to where it is now, and are queued to
+     * be revoked where they came from.
      */
     async replace(
       read: ProviderRow,
@@ -61,17 +66,29 @@ export function providers(db: Queries, tables: Tables, batch: Batch) {
       death?: { reason: string; at: number },
     ): Promise<{ row: ProviderRow; connectionsEnded: number } | undefined> {
       const replaced = await batch((queries) => ({
+        // Held as it is until the tokens that came from it are queued with it.
         guard: queries
           .update(table)
-          .set({ ...row, version: sql`${table.version} + 1` })
+          .set({ version: sql`${table.version}` })
           .where(and(eq(table.id, read.id), eq(table.version, read.version)))
-          .returning(),
+          .returning({ id: table.id }),
         writes: [
+          queueRevocations(queries, tables, death ? isLiveAt(read.id) : sql`false`, {
+            event,
+            extent: 'token',
+            now: row.updatedAt,
+          }),
+          queries
+            .update(table)
+            .set({ ...row, version: sql`${table.version} + 1` })
+            .where(eq(table.id, read.id))
+            .returning(),
           recordEvent(queries, tables, event),
           ...(death ? [endConnections(queries, read.id, death)] : []),
         ],
       }))
-      return replaced && { row: replaced.guard[0], connectionsEnded: replaced.rows[1]?.length ?? 0 }
+      const [saved] = replaced?.rows[1] ?? []
+      return saved && { row: saved, connectionsEnded: replaced?.rows[3]?.length ?? 0 }
     },
   }
 }

@@ -3,7 +3,7 @@ import type { Batch, Queries } from './dialect.ts'
 import { and, eq, exists, inArray, isNotNull, isNull, not, type SQL, sql } from './drizzle.ts'
 import { isLive, withExchanged } from './live-grant.ts'
 import type { Tables } from './schema.ts'
-import { queueRevocations } from './upstream-revocations.ts'
+import { queuedConnections, queueRevocations } from './upstream-revocations.ts'
 
 /** What went with a removed row. */
 export type Removed = {
@@ -96,7 +96,7 @@ export function removals(db: Queries, batch: Batch, tables: Tables) {
         // Deleting it takes away who draws on it, so that comes last; until then this keeps others off the row.
         guard: queries
           .update(connections)
-          .set({ version: sql`${connections.version} + 1` })
+          .set({ version: sql`${connections.version}` })
           .where(which)
           .returning({ id: connections.id }),
         writes: [
@@ -118,13 +118,19 @@ export function removals(db: Queries, batch: Batch, tables: Tables) {
       const removed = await batch((queries) => ({
         guard: queries
           .update(connections)
-          .set({ version: sql`${connections.version} + 1` })
+          .set({ version: sql`${connections.version}` })
           .where(isOnlyTheirs(queries))
           .returning({ id: connections.id }),
         writes: [
           countConnections(queries, isOnlyTheirs(queries)),
           queueRevocations(queries, tables, isOnlyTheirs(queries), { event, extent: 'token', now }),
-          queries.delete(connections).where(isOnlyTheirs(queries)).returning({ id: connections.id }),
+          // On PostgreSQL a session may end in between: what is not queued is not deleted.
+          queries
+            .delete(connections)
+            .where(
+              and(isOnlyTheirs(queries), inArray(connections.id, queuedConnections(queries, tables, event))),
+            )
+            .returning({ id: connections.id }),
           recordEvent(queries, tables, event),
         ],
       }))

@@ -226,7 +226,11 @@ export function defineTables(dialect: Dialect) {
       connectionId: text('connection_id'),
       sealedAccessToken: text('sealed_access_token').notNull(),
       sealedRefreshToken: text('sealed_refresh_token'),
+      /** What the provider answered when new tokens were asked for, unread: those above are spent. */
+      sealedAnswer: text('sealed_answer'),
       attempts: integer('attempts').notNull(),
+      /** Why the last attempt failed. */
+      trouble: json<RefreshTrouble>('trouble'),
       /** Not tried before; whoever tries it moves this first, so that nobody else does. */
       nextAt: integer('next_at').notNull(),
       createdAt: integer('created_at').notNull(),

@@ -1,13 +1,28 @@
+import type { PgColumn } from 'drizzle-orm/pg-core'
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Connection } from './connections.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, asc, eq, inArray, lte, type SQL, sql } from './drizzle.ts'
+import type { RefreshTrouble } from './documents.ts'
+import { and, asc, desc, eq, inArray, lt, lte, type SQL, sql } from './drizzle.ts'
+import { type Page, type PageRequest, toPage } from './page.ts'
 import type { Tables } from './schema.ts'
 
 export type UpstreamRevocation = Tables['upstreamRevocations']['$inferSelect']
 
-/** Whose grant: at which provider, which account, and for a grant of one client alone which client. */
-export type UpstreamAccount = { issuer: string; upstreamSubject: string; upstreamClientId?: string }
+/** An account at a provider, whoever's here and under whatever name the provider is known here. */
+export type UpstreamAccount = { issuer: string; upstreamSubject: string }
+
+/** A live connection, as far as it tells what must not be revoked. */
+export type RestingConnection = Pick<
+  Connection,
+  'id' | 'upstreamClientId' | 'sealedAccessToken' | 'sealedRefreshToken'
+>
+
+/** Tokens that nobody keeps: the provider they are of is added as it is now. */
+export type DiscardedTokens = Omit<
+  UpstreamRevocation,
+  'document' | 'sealedClientSecret' | 'connectionId' | 'sealedAnswer' | 'attempts' | 'trouble'
+>
 
 /** Why tokens are to be revoked at their provider: the event that records what ended them here. */
 export type RevocationCause = { event: NewAuditEvent; extent: 'token' | 'grant'; now: number }
@@ -21,10 +36,20 @@ const longestPause = 3600
  * its end, and gone when the provider was told or the attempts were given up.
  */
 export function upstreamRevocations(db: Queries, tables: Tables, batch: Batch) {
-  const { upstreamRevocations: table, connections } = tables
+  const { upstreamRevocations: table, connections, providers } = tables
   return {
-    async create(revocation: UpstreamRevocation): Promise<void> {
-      await db.insert(table).values(revocation).returning({ id: table.id })
+    async create(discarded: DiscardedTokens): Promise<void> {
+      const { provider, upstreamClientId } = discarded
+      const asItIs = isOf(tables, provider, upstreamClientId)
+      await db
+        .insert(table)
+        .values({
+          ...discarded,
+          document: sql`${db.select({ document: providers.document }).from(providers).where(asItIs)}`,
+          sealedClientSecret: sql`${db.select({ secret: providers.sealedClientSecret }).from(providers).where(asItIs)}`,
+          attempts: 0,
+        })
+        .returning({ id: table.id })
     },
 
     /**
@@ -47,10 +72,23 @@ export function upstreamRevocations(db: Queries, tables: Tables, batch: Batch) {
     },
 
     /** Leaves it alone until then, where nobody else took it since. */
-    async postpone({ id, attempts }: UpstreamRevocation, nextAt: number): Promise<void> {
+    async postpone(
+      { id, attempts }: UpstreamRevocation,
+      nextAt: number,
+      trouble: RefreshTrouble,
+    ): Promise<void> {
       await db
         .update(table)
-        .set({ nextAt })
+        .set({ nextAt, trouble })
+        .where(and(eq(table.id, id), eq(table.attempts, attempts)))
+        .returning({ id: table.id })
+    },
+
+    /** Keeps what the provider answered, for whoever tries next; not where somebody else took it since. */
+    async keepAnswer({ id, attempts }: UpstreamRevocation, sealedAnswer: string): Promise<void> {
+      await db
+        .update(table)
+        .set({ sealedAnswer })
         .where(and(eq(table.id, id), eq(table.attempts, attempts)))
         .returning({ id: table.id })
     },
@@ -64,37 +102,53 @@ export function upstreamRevocations(db: Queries, tables: Tables, batch: Batch) {
       return finished !== undefined
     },
 
-    /** All that providers have yet to be told, the oldest first. */
-    async list(): Promise<UpstreamRevocation[]> {
-      return await db.select().from(table).orderBy(asc(table.createdAt), asc(table.id))
+    /** What providers have yet to be told. */
+    async list(
+      filter: Partial<Pick<UpstreamRevocation, 'subjectId' | 'provider'>>,
+      page: PageRequest,
+    ): Promise<Page<UpstreamRevocation>> {
+      const rows = await db
+        .select()
+        .from(table)
+        .where(
+          and(
+            filter.subjectId == null ? undefined : eq(table.subjectId, filter.subjectId),
+            filter.provider === undefined ? undefined : eq(table.provider, filter.provider),
+            page.cursor === undefined ? undefined : lt(table.id, page.cursor),
+          ),
+        )
+        .orderBy(desc(table.id))
+        .limit(page.limit + 1)
+      return toPage(rows, page.limit, (row) => row.id)
     },
 
-    /** Whether a live connection rests on what a provider keeps of an account. */
-    async isNeeded({ issuer, upstreamSubject, upstreamClientId }: UpstreamAccount): Promise<boolean> {
-      const [connection] = await db
-        .select({ id: connections.id })
+    /** The live connections to an account. */
+    async listResting({ issuer, upstreamSubject }: UpstreamAccount): Promise<RestingConnection[]> {
+      const { id, upstreamClientId, sealedAccessToken, sealedRefreshToken } = connections
+      return await db
+        .select({ id, upstreamClientId, sealedAccessToken, sealedRefreshToken })
         .from(connections)
         .where(
           and(
             eq(connections.issuer, issuer),
             eq(connections.upstreamSubject, upstreamSubject),
             eq(connections.status, 'live' satisfies Connection['status']),
-            upstreamClientId === undefined ? undefined : eq(connections.upstreamClientId, upstreamClientId),
           ),
         )
-        .limit(1)
-      return connection !== undefined
     },
   }
 }
 
 /**
- * A row for each connection that is about to be deleted, among the writes of the batch that deletes it: the tokens
- * as they are in that very moment, and the provider, which may be deleted next.
+ * A row for each connection whose tokens are about to go, among the writes of the batch that lets them: the tokens as
+ * they are in that very moment, an answer with newer ones that nobody lived to read, and the provider, which may be
+ * deleted or become another one next.
  */
 export function queueRevocations(queries: Queries, tables: Tables, which: SQL, cause: RevocationCause) {
-  const { connections, providers } = tables
+  const { connections, providers, refreshLeases } = tables
   const { event, extent, now } = cause
+  // Whoever is at it throws away what comes of it. Nobody else sends that refresh token meanwhile.
+  const isBeingRefreshed = sql`${refreshLeases.sentAt} is not null and ${refreshLeases.sealedAnswer} is null and ${refreshLeases.expiresAt} > ${wholeNumber(now)}`
   return queries
     .insert(tables.upstreamRevocations)
     .select(
@@ -114,22 +168,41 @@ export function queueRevocations(queries: Queries, tables: Tables, which: SQL, c
           connectionId: sql<string>`${connections.id}`.as('connection_id'),
           sealedAccessToken: connections.sealedAccessToken,
           sealedRefreshToken: connections.sealedRefreshToken,
+          sealedAnswer: refreshLeases.sealedAnswer,
           attempts: wholeNumber(0).as('attempts'),
-          nextAt: wholeNumber(now).as('next_at'),
+          trouble: sql<null>`null`.as('trouble'),
+          nextAt:
+            sql<number>`case when ${isBeingRefreshed} then ${refreshLeases.expiresAt} else ${wholeNumber(now)} end`.as(
+              'next_at',
+            ),
           createdAt: wholeNumber(now).as('created_at'),
         })
         .from(connections)
+        .leftJoin(providers, isOf(tables, connections.provider, connections.upstreamClientId))
         .leftJoin(
-          providers,
-          and(
-            eq(providers.id, connections.provider),
-            // The secret of one client never speaks for another.
-            eq(providers.clientId, connections.upstreamClientId),
-          ),
+          refreshLeases,
+          and(eq(refreshLeases.connectionId, connections.id), eq(refreshLeases.version, connections.version)),
         )
         .where(which),
     )
     .returning({ id: tables.upstreamRevocations.id })
+}
+
+/** The ids of the connections that were queued for one event, among the writes of the same batch. */
+export function queuedConnections(
+  queries: Queries,
+  { upstreamRevocations: table }: Tables,
+  event: NewAuditEvent,
+) {
+  return queries
+    .select({ id: sql<string>`${table.connectionId}`.as('id') })
+    .from(table)
+    .where(eq(table.cause, event.id))
+}
+
+/** The secret of one client never speaks for another. */
+function isOf({ providers }: Tables, provider: string | PgColumn, clientId: string | PgColumn) {
+  return and(eq(providers.id, provider), eq(providers.clientId, clientId))
 }
 
 /** PostgreSQL has to be told what a value among selected columns is. */

@@ -180,6 +180,13 @@ const revocation = z.union([
     authentication: z.enum(['none', 'client_secret_basic']),
     format: z.enum(['form', 'json']),
     parameter: z.string().max(64).describe('Carries the token'),
+    takes: z
+      .array(z.enum(['access_token', 'refresh_token']))
+      .min(1)
+      .default(['access_token'])
+      .describe(
+        'Which tokens it knows; where an access token has ended and no other will do, one more is fetched',
+      ),
     gone: z.array(z.int()).default([]).describe('Statuses that say it was gone already'),
     ends,
   }),

@@ -97,6 +97,8 @@ export type DoomedTokens = {
 
 export type RevocationOutcome =
   | { outcome: 'revoked' | 'already_gone' }
+  /** The access token has ended, and the provider takes no other; what the refresh token brings may be alive. */
+  | { outcome: 'access_ended' }
   /** `unsupported`: the provider has no way; `provider_changed`: they are another host's or another client's. */
   | { outcome: 'impossible'; reason: 'unsupported' | 'provider_changed' }
   | UpstreamFailed

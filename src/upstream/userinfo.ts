@@ -10,9 +10,14 @@ import { failureOfException, UpstreamError } from './upstream-error.ts'
 /** Asks a provider's API as the person an access token stands for. */
 export type AskApi = (url: string) => Promise<Response>
 
-export function createAskApi({ identity }: Descriptor, server: Server, accessToken: string): AskApi {
+export function createAskApi(
+  { identity }: Descriptor,
+  server: Server,
+  accessToken: string,
+  limits: { deadline?: number } = {},
+): AskApi {
   const headers = { accept: 'application/json', ...identity.headers, authorization: `Bearer ${accessToken}` }
-  return (url) => server.fetch(url, { headers })
+  return (url) => server.fetch(url, { headers, ...limits })
 }
 
 /** What the provider's identity endpoint says of an access token; only its 401 is a rejection. */
@@ -20,11 +25,12 @@ export async function probe(
   { descriptor }: Provider,
   server: Server,
   accessToken: string,
+  limits: { deadline?: number } = {},
 ): Promise<'accepted' | 'rejected' | 'unknown'> {
   const { userinfo_endpoint: endpoint } = server.metadata
   if (endpoint === undefined) return 'unknown'
   try {
-    const { status } = await createAskApi(descriptor, server, accessToken)(endpoint)
+    const { status } = await createAskApi(descriptor, server, accessToken, limits)(endpoint)
     return status === 200 ? 'accepted' : status === 401 ? 'rejected' : 'unknown'
   } catch (error) {
     failureOfException(error, { kind: 'transient', code: 'malformed_answer' })

@@ -18,7 +18,8 @@ function withToken(
   if (call.params.client !== client.clientId) return problem(404, 'Not Found')
   const access = field(call.body, 'access_token')
   if (call.bodyKind !== 'json' || access === undefined) return problem(422, 'Validation Failed')
-  const token = state.tokens.findByAccess(access)
+  // An access token that has expired is unknown, though its refresh token lives on.
+  const token = state.tokens.use(access)
   return token && token.clientId === client.clientId ? answer(token, client) : problem(404, 'Not Found')
 }
 
@@ -34,9 +35,7 @@ function described(state: GithubState, token: Token, client: GithubClient): Repl
 }
 
 export function checkToken(state: GithubState, call: Call): Reply {
-  return withToken(state, call, (token, client) =>
-    state.tokens.use(token.access) ? described(state, token, client) : problem(404, 'Not Found'),
-  )
+  return withToken(state, call, (token, client) => described(state, token, client))
 }
 
 export function resetToken(state: GithubState, call: Call): Reply {

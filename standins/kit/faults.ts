@@ -25,8 +25,8 @@ const effectSchema = z.discriminatedUnion('kind', [
     json: z.record(z.string(), z.unknown()).default({}),
     omit: z.array(z.string()).default([]),
   }),
-  /** Keep the request waiting until `release()`. */
-  z.strictObject({ kind: z.literal('hold') }),
+  /** Keep the request waiting until `release()`, `before` anything happens or `after` it all did and only the answer waits. */
+  z.strictObject({ kind: z.literal('hold'), when: z.enum(['before', 'after']).default('before') }),
   z.strictObject({ kind: z.literal('delay'), milliseconds: z.int().min(0) }),
   /** Cut the connection, `before` anything happened or `after` it all did and only the answer is lost. */
   z.strictObject({ kind: z.literal('drop'), when: z.enum(['before', 'after']) }),

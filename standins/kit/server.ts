@@ -48,9 +48,11 @@ async function outcomeOf(core: Core, call: Call, answer: () => Promise<Reply>): 
       return { reply: scriptedReply(effect), delivery: undefined }
     case 'patch':
       return { reply: patchedReply(effect, await answer()), delivery: undefined }
-    case 'hold':
+    case 'hold': {
+      const done = effect.when === 'after' ? answer() : undefined
       await core.faults.held()
-      return { reply: await answer(), delivery: undefined }
+      return { reply: await (done ?? answer()), delivery: undefined }
+    }
     case 'delay':
       await wait(effect.milliseconds)
       return { reply: await answer(), delivery: undefined }

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { sha256 } from '../../src/lib/secret.ts'
 import { askForLink } from '../support/connect-links.ts'
+import { endingsIn, routes } from '../support/endings.ts'
 import {
   calendar,
   drive,
@@ -23,6 +24,7 @@ let room: Room
 let rooms = 0
 beforeAll(async () => {
   house = await startHouse({ file: { limits: { upstream_deadline: 1, discovery_deadline: 1 } } })
+  endings = endingsIn(house)
   room = await house.open('repos', { providers: [{ provider: 'github', scopes: ['repo'] }] })
 })
 afterAll(() => house.stop())
@@ -30,62 +32,20 @@ afterEach(() => {
   for (const name of ['github', 'google', 'atlassian'] as const) house[name].control.clearScripts()
 })
 
-const tokenRoute = 'DELETE /applications/:client/token'
-const grantRoute = 'DELETE /applications/:client/grant'
-const revokeRoute = { google: 'POST /revoke', atlassian: 'POST /oauth/revoke' }
-
-type Item = Record<string, unknown> & { id: string }
-type Receipt = Record<
-  'revoked_upstream' | 'queued_upstream' | 'remaining_upstream',
-  Record<string, unknown>[]
-> & {
-  connections_deleted: number
-  token_sessions_ended: number
-}
-
-const list = async (path: string) => (await house.gateway.admin<{ items: Item[] }>('GET', path)).items
-const end = (path: string) => house.gateway.admin<Receipt>('DELETE', path)
-const due = () => house.gateway.running().gateway.revocations.carryOutDue()
+const { token: tokenRoute, grant: grantRoute, ...revokeRoute } = routes
 const client_id = upstreamClient.clientId
-const outcomes = async () =>
-  (await list('/audit-events?event=upstream_grant.revoked')).map(({ outcome }) => outcome)
-const queued = async () => (await house.gateway.running().gateway.store.upstreamRevocations.list()).length
-
-/** Somebody new, and a session of theirs at a room; with what the admin API calls it all. */
-async function come(at: Room = room, provider: ProviderName = 'github') {
-  const person = house.newPerson()
-  const stay = await enter(house, at, { presses: [provider, 'allow'] })
-  const [session] = await list('/token-sessions?limit=1')
-  const subjectId = String(session?.subject_id)
-  const connections = await list(`/connections?subject_id=${subjectId}`)
-  return {
-    person,
-    stay,
-    at,
-    provider,
-    subjectId,
-    sessionId: session?.id ?? '',
-    connectionId: connections[0]?.id ?? '',
-    token: await tokenOf(stay, at, provider),
-  }
-}
-
-async function tokenOf({ tsid }: Stay, at: Room, provider: ProviderName): Promise<string> {
-  return String((await fetchToken(house, at, tsid, provider)).body.access_token)
-}
-
-async function worksAtGithub(token: string): Promise<boolean> {
-  const headers = { authorization: `Bearer ${token}`, 'user-agent': 'test' }
-  return (await fetch(`${house.github.api}/user`, { headers })).ok
-}
-async function worksAtGoogle(token: string): Promise<boolean> {
-  const headers = { authorization: `Bearer ${token}` }
-  return (await fetch(`${house.google.issuer}/v1/userinfo`, { headers })).ok
-}
-async function worksAtAtlassian(token: string): Promise<boolean> {
-  const headers = { authorization: `Bearer ${token}` }
-  return (await fetch(`${house.atlassian.api}/me`, { headers })).ok
-}
+let endings: ReturnType<typeof endingsIn>
+const list = (path: string) => endings.list(path)
+const end = (path: string) => endings.end(path)
+const due = () => endings.due()
+const outcomes = () => endings.outcomes()
+const waiting = () => endings.waiting()
+const queued = () => endings.queued()
+const come = (at: Room = room, provider: ProviderName = 'github') => endings.come(at, provider)
+const tokenOf = (stay: Stay, at: Room, provider: ProviderName) => endings.tokenOf(stay, at, provider)
+const worksAtGithub = (token: string) => endings.worksAtGithub(token)
+const worksAtGoogle = (token: string) => endings.worksAtGoogle(token)
+const worksAtAtlassian = (token: string) => endings.worksAtAtlassian(token)
 
 const openFor = (provider: ProviderName, scopes: string[]) =>
   house.open(`room${++rooms}`, { providers: [{ provider, scopes }] })
@@ -456,12 +416,7 @@ test('no token that was revoked stands in a log, in the record, or readable in t
   const receipt = await end(`/connections/${connectionId}`)
   const { store } = house.gateway.running().gateway
   const record = await store.auditEvents.list({}, { limit: 10_000 })
-  const places = JSON.stringify([
-    receipt,
-    house.gateway.logs(),
-    record,
-    await store.upstreamRevocations.list(),
-  ])
+  const places = JSON.stringify([receipt, house.gateway.logs(), record, await waiting()])
   expect(places).not.toContain(token)
   expect(places).not.toContain(upstreamClient.clientSecret)
 })

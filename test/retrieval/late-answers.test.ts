@@ -50,6 +50,8 @@ afterEach(async () => {
 })
 
 const calls = () => house.github.calls(route).length
+const waitingRevocations = async () =>
+  (await house.gateway.running().gateway.store.upstreamRevocations.list({}, { limit: 10 })).rows
 const tend = () => house.gateway.running().gateway.tendRefreshes()
 const tendBeside = () => other.gateway.tendRefreshes()
 const fetchBeside = () => fetchToken(beside, room, session.tsid, 'github')
@@ -197,6 +199,10 @@ describe('an answer that comes after everybody gave up', () => {
       mine.body.access_token,
     )
     expect(calls()).toBe(before + 2)
+    // What it took the place of was in somebody's hands until now.
+    house.clock.advance(lifetime)
+    await house.gateway.running().gateway.revocations.carryOutDue()
+    expect(await waitingRevocations()).toEqual([])
   })
 })
 

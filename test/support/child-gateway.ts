@@ -7,7 +7,7 @@ import { adminCalls, createTestClock, freePort, type TestGateway } from './gatew
 
 export type ChildGateway = TestGateway & {
   /** Kills it as a power cut would, and starts another over the same database; on the system's clock. */
-  crash(): Promise<void>
+  crash(meanwhile?: () => void): Promise<void>
 }
 
 /** A gateway in a process of its own, as `coatcheck serve` runs it. */
@@ -71,8 +71,9 @@ export async function startChildGateway(more: Record<string, string> = {}): Prom
       await end('SIGTERM')
       await start()
     },
-    async crash() {
+    async crash(meanwhile) {
       await end('SIGKILL')
+      meanwhile?.()
       await start()
     },
     async stop() {

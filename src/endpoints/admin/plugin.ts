@@ -27,6 +27,7 @@ import { simulationRoutes } from './simulations.ts'
 import { subjectRoutes } from './subjects.ts'
 import { tokenSessionRoutes } from './token-sessions.ts'
 import { toolRoutes } from './tools.ts'
+import { upstreamRevocationRoutes } from './upstream-revocations.ts'
 
 /**
  * The admin API, `/admin/v1`: JSON in, JSON or problems (RFC 9457) out, an administrator's credential in front of
@@ -66,6 +67,7 @@ function routesOf(gateway: Gateway, passwords: Passwords): Route[] {
     ...subjectRoutes(gateway),
     ...tokenSessionRoutes(gateway),
     ...connectionRoutes(gateway),
+    ...upstreamRevocationRoutes(gateway),
     ...auditEventRoutes(gateway),
     ...signingKeyRoutes(gateway),
     ...administratorRoutes(gateway, passwords),
