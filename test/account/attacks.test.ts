@@ -111,6 +111,14 @@ describe('a sign-in that counts no more', () => {
     expect(await identitiesOf(house, ada.github)).toEqual([`github ${ada.github}`])
   })
 
+  test('is told nothing by a link that is still theirs', async () => {
+    const stay = await enter(house, room.notes, { browser })
+    const { url } = await askForLink(house, room.notes, stay.tsid, 'github')
+    expect((await browser.get(url)).text).toContain(`For ${ada.github}`)
+    await change('github', nobody)
+    expect((await browser.get(url)).text).not.toContain(ada.github)
+  })
+
   test('is not lengthened by signing in somewhere else every day', async () => {
     await press(house, browser, 'github', link('Google'), 'link')
     for (let half = 0; half < 4; half++) {

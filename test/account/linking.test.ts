@@ -252,6 +252,7 @@ test('in whatever order two people press what they find, nobody gets what is ano
     'too',
   ] as const
   const step = fc.record({
+    late: fc.boolean(),
     who: fc.nat(1),
     at: fc.nat(1),
     press: fc.nat(presses.length - 1),
@@ -263,7 +264,9 @@ test('in whatever order two people press what they find, nobody gets what is ano
       const browsers = [newBrowser(), newBrowser()]
       const pages: (Stop | undefined)[] = [undefined, undefined]
       const owners = new Map<string, string>()
-      for (const { who, at, press: which, seat } of steps) {
+      const known = new Map<string, number>()
+      for (const { who, at, press: which, seat, late } of steps) {
+        if (late) house.clock.advance(400)
         const from = browsers[at] ?? browser
         const person = people[who]
         if (seat && person) house.seat(person)
@@ -290,12 +293,22 @@ test('in whatever order two people press what they find, nobody gets what is ano
             owners.set(account, id)
           }
           expect(identities.length).toBeGreaterThan(0)
+          const before = known.get(id) ?? identities.length
+          if (identities.length !== before) await expectRecentSignIn(id)
+          known.set(id, identities.length)
         }
       }
     }),
     { numRuns: 6 },
   )
 })
+
+/** Ten minutes before the trip that changed something, which may have taken ten itself. */
+async function expectRecentSignIn(id: string): Promise<void> {
+  const events = await listed<{ event: string; at: number }>(house, `/audit-events?subject_id=${id}`)
+  const signIns = events.filter(({ event }) => ['subject.created', 'subject.signed_in'].includes(event))
+  expect(signIns.map(({ at }) => at).some((at) => house.clock.now() - at <= 1200)).toBe(true)
+}
 
 async function identitiesOfId(id: string): Promise<string[]> {
   const found = await house.gateway.running().gateway.store.subjects.listIdentities(id)

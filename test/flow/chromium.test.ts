@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { hasChromium, launchChromium } from '../support/chromium.ts'
 import { authorizeUrl, newPkce, redeem, registerClient, startWorld, type World } from '../support/world.ts'
 
@@ -65,6 +65,36 @@ describe.skipIf(!hasChromium)('in Chromium, from consent through a provider that
       iss: world.gateway.issuer,
     })
     expect(world.upstream.calls('GET /login/oauth/authorize')).toHaveLength(trips)
+  })
+})
+
+describe.skipIf(!hasChromium)('in Chromium, on the account page', () => {
+  test('one more way in takes a fresh sign-in, and every form and redirect on that way is let through', async () => {
+    const world = await startWorld('github')
+    const browser = await launchChromium()
+    onTestFinished(async () => {
+      await browser.close()
+      await world.stop()
+    })
+    const page = await (await browser.newContext()).newPage()
+    const complaints = complaintsOf(page)
+    const press = async (name: string) => await page.getByRole('button', { name, exact: true }).click()
+    const at = async (name: string) =>
+      await page.getByRole('heading', { level: 1, name, exact: true }).waitFor()
+    await page.goto(`${world.gateway.issuer}/account`)
+    await press('Sign in with GitHub')
+    await at('Your account')
+    world.clock.advance(601)
+    await press('Sign in with GitHub too')
+    await at('Sign in again first')
+    await press('Sign in with GitHub')
+    await at('Add a way to sign in with GitHub?')
+    world.upstream.approveAs('bob')
+    await press('Sign in with GitHub')
+    await at('Sign in with GitHub too?')
+    await press('Yes, this is me')
+    expect(await page.getByRole('status').textContent()).toBe('You can now sign in that way, too.')
+    expect(complaints).toEqual([])
   })
 })
 

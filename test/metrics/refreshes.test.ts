@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { RunningGateway } from '../../src/main.ts'
+import { link, press } from '../account/steps.ts'
 import { enterAging, type Session } from '../support/aging.ts'
 import { requestLink } from '../support/connecting.ts'
 import { type FailingStore, failingStore } from '../support/failing-store.ts'
@@ -96,6 +97,19 @@ test('what is at it, who waits for that, and what goes on though nobody does', a
   expect(await reading(leases('waiting'), other)).toBe(0)
   expect((await session.fetch()).status).toBe(200)
   expect(calls()).toBe(before + 1)
+})
+
+test('who signed in on the account page, and who came back as somebody else there', async () => {
+  const series = (outcome: string) => `coatcheck_sign_ins_total{provider="github",outcome="${outcome}"}`
+  const outcomes = async () => [await reading(series('signed_in')), await reading(series('wrong_account'))]
+  const [signedIn = 0, wrong = 0] = await outcomes()
+  const browser = newBrowser()
+  await press(house, browser, 'github')
+  expect(await outcomes()).toEqual([signedIn + 1, wrong])
+  house.clock.advance(601)
+  house.newPerson()
+  await press(house, browser, link('Google'), 'github')
+  expect(await outcomes()).toEqual([signedIn + 1, wrong + 1])
 })
 
 test('who came back from a provider as somebody else', async () => {

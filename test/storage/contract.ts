@@ -423,6 +423,39 @@ export function storageContract(name: string, backend: Backend) {
       }
     })
 
+    test('of two who link one identity at once, one has it, and each trip does so once', async () => {
+      const { db, tables, batch } = database
+      const { completions, subjects } = createStore(db, tables, batch)
+      for (let round = 0; round < 5; round++) {
+        const key = { provider: 'one', issuer: 'i', upstreamSubject: unique('account') }
+        const seen = {
+          label: 'ada',
+          email: null,
+          emailVerified: false,
+          groups: [],
+          createdAt: 0,
+          lastSignInAt: 0,
+        }
+        const link = async (subjectId: string) => {
+          const trip = interaction(unique('interaction'), { subjectId })
+          await db.insert(tables.subjects).values(subject(subjectId)).returning()
+          await db.insert(tables.interactions).values(trip).returning()
+          const event = () => auditEvent(1, { event: 'identity.linked', actor: 'gateway', subjectId })
+          return () => completions.withIdentity(trip, { ...key, ...seen, subjectId }, 1, event())
+        }
+        const ids = [unique('subject'), unique('subject')] as const
+        const links = [await link(ids[0]), await link(ids[1])] as const
+        const outcomes = await Promise.all(links.map((each) => each()))
+        expect(outcomes.toSorted()).toEqual(['added', 'taken'])
+        const [owner, other] = outcomes[0] === 'added' ? ids : [ids[1], ids[0]]
+        expect((await subjects.findIdentity(key))?.subjectId).toBe(owner)
+        expect(await recorded(owner)).toEqual(['identity.linked'])
+        expect(await recorded(other)).toEqual([])
+        const again = await Promise.all(links.map((each) => each()))
+        expect(again.toSorted()).toEqual(['overtaken', 'taken'])
+      }
+    })
+
     test('of two first sign-ins at once, one makes the person, and the record knows of no other', async () => {
       const { db, tables, batch } = database
       const { subjects } = createStore(db, tables, batch)

@@ -1,13 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
 import { grantStanding } from '../../grants/standing.ts'
-import { findBrowserSession } from '../../http/browser-session.ts'
 import { bindBrowser } from '../../http/cookies.ts'
 import { beginInteraction, interactionUrl } from '../../http/interaction.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { countRequest, strayVisit } from '../../http/rates.ts'
 import { seeOther, sendPage } from '../../http/send-page.ts'
 import { accountUrl, issuerHost, mcpServerShown, personLabel, rightsShown } from '../../http/shown.ts'
+import { findVisitor } from '../../http/visitor.ts'
 import type { Parameters } from '../../lib/parameters.ts'
 import { sha256 } from '../../lib/secret.ts'
 import { type ConnectReason, connectPage } from '../../pages/connect.ts'
@@ -35,8 +35,7 @@ export async function showConnectLink(
 ): Promise<FastifyReply> {
   const { link, grant, resource, provider, connections } = await openLink(gateway, request, ticket)
   const account = connections.find(({ accountId }) => accountId === link.accountId)?.accountLabel
-  const session = await findBrowserSession(gateway, request)
-  const isTheirs = session?.subjectId === grant.subjectId
+  const isTheirs = (await findVisitor(gateway, request))?.subjectId === grant.subjectId
   return sendPage(
     reply,
     connectPage({
