@@ -1,48 +1,30 @@
-import { auditEvent, type EventFacts } from '../audit/event.ts'
-import type { Clock } from '../lib/clock.ts'
-import type { Sealer } from '../lib/seal.ts'
-import type { NewAuditEvent } from '../storage/audit-events.ts'
-import type { Connection, StoredTokens } from '../storage/connections.ts'
-import type { HeldLease, RefreshLease, RefreshRest, Unknown } from '../storage/refresh-leases.ts'
-import type { Store } from '../storage/store.ts'
+import type { Connection } from '../storage/connections.ts'
+import type { RefreshLease } from '../storage/refresh-leases.ts'
 import { StorageUnavailableError } from '../storage/unavailable.ts'
-import { accessTokenPlace, refreshTokenPlace, sealTokens } from './connection-record.ts'
+import { refreshTokenPlace } from './connection-record.ts'
 import { answerPlace, parseRaw, type RawAnswer } from './raw-answer.ts'
+import { type ConclusionParts, createConclusions } from './refresh-conclusion.ts'
 import { type Attempt, type AttemptSeen, nameOf, reportOf, type Tried } from './refresh-outcome.ts'
 import type { RefreshPlan } from './refresh-plan.ts'
-import type { RevocationQueue } from './revocation-queue.ts'
-import type { RefreshOutcome, RefreshTokens, RotatedToken, UpstreamFailed, UpstreamTokens } from './tokens.ts'
-import { createWaitingWrites } from './waiting-writes.ts'
+import type { RefreshTokens } from './tokens.ts'
 
-export type AttemptParts = {
-  connections: Store['connections']
-  leases: Store['refreshLeases']
-  sealer: Sealer
+export type AttemptParts = ConclusionParts & {
   refreshTokens: RefreshTokens
-  /** For tokens that came too late to be kept. */
-  discard: RevocationQueue['discard']
-  clock: Clock
-  /** Seconds a connection is left alone after a failure that is not the end. */
-  backoff: number
   /** Seconds a provider may take to answer a refresh, whether anybody still waits for it or not. */
   refreshDeadline: number
   /** Told of every attempt, when it has ended. */
   observe?: (attempt: AttemptSeen) => void
 }
 
-/** New tokens, and whether the store has at least the answer they came in. */
-type Answered = { tokens: UpstreamTokens; at: number; isStored: boolean }
-
-type GiveBack = (lease: RefreshLease, rest: RefreshRest, event: NewAuditEvent) => Promise<void>
-
 export type Attempts = ReturnType<typeof createAttempts>
 
 /**
  * What is done by whoever has the lease of a connection. What the provider answers is stored as it came before it is
- * read, and nothing here is written by whoever has been overtaken. What is known and the store would not take waits.
+ * read, and nothing here is written by whoever has been overtaken.
  */
-export function createAttempts({ connections, leases, sealer, clock, ...parts }: AttemptParts) {
-  const waiting = createWaitingWrites<Tried>()
+export function createAttempts(parts: AttemptParts) {
+  const { leases, sealer, clock } = parts
+  const { conclude, bury, outcomeOf, ...conclusions } = createConclusions(parts)
 
   return {
     async carryOut(attempt: Attempt): Promise<Tried> {
@@ -58,24 +40,12 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
       }
     },
 
-    /** Gives a lease back of which nobody knows whether it was taken. Nothing was sent. */
-    undo(lease: HeldLease, unknown: Unknown | undefined): void {
-      waiting.later(lease.connectionId, {
-        holds: 'word',
-        async carryOut() {
-          await leases.release(lease, { unknown })
-          return 'held elsewhere'
-        },
-      })
-    },
-
     async open({ id, sealedRefreshToken }: Connection): Promise<string> {
       if (sealedRefreshToken === null) throw new Error('nothing to refresh with')
       return await sealer.open(sealedRefreshToken, refreshTokenPlace(id))
     },
 
-    waiting,
-    asItIsNow,
+    ...conclusions,
   }
 
   async function begin(attempt: Attempt): Promise<Tried> {
@@ -156,143 +126,8 @@ export function createAttempts({ connections, leases, sealer, clock, ...parts }:
       throw error
     }
   }
-
-  async function conclude(
-    attempt: Attempt,
-    answer: RefreshOutcome,
-    { at, isStored, giveBack }: Omit<Answered, 'tokens'> & { giveBack: GiveBack },
-  ): Promise<Tried> {
-    if (answer.outcome === 'tokens') return await keep(attempt, { tokens: answer.tokens, at, isStored })
-    if (answer.failure.kind === 'reauth') return await bury(attempt, answer.failure.code)
-    return await fail(attempt, answer, { at, giveBack })
-  }
-
-  /**
-   * Stores new tokens. Where the store does not take them although it has the answer they came in, they are handed
-   * out, and whoever comes next stores them; where it has neither, nobody gets them before it does.
-   */
-  async function keep(attempt: Attempt, { tokens, at, isStored }: Answered): Promise<Tried> {
-    const { connection, provider } = attempt
-    const sealed = await sealTokens(sealer, connection.id, tokens, at)
-    const { sealedRefreshToken, refreshExpiresAt } = connection
-    const keepsOld = sealed.sealedRefreshToken === null && provider.descriptor.refresh.when_absent === 'keep'
-    const stored = keepsOld ? { ...sealed, sealedRefreshToken, refreshExpiresAt } : sealed
-    const carryOut = () => replace(attempt, tokens, stored)
-    if (!isStored) return await waiting.write(connection.id, { holds: 'tokens', carryOut })
-    return await carryOut().catch((error) => {
-      if (!(error instanceof StorageUnavailableError)) throw error
-      const { accessToken } = tokens
-      return { outcome: 'refreshed', connection: { ...connection, ...stored }, accessToken }
-    })
-  }
-
-  async function replace(attempt: Attempt, tokens: UpstreamTokens, stored: StoredTokens): Promise<Tried> {
-    const { provider, connection, lease } = attempt
-    const event = outcomeOf(attempt, 'ok')
-    const replaced = await connections.replaceTokens(connection, lease, stored, event)
-    const current = replaced ?? (await connections.find(connection.id))
-    // What the store took before, and only did not say so, is there as well.
-    if (current && current.sealedAccessToken === stored.sealedAccessToken) {
-      return { outcome: 'refreshed', connection: current, accessToken: tokens.accessToken }
-    }
-    await leases.conclude(lease, {}, outcomeOf(attempt, 'overtaken'))
-    if (!isSameGrant(connection, current)) {
-      const { issuer, upstreamSubject: subject, subjectId } = connection
-      await parts.discard(provider, { tokens, identity: { issuer, subject }, subjectId })
-    }
-    return await asItIsNow(connection)
-  }
-
-  async function fail(
-    attempt: Attempt,
-    { failure, rotated }: UpstreamFailed & { rotated?: RotatedToken },
-    { at, giveBack }: { at: number; giveBack: GiveBack },
-  ): Promise<Tried> {
-    const { connection, lease } = attempt
-    const { kind, code, retryAfter = parts.backoff } = failure
-    const rest = { until: clock() + retryAfter, trouble: { kind, code } }
-    const kept = rotated && (await sealRotated(connection, rotated, at))
-    const event = outcomeOf(attempt, code)
-    const carryOut = async (): Promise<Tried> => {
-      if (kept) await connections.replaceTokens(connection, lease, kept, event, rest)
-      else await giveBack(lease, rest, event)
-      return { outcome: 'failed', failure: { kind }, retryAfter }
-    }
-    return await waiting
-      .write(connection.id, { holds: kept ? 'tokens' : 'word', carryOut })
-      .catch((error): Tried => {
-        // It is known all the same, and will be told to the store.
-        if (!(error instanceof StorageUnavailableError)) throw error
-        return { outcome: 'failed', failure: { kind }, retryAfter }
-      })
-  }
-
-  /** An access token nobody can use says nothing against the refresh token that came with it. */
-  async function sealRotated(
-    { id }: Connection,
-    { refreshToken, refreshExpiresIn }: RotatedToken,
-    at: number,
-  ) {
-    return {
-      sealedRefreshToken: await sealer.seal(refreshToken, refreshTokenPlace(id)),
-      refreshExpiresAt: refreshExpiresIn === undefined ? null : at + refreshExpiresIn,
-      refreshedAt: at,
-    }
-  }
-
-  async function bury(attempt: Attempt, reason: string): Promise<Tried> {
-    const { connection, lease } = attempt
-    const overtaken = outcomeOf(attempt, 'overtaken')
-    const carryOut = async (): Promise<Tried> => {
-      const now = clock()
-      const died = { event: 'connection.died', outcome: reason, ...aboutRefresh(connection, lease) } as const
-      const event = auditEvent(now, died)
-      const dead = await connections.markDead(connection, { reason, at: now }, event, lease)
-      if (dead) return { outcome: 'dead', connection: dead }
-      await leases.conclude(lease, {}, overtaken)
-      return await asItIsNow(connection)
-    }
-    return await waiting.write(connection.id, { holds: 'word', carryOut })
-  }
-
-  function outcomeOf({ connection, lease }: Attempt, outcome: string): NewAuditEvent {
-    return auditEvent(clock(), {
-      event: 'connection.refreshed',
-      outcome,
-      ...aboutRefresh(connection, lease),
-    })
-  }
-
-  /** Somebody else brought new tokens, or the end, while this was going on, or is about to: theirs counts. */
-  async function asItIsNow(connection: Connection): Promise<Tried> {
-    const current = await connections.find(connection.id)
-    if (current?.version === connection.version) return 'held elsewhere'
-    if (!current || current.status === 'needs_reauthorization') {
-      return { outcome: 'dead', connection: current ?? connection }
-    }
-    const accessToken = await sealer.open(current.sealedAccessToken, accessTokenPlace(current.id))
-    return { outcome: 'refreshed', connection: current, accessToken }
-  }
 }
 
 function sentFor({ scopes, tokenEndpoint, upstreamSubject }: Connection, refreshToken: string) {
   return { refreshToken, scopes, tokenEndpoint, upstreamSubject }
-}
-
-/** Whether another refresh overtook this one: then both got their tokens from one grant, and revoking may end it. */
-function isSameGrant(before: Connection, current: Connection | undefined): boolean {
-  return (
-    current !== undefined &&
-    current.status === 'live' &&
-    current.createdAt === before.createdAt &&
-    current.authorizedAt === before.authorizedAt
-  )
-}
-
-/** What the record says of one refresh, before and after: `lease` is the same in both. */
-export function aboutRefresh(
-  { id, subjectId, provider }: Connection,
-  { fence }: Pick<RefreshLease, 'fence'>,
-): Pick<EventFacts, 'actor' | 'subjectId' | 'provider' | 'detail'> {
-  return { actor: 'gateway', subjectId, provider, detail: { connection: id, lease: fence } }
 }
