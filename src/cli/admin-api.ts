@@ -54,6 +54,37 @@ export function createAdminApi({ url, authorize }: Gate): AdminApi {
   }
 }
 
+/** The lines of one answer of the admin API, as they come. Throws where it is no success, or is broken off. */
+export type AdminLines = (path: string) => AsyncGenerator<Json>
+
+/** Calls of the admin API at a gateway that answer lines of JSON. */
+export function createAdminLines({ url, authorize }: Gate): AdminLines {
+  refuseCleartext(url)
+  return async function* (path) {
+    const authorization = await authorize()
+    const ask = () =>
+      fetch(`${url}/admin/v1${path}`, {
+        headers: { authorization },
+        redirect: 'manual',
+        signal: AbortSignal.timeout(deadline),
+      })
+    const response = await reach(url, ask)
+    if (!response.ok || !response.body) throw refusal(url, response.status, await jsonOf(response))
+    let rest = ''
+    try {
+      for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+        const lines = (rest + chunk).split('\n')
+        rest = lines.pop() ?? ''
+        for (const line of lines) yield JSON.parse(line) as Json
+      }
+    } catch (error) {
+      throw new AdminApiError(
+        `the answer of ${url} was broken off (${causeOf(error) ?? 'no reason is known'})`,
+      )
+    }
+  }
+}
+
 function refuseCleartext(url: string): void {
   const fault = !URL.canParse(url)
     ? 'is not an absolute URL'

@@ -79,7 +79,8 @@ const lineOf = ({ chain, says, id }: Fault) =>
 /** Rows in memory at once. */
 const page = 1_000
 
-async function exportRecord({ terminal }: Call): Promise<Answer> {
+/** Chain by chain, with what retention took of each. */
+export async function exportDatabase({ terminal }: Pick<Call, 'terminal'>): Promise<Answer> {
   await withRecord(terminal, async ({ store, key }) => {
     // First, so that every row they name is among those that follow, though a gateway writes on.
     await terminal.write(`${JSON.stringify({ heads: await signedHeads(store, key, systemClock()) })}\n`)
@@ -126,13 +127,5 @@ export const auditRecordCommands: readonly Command[] = [
     options: { heads: { value: 'FILE', help: 'what audit heads once told: shows a cut end as well' } },
     examples: ['coatcheck audit verify --heads heads.json'],
     run: verify,
-  },
-  {
-    name: 'audit export',
-    arguments: [],
-    summary: 'the whole audit record out of the database, as JSON Lines, chain by chain',
-    options: {},
-    examples: ['coatcheck audit export'],
-    run: exportRecord,
   },
 ]

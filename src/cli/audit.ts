@@ -1,4 +1,6 @@
-import type { Call, Command } from './command.ts'
+import { AdminApiError, isJson, type Json } from './admin-api.ts'
+import { exportDatabase } from './audit-record.ts'
+import type { Answer, Call, Command, Options } from './command.ts'
 import { apiOptions } from './command.ts'
 import { pageOptions, queryOf } from './input.ts'
 import { member, table, time } from './show.ts'
@@ -39,22 +41,66 @@ function inSeconds({ text }: Call): Pick<Call, 'text'> {
   }
 }
 
+const filterOptions: Options = {
+  event: { value: 'EVENT', help: 'such as provider.saved' },
+  actor: { value: 'ACTOR', help: 'such as admin:token' },
+  outcome: { value: 'OUTCOME', help: 'such as ok' },
+  subject: { value: 'ID', help: 'about this person' },
+  client: { value: 'CLIENT_ID', help: 'about this client' },
+  resource: { value: 'ID', help: 'about this MCP server' },
+  provider: { value: 'ID', help: 'about this provider' },
+  session: { value: 'ID', help: 'about this token session' },
+  since: { value: 'TIME', help: 'from then on' },
+  until: { value: 'TIME', help: 'before then' },
+}
+
+/** Everything that is asked for, however many answers it takes. */
+async function exportRecord(call: Call): Promise<Answer> {
+  if (call.isSet('offline')) {
+    const other = Object.keys({ ...filterOptions, cursor: 1 }).find((option) => call.isSet(option))
+    if (other !== undefined)
+      throw new UsageError(`--offline exports all there is, so --${other} has no meaning`)
+    return await exportDatabase(call)
+  }
+  const lines = call.lines()
+  const { text } = inSeconds(call)
+  let cursor = call.text('cursor')
+  for (;;) {
+    const asked = { text: (option: string) => (option === 'cursor' ? cursor : text(option)) }
+    const next = await writeLines(call, lines(`/audit-events/export${queryOf(asked, filters)}`), cursor)
+    if (next === undefined) return { text: '' }
+    cursor = next
+  }
+}
+
+/** Answers where to go on, if there is more; what was written before it broke off is told, so that one can. */
+async function writeLines(
+  { terminal }: Call,
+  lines: AsyncGenerator<Json>,
+  before: string | undefined,
+): Promise<string | undefined> {
+  let last = before
+  const advice = () => (last === undefined ? undefined : `To go on after the last row: --cursor ${last}`)
+  try {
+    for await (const line of lines) {
+      if (isJson(line.end)) return typeof line.end.next_cursor === 'string' ? line.end.next_cursor : undefined
+      await terminal.write(`${JSON.stringify(line)}\n`)
+      if (typeof line.id === 'string') last = line.id
+    }
+  } catch (error) {
+    if (!(error instanceof AdminApiError) || error.problem) throw error
+    throw new AdminApiError(error.message, undefined, advice())
+  }
+  throw new AdminApiError('the export ended too soon', undefined, advice())
+}
+
 export const auditCommands: readonly Command[] = [
   {
     name: 'audit list',
     arguments: [],
     summary: 'what happened, the youngest first',
     options: {
-      event: { value: 'EVENT', help: 'such as provider.saved' },
-      actor: { value: 'ACTOR', help: 'such as admin:token' },
-      outcome: { value: 'OUTCOME', help: 'such as ok' },
-      subject: { value: 'ID', help: 'about this person' },
-      client: { value: 'CLIENT_ID', help: 'about this client' },
-      resource: { value: 'ID', help: 'about this MCP server' },
-      provider: { value: 'ID', help: 'about this provider' },
-      session: { value: 'ID', help: 'about this token session' },
-      since: { value: 'TIME', help: 'from then on' },
-      until: { value: 'TIME', help: 'before then' },
+      ...filterOptions,
       ...pageOptions,
       ...apiOptions,
     },
@@ -73,6 +119,19 @@ export const auditCommands: readonly Command[] = [
         ],
         'Nothing of the kind is recorded.',
       ),
+  },
+  {
+    name: 'audit export',
+    arguments: [],
+    summary: 'the audit record as JSON Lines, the oldest first',
+    options: {
+      ...filterOptions,
+      cursor: { value: 'ID', help: 'only what follows this row' },
+      offline: { help: 'all of it, chain by chain, out of the database itself' },
+      ...apiOptions,
+    },
+    examples: ['coatcheck audit export --since 2030-01-31', 'coatcheck audit export --offline'],
+    run: exportRecord,
   },
   {
     name: 'audit heads',

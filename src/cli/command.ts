@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import type { AdminApi } from './admin-api.ts'
+import type { AdminApi, AdminLines } from './admin-api.ts'
 import type { Terminal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -21,6 +21,8 @@ export type Call = {
   terminal: Terminal
   /** Finds the gateway and the administrator's credential when it is first asked for. */
   api(): AdminApi
+  /** The same, for answers in lines. */
+  lines(): AdminLines
 }
 
 export type Command = {

@@ -2,7 +2,7 @@ import { ConfigError } from '../config/config.ts'
 import { WrongMasterKey } from '../storage/key-check.ts'
 import { SchemaMismatchError } from '../storage/migrations.ts'
 import { StorageUnavailableError } from '../storage/unavailable.ts'
-import { AdminApiError, createAdminApi } from './admin-api.ts'
+import { AdminApiError, createAdminApi, createAdminLines } from './admin-api.ts'
 import { type Call, type Command, parseCall } from './command.ts'
 import { commands } from './commands.ts'
 import { findGate } from './gate.ts'
@@ -32,7 +32,12 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
 async function runCommand(command: Command, args: readonly string[], terminal: Terminal): Promise<Outcome> {
   const parsed = parseCall(command, args)
   if (parsed.isSet('help')) return { out: helpOf(command), exitCode: 0 }
-  const call: Call = { ...parsed, terminal, api: () => createAdminApi(findGate(parsed, terminal)) }
+  const call: Call = {
+    ...parsed,
+    terminal,
+    api: () => createAdminApi(findGate(parsed, terminal)),
+    lines: () => createAdminLines(findGate(parsed, terminal)),
+  }
   const { text, json, exitCode = 0 } = await command.run(call)
   const out = parsed.isSet('json') ? JSON.stringify(json, null, 2) : text
   return { ...(out ? { out } : {}), exitCode }

@@ -1,6 +1,6 @@
 import { placeOf } from './audit-links.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, desc, eq, gte, lt } from './drizzle.ts'
+import { and, asc, desc, eq, gt, gte, lt } from './drizzle.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { inColumns, perTables, prepared, type Slots } from './prepared.ts'
 import type { Tables } from './schema.ts'
@@ -42,28 +42,37 @@ export function auditEvents(db: Queries, tables: Tables, batch: Batch) {
     },
 
     /** The youngest first; `since` is in the period, `until` is not. */
-    async list(
-      { since, until, ...filter }: AuditFilter & AuditPeriod,
-      page: PageRequest,
-    ): Promise<Page<AuditEvent>> {
-      const wanted = Object.entries(filter).flatMap(([column, value]) =>
-        value === undefined || value === null ? [] : [eq(table[column as keyof AuditFilter], value)],
-      )
-      const after = page.cursor === undefined ? [] : [lt(table.id, page.cursor)]
+    async list(asked: AuditFilter & AuditPeriod, page: PageRequest): Promise<Page<AuditEvent>> {
+      const before = page.cursor === undefined ? undefined : lt(table.id, page.cursor)
       const rows = await db
         .select()
         .from(table)
-        .where(
-          and(
-            ...wanted,
-            ...after,
-            since === undefined ? undefined : gte(table.at, since),
-            until === undefined ? undefined : lt(table.at, until),
-          ),
-        )
+        .where(and(isAsked(asked), before))
         .orderBy(desc(table.id))
         .limit(page.limit + 1)
       return toPage(rows, page.limit, (row) => row.id)
     },
+
+    /** The oldest first, after one of them. */
+    async listOldest(asked: AuditFilter & AuditPeriod, page: PageRequest): Promise<AuditEvent[]> {
+      const after = page.cursor === undefined ? undefined : gt(table.id, page.cursor)
+      return await db
+        .select()
+        .from(table)
+        .where(and(isAsked(asked), after))
+        .orderBy(asc(table.id))
+        .limit(page.limit)
+    },
+  }
+
+  function isAsked({ since, until, ...filter }: AuditFilter & AuditPeriod) {
+    const wanted = Object.entries(filter).flatMap(([column, value]) =>
+      value === undefined || value === null ? [] : [eq(table[column as keyof AuditFilter], value)],
+    )
+    return and(
+      ...wanted,
+      since === undefined ? undefined : gte(table.at, since),
+      until === undefined ? undefined : lt(table.at, until),
+    )
   }
 }

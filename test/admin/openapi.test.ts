@@ -71,7 +71,8 @@ test('every operation says what OpenAPI asks for, once and in its own words', as
     expect(statuses.filter((status) => status.startsWith('2')).length, what).toBeGreaterThan(0)
     for (const [status, response] of Object.entries(responsesOf(operation, document))) {
       expect(response.description, `${what} ${status}`).toMatch(/./)
-      const media = Number(status) < 400 ? 'application/json' : 'application/problem+json'
+      const success = path === '/audit-events/export' ? 'application/x-ndjson' : 'application/json'
+      const media = Number(status) < 400 ? success : 'application/problem+json'
       expect(Object.keys(response.content), `${what} ${status}`).toEqual([media])
     }
   }

@@ -76,7 +76,8 @@ export async function openAdminGateway(
   async function admin(method: Method, path: string, body?: Json) {
     const headers = { authorization }
     const response = await send(method, `/admin/v1${path}`, { headers, body })
-    const json: Json = response.body === '' ? undefined : response.json()
+    const lines = String(response.headers['content-type']).includes('ndjson')
+    const json: Json = response.body === '' || lines ? undefined : response.json()
     return { status: response.statusCode, headers: response.headers, json }
   }
 

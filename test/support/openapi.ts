@@ -45,11 +45,13 @@ export function createAnswerCheck(document: Json): (answered: Answered) => void 
     expect(said, `${what}, of which the document knows nothing`).toBeDefined()
     const [media, content] = Object.entries<Json>(said.content)[0] ?? []
     expect(type.split(';', 1)[0], what).toBe(media)
-    const json = JSON.parse(body)
-    const parsed = schemaOf(content.schema).safeParse(json)
-    expect(parsed.error && z.prettifyError(parsed.error), `${what}: ${body}`).toBeUndefined()
-    const codes = content.schema.properties?.code?.enum
-    if (codes) expect(codes, what).toContain(json.code)
+    for (const text of media === 'application/x-ndjson' ? body.trimEnd().split('\n') : [body]) {
+      const json = JSON.parse(text)
+      const parsed = schemaOf(content.schema).safeParse(json)
+      expect(parsed.error && z.prettifyError(parsed.error), `${what}: ${text}`).toBeUndefined()
+      const codes = content.schema.properties?.code?.enum
+      if (codes) expect(codes, what).toContain(json.code)
+    }
   }
 }
 

@@ -2,12 +2,13 @@ import { z } from 'zod'
 import { signedHeads, signedHeadsSchema } from '../../audit/heads.ts'
 import type { Gateway } from '../../gateway.ts'
 import { sha256 } from '../../lib/secret.ts'
-import type { AuditEvent } from '../../storage/audit-events.ts'
+import type { AuditEvent, AuditFilter, AuditPeriod } from '../../storage/audit-events.ts'
+import type { PageRequest } from '../../storage/page.ts'
 import { notFound, pageAnswer, pagedListOf, time } from './answer.ts'
 import { listQuery, pageOf, wanted, wantedTime } from './input.ts'
-import { ok, type Route, route } from './route.ts'
+import { linesOf, ok, type Route, route } from './route.ts'
 
-const query = listQuery({
+const filters = {
   event: wanted,
   actor: wanted,
   outcome: wanted,
@@ -18,6 +19,17 @@ const query = listQuery({
   token_session_id: wanted,
   since: wantedTime.describe('Seconds since 1970, included'),
   until: wantedTime.describe('Seconds since 1970, not included'),
+}
+
+const query = listQuery(filters)
+
+const exportQuery = listQuery(filters).extend({
+  limit: z
+    .string()
+    .regex(/^\d{1,5}$/, 'must be a number from 1 to 10000')
+    .transform(Number)
+    .pipe(z.int().min(1).max(10_000))
+    .default(10_000),
 })
 
 const eventView = z
@@ -40,6 +52,24 @@ const eventView = z
 
 const headsView = signedHeadsSchema.meta({ id: 'AuditHeads' })
 
+const exportedLine = z
+  .union([
+    z.strictObject({ heads: headsView }).describe('The first line, where no cursor was given'),
+    eventView.extend({ tsid_hash: z.string().nullable() }).meta({ id: 'ExportedAuditEvent' }),
+    z
+      .strictObject({
+        end: z.strictObject({
+          rows: z.int().min(0),
+          next_cursor: z
+            .string()
+            .optional()
+            .describe('Asks for the rows after these; absent where none follow'),
+        }),
+      })
+      .describe('The last line: without it the answer was broken off'),
+  ])
+  .meta({ id: 'AuditExportLine' })
+
 /** The record, the youngest first. There is no way to write to it. */
 export function auditEventRoutes(gateway: Gateway): Route[] {
   return [
@@ -60,15 +90,60 @@ export function auditEventRoutes(gateway: Gateway): Route[] {
 
     route({
       method: 'GET',
+      path: '/audit-events/export',
+      role: 'read',
+      operationId: 'exportAuditEvents',
+      summary: 'Export what happened as lines of JSON, the oldest first',
+      query: exportQuery,
+      answers: { 200: exportedLine },
+      mediaType: 'application/x-ndjson',
+      problems: ['not_found'],
+      handle: async ({ query: { limit, cursor, ...wish } }) => {
+        const filter = await filterOf(gateway, wish)
+        return linesOf(exported(gateway, filter, pageOf({ limit, cursor })))
+      },
+    }),
+
+    route({
+      method: 'GET',
       path: '/audit-heads',
       role: 'read',
       operationId: 'getAuditHeads',
       summary: 'Where every chain of the record stands, signed, to be kept elsewhere',
       answers: { 200: headsView },
-      handle: async () => ok(await signedHeads(gateway.store, await gateway.auditKey(), gateway.clock())),
+      handle: async () => ok(await headsNow(gateway)),
     }),
   ]
 }
+
+/** Rows in memory at once. */
+const chunk = 500
+
+/** The heads first, so that every row they name is among those that follow, though the gateway writes on. */
+async function* exported(
+  gateway: Gateway,
+  filter: AuditFilter & AuditPeriod,
+  { limit, cursor }: PageRequest,
+): AsyncGenerator<z.output<typeof exportedLine>> {
+  const { auditEvents } = gateway.store
+  if (cursor === undefined) yield { heads: await headsNow(gateway) }
+  let rows = 0
+  let last = cursor
+  for (;;) {
+    const size = Math.min(chunk, limit - rows)
+    const page = await auditEvents.listOldest(filter, pageOf({ limit: size, cursor: last }))
+    for (const event of page) yield { ...viewOf(event), tsid_hash: event.tsidHash }
+    rows += page.length
+    last = page.at(-1)?.id ?? last
+    if (page.length === size && rows < limit) continue
+    const more = page.length === size && last !== undefined
+    yield { end: { rows, ...(more && { next_cursor: last }) } }
+    return
+  }
+}
+
+const headsNow = async (gateway: Gateway) =>
+  await signedHeads(gateway.store, await gateway.auditKey(), gateway.clock())
 
 type Wish = Omit<z.output<typeof query>, 'limit' | 'cursor'>
 

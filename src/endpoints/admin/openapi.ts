@@ -85,10 +85,13 @@ function jsonSchemas(
 }
 
 function operationOf(described: Route, { sent, read }: { sent: JsonSchemas; read: JsonSchemas }) {
-  const { operationId, summary, path, role, body, answers } = described
+  const { operationId, summary, path, role, body, answers, mediaType = 'application/json' } = described
   const successes = Object.keys(answers).map((status) => [
     status,
-    { description: meanings[status], content: json(read[`${operationId} ${status}`]) },
+    {
+      description: meanings[status],
+      content: { [mediaType]: { schema: read[`${operationId} ${status}`] } },
+    },
   ])
   const refusals = Object.entries(refusalsOf(described)).map(([status, codes]) => [
     status,

@@ -75,7 +75,11 @@ function routesOf(gateway: Gateway, passwords: Passwords): Route[] {
   ]
 }
 
-function mount(api: FastifyInstance, gateway: Gateway, { method, path, role, answer }: Route): void {
+function mount(
+  api: FastifyInstance,
+  gateway: Gateway,
+  { method, path, role, mediaType, answer }: Route,
+): void {
   api.route({
     method,
     url: path.replaceAll(/\{(\w+)\}/g, ':$1'),
@@ -83,6 +87,7 @@ function mount(api: FastifyInstance, gateway: Gateway, { method, path, role, ans
     handler: async (request, reply) => {
       const { params, query, body } = request
       const answered = await answer({ params, query, body, by: authorOf(gateway, request) })
+      if (mediaType) reply.type(mediaType)
       return reply.code(answered.status).send(answered.body)
     },
   })

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { z } from 'zod'
 import type { Author } from '../../audit/event.ts'
 import type { ProblemCode } from '../../errors.ts'
@@ -31,6 +32,8 @@ type Definition<
   query?: Query
   body?: Body
   answers: Said
+  /** Absent: one JSON value. For lines of JSON `answers` describes one of them, and `linesOf` makes the answer. */
+  mediaType?: 'application/x-ndjson'
   /** What it refuses with, beside what any route does. */
   problems?: readonly ProblemCode[]
   handle(input: {
@@ -70,4 +73,13 @@ export function route<
 }
 
 export const ok = <Body>(body: Body) => ({ status: 200, body }) as const
+/** Lines of JSON, each written when it is taken; what goes wrong after the first breaks the answer off. */
+export function linesOf<Line>(lines: AsyncIterable<Line>) {
+  const text = async function* () {
+    for await (const line of lines) yield `${JSON.stringify(line)}\n`
+  }
+  // Described by one line, since that is what a schema can describe.
+  return ok(Readable.from(text()) as unknown as Line)
+}
+
 export const created = <Body>(body: Body) => ({ status: 201, body }) as const
