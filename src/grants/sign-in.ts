@@ -47,7 +47,7 @@ export async function linkIdentity(
   found: FoundIdentity,
   now: number,
 ): Promise<string | undefined> {
-  const { provider, issuer, upstreamSubject, label, email, emailVerified, groups = [] } = found
+  const { provider, issuer, upstreamSubject, label, email, emailVerified, groups } = found
   const key = { provider, issuer, upstreamSubject }
   const seen = { label, email, emailVerified, groups, createdAt: now, lastSignInAt: now }
   const event = auditEvent(now, {

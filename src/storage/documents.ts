@@ -153,7 +153,7 @@ export type FoundIdentity = {
   label: string
   email: string | null
   emailVerified: boolean
-  groups?: string[]
+  groups: string[]
   authTime: number
   /** The provider's `signInHash` when they came back. */
   restedOn: string

@@ -72,9 +72,15 @@ async function gatherClaims(
 }
 
 function isComplete({ identity }: Descriptor, sources: readonly Claims[]): boolean {
-  const { subject, label, email } = identity
+  const { subject, label, email, groups } = identity
+  const hasGroups = groups === undefined || sources.some((claims) => Array.isArray(claimAt(claims, groups)))
   const hasEmail = !email || 'list' in email || emailIn(sources, email) !== undefined
-  return hasEmail && firstText(sources, [subject]) !== undefined && firstText(sources, label) !== undefined
+  return (
+    hasEmail &&
+    hasGroups &&
+    firstText(sources, [subject]) !== undefined &&
+    firstText(sources, label) !== undefined
+  )
 }
 
 async function findEmail(

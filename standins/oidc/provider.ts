@@ -30,7 +30,7 @@ export async function createProvider(state: OidcState, adapters: Adapters): Prom
     },
     interactions: { url: (_: Context, { uid }: { uid: string }) => `/interaction/${uid}` },
     pkce: { required: () => true },
-    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'groups'] },
     clockTolerance: 0,
     conformIdTokenClaims: state.claims === 'userinfo',
     ttl: {
@@ -62,7 +62,13 @@ function account(state: OidcState, sub: string) {
   if (!user) return undefined
   return {
     accountId: sub,
-    claims: () => ({ sub, name: user.name, email: user.email, email_verified: user.emailVerified }),
+    claims: () => ({
+      sub,
+      name: user.name,
+      email: user.email,
+      email_verified: user.emailVerified,
+      ...(user.groups && { groups: user.groups }),
+    }),
   }
 }
 

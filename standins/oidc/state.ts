@@ -16,6 +16,7 @@ export const userSchema = z.strictObject({
   name: z.string(),
   email: z.string(),
   emailVerified: z.boolean().default(true),
+  groups: z.array(z.string()).optional(),
 })
 
 export const switchesSchema = z.strictObject({

@@ -63,7 +63,7 @@ export function policyOf(gateway: TestGateway, resourceId: string) {
       store.tools.activate(resourceId, { activatedAt: clock(), activatedBy: 'admin:test' }, event()),
     async bind(
       document: RoleDocument,
-      holder: { everyone: true } | { subject: string },
+      holder: { everyone: true } | { subject: string } | { group: string; provider: string },
       more: { conditions?: Conditions; expiresAt?: number; role?: string } = {},
     ) {
       const name = more.role ?? `role-${++made}`
@@ -74,18 +74,15 @@ export function policyOf(gateway: TestGateway, resourceId: string) {
       )
       if (!role) throw new Error('no role')
       const id = `bnd_${resourceId}_${name}_${++made}`
-      const whose =
-        'subject' in holder
-          ? { holder: 'subject', subjectId: holder.subject }
-          : { holder: 'everyone', subjectId: null }
       await store.roles.createBinding(
         {
           id,
           resourceId,
           roleId: role.id,
-          ...(whose as { holder: 'subject'; subjectId: string }),
-          groupProvider: null,
-          groupName: null,
+          holder: 'subject' in holder ? 'subject' : 'group' in holder ? 'group' : 'everyone',
+          subjectId: 'subject' in holder ? holder.subject : null,
+          groupProvider: 'group' in holder ? holder.provider : null,
+          groupName: 'group' in holder ? holder.group : null,
           conditions: more.conditions ?? {},
           expiresAt: more.expiresAt ?? null,
           createdAt: clock(),

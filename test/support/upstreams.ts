@@ -117,7 +117,7 @@ export async function startUpstream(
         clock,
         clients: [{ ...client, redirectUris: [redirectUri] }],
         users: [
-          { sub: 'u-ada', name: 'Ada', email: 'ada@id.test' },
+          { sub: 'u-ada', name: 'Ada', email: 'ada@id.test', groups: ['staff', 'on-call'] },
           { sub: 'u-bob', name: 'Bob', email: 'bob@id.test' },
         ],
       })
