@@ -74,8 +74,9 @@ export async function startMcpStandin(issuer: string) {
   }
 
   function reply(response: ServerResponse, { id, method, params }: Json): void {
-    const { status = 200, ...rest } =
+    const answered: NonNullable<Habits['answers']> =
       method === 'tools/call' ? (habits.answers ?? denial) : said(method, Object(params))
+    const { status = 200, ...rest } = answered
     const message = JSON.stringify({ jsonrpc: '2.0', id, ...rest })
     const headers = method === 'initialize' ? { 'mcp-session-id': 'session-1' } : {}
     if (!habits.streams) {
