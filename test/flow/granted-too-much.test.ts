@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { press } from '../account/steps.ts'
 import { listed } from '../authorization/steps.ts'
 import { enterAging } from '../support/aging.ts'
 import { callbackOf } from '../support/browser.ts'
@@ -110,6 +111,23 @@ describe('a provider that grants more than it is asked for', () => {
     grantMore()
     const stop = await session.browser.walk(String(body.connect_url), ['continue'])
     expect(stop.status).toBe(502)
+    await expectNobodyIsSent(session.tsid)
+  })
+
+  test('is not called connected again on the account page', async () => {
+    room = await openWith([repo])
+    const session = await enterAging(house, room, 'google')
+    house.github.control.script({
+      on: tokenRoute,
+      effect: { kind: 'respond', status: 200, body: { error: 'bad_refresh_token' } },
+    })
+    await session.age(28_801)
+    expect((await fetchToken(house, room, session.tsid, 'github')).status).toBe(424)
+    grantMore()
+    await press(house, session.browser, 'google')
+    const page = await press(house, session.browser, /^Reconnect/)
+    expect(page.status).toBe(502)
+    expect(page.text).toContain('GitHub gave more than we asked for')
     await expectNobodyIsSent(session.tsid)
   })
 

@@ -9,7 +9,7 @@ import { seeOther, sendPage } from '../../http/send-page.ts'
 import { accountUrl } from '../../http/shown.ts'
 import type { Connection } from '../../storage/connections.ts'
 import type { AccountRequest } from '../../storage/documents.ts'
-import { accountId } from '../../upstream/connection-record.ts'
+import { accountId, grantedTooMuch } from '../../upstream/connection-record.ts'
 import { covers, type Provider } from '../../upstream/provider.ts'
 import { type AccountTrip, refuseOwned, stopWith } from './account-end.ts'
 import { anotherAccountPage } from './account-views.ts'
@@ -52,6 +52,9 @@ export async function reconnect(
     detail: { connection: kept.id, account: kept.accountId },
   })
   const { moved, staying } = await movedTo(gateway, provider, before, kept)
+  if (tokens.unasked && moved.length === 0 && staying > 0) {
+    return await stopWith(gateway, trip, { kind: 'config', code: grantedTooMuch })
+  }
   const isDone = await gateway.store.completions.withRepair(interaction, moved, now, event)
   if (!isDone) throw accountPageOutdated()
   if (kept.id !== before.id && staying === 0) await forget(gateway, before, now)
