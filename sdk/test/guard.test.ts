@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { deny, type Guard, type Protection, protect } from '../src/index.ts'
 import { type Issuer, startIssuer } from './support/issuer.ts'
@@ -131,4 +132,54 @@ test('while nobody can be asked the answer says when to come back', async () => 
   expect(response.status).toBe(503)
   expect(response.headers.get('retry-after')).toBe('5')
   expect(response.headers.has('www-authenticate')).toBe(false)
+})
+
+test('whatever comes is answered or let in, and nothing made up is let in', async () => {
+  const guard = protect({
+    resource,
+    authorizationServers: [{ issuer: issuer.issuer, metadata: issuer.metadata }],
+    clock: () => now,
+  })
+  const anyJson = fc.oneof(
+    fc.string(),
+    fc.integer(),
+    fc.constantFrom(null, true, [], {}, [resource], { a: 1 }),
+  )
+  const encoded = anyJson.map((json) => Buffer.from(JSON.stringify(json)).toString('base64url'))
+  const header = fc.record({
+    alg: fc.constantFrom('ES256', 'none', 'HS256', 'x'),
+    typ: fc.constantFrom('at+jwt', 'JWT'),
+    kid: fc.string(),
+  })
+  const payload = fc.record({
+    iss: fc.constantFrom(issuer.issuer, 'x'),
+    aud: anyJson,
+    exp: anyJson,
+    scope: anyJson,
+  })
+  const part = fc.oneof(
+    encoded,
+    fc.oneof(header, payload).map((value) => Buffer.from(JSON.stringify(value)).toString('base64url')),
+  )
+  const token = fc.oneof(
+    fc.base64String(),
+    fc.array(part, { minLength: 1, maxLength: 5 }).map((parts) => parts.join('.')),
+  )
+  const authorization = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    token.map((each) => `Bearer ${each}`),
+  )
+  const anyVisitor = fc.record({
+    method: fc.string(),
+    path: fc.webPath(),
+    authorization: fc.oneof(authorization, fc.array(authorization)),
+  })
+  await fc.assert(
+    fc.asyncProperty(anyVisitor, async (visitor) => {
+      const answered = await guard.admit(visitor)
+      const status = answered instanceof Response ? answered.status : 'let in'
+      expect([200, 204, 400, 401, 404, 405]).toContain(status)
+    }),
+    { numRuns: 200 },
+  )
 })
