@@ -37,15 +37,27 @@ beforeEach(async () => {
 afterEach(() => house.github.control.clearScripts())
 
 const openWith = (providers: unknown[]) => house.open(`room${++rooms}`, { providers, sign_in: ['google'] })
-const grantMore = (times: number | 'always' = 'always') =>
+const grantMore = (times: number | 'always' = 'always', scope = 'repo,delete_repo,read:user,user:email') =>
   house.github.control.script({
     on: tokenRoute,
     times,
-    effect: { kind: 'patch', json: { scope: 'repo,delete_repo,read:user,user:email' } },
+    effect: { kind: 'patch', json: { scope } },
   })
 
 /** Enters without the provider that need not be there, which leaves it to a link. */
 const enterWithout = () => enter(house, room, { presses: [{ button: 'allow', fields: { provider: [] } }] })
+
+/** Enters a room that needs the provider, which then ends the grant. */
+async function enterWithDead() {
+  room = await openWith([repo])
+  const session = await enterAging(house, room, 'google')
+  const body = { error: 'bad_refresh_token' }
+  house.github.control.script({ on: tokenRoute, effect: { kind: 'respond', status: 200, body } })
+  await session.age(28_801)
+  const dead = await fetchToken(house, room, session.tsid, 'github')
+  expect(dead.status).toBe(424)
+  return { session, connectUrl: String(dead.body.connect_url) }
+}
 
 const misconfigured = {
   status: 502,
@@ -98,31 +110,28 @@ describe('a provider that grants more than it is asked for', () => {
     await expectNobodyIsSent(tsid)
   })
 
-  test('and does so while a connection is mended or widened, ends that the same way', async () => {
-    room = await openWith([repo])
-    const session = await enterAging(house, room, 'google')
-    house.github.control.script({
-      on: tokenRoute,
-      effect: { kind: 'respond', status: 200, body: { error: 'bad_refresh_token' } },
-    })
-    await session.age(28_801)
-    const { status, body } = await fetchToken(house, room, session.tsid, 'github')
-    expect({ status, reason: body.reason }).toEqual({ status: 424, reason: 'bad_refresh_token' })
+  test('and does so while a connection is mended, ends that the same way', async () => {
+    const { session, connectUrl } = await enterWithDead()
     grantMore()
-    const stop = await session.browser.walk(String(body.connect_url), ['continue'])
-    expect(stop.status).toBe(502)
+    expect((await session.browser.walk(connectUrl, ['continue'])).status).toBe(502)
     await expectNobodyIsSent(session.tsid)
   })
 
+  test('and does so while a connection is widened, leaves the session what it had', async () => {
+    room = await openWith([{ provider: 'github', scopes: ['repo', 'gist'], required: false }, google])
+    const { tsid, browser } = await enterWithout()
+    const narrow = await requestLink(house, room, tsid, { scope: 'repo' })
+    expect((await browser.walk(narrow.connect_url, ['continue'])).status).toBe(200)
+    const asked = await fetchToken(house, room, tsid, 'github', { scope: 'gist' })
+    expect(asked.body).toMatchObject({ error_code: 'insufficient_upstream_scope' })
+    grantMore('always', 'repo,gist,delete_repo,read:user,user:email')
+    expect((await browser.walk(String(asked.body.connect_url), ['continue'])).status).toBe(502)
+    await expectNobodyIsSent(tsid, { scope: 'gist' })
+    expect((await fetchToken(house, room, tsid, 'github', { scope: 'repo' })).status).toBe(200)
+  })
+
   test('is not called connected again on the account page', async () => {
-    room = await openWith([repo])
-    const session = await enterAging(house, room, 'google')
-    house.github.control.script({
-      on: tokenRoute,
-      effect: { kind: 'respond', status: 200, body: { error: 'bad_refresh_token' } },
-    })
-    await session.age(28_801)
-    expect((await fetchToken(house, room, session.tsid, 'github')).status).toBe(424)
+    const { session } = await enterWithDead()
     grantMore()
     await press(house, session.browser, 'google')
     const page = await press(house, session.browser, /^Reconnect/)
