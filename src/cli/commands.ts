@@ -1,18 +1,22 @@
 import { administratorCommands } from './administrators.ts'
+import { applicationCommands } from './applications.ts'
 import { auditCommands } from './audit.ts'
 import { auditRecordCommands } from './audit-record.ts'
 import { clientCommands } from './clients.ts'
 import type { Command } from './command.ts'
 import { completionCommand } from './completion.ts'
 import { connectionCommands } from './connections.ts'
+import { decisionCommands } from './decisions.ts'
 import { doctorCommand } from './doctor.ts'
 import { gatewayCommands } from './gateway.ts'
 import { keyCommands } from './keys.ts'
 import { openApiCommand } from './openapi.ts'
+import { policyCommands } from './policy.ts'
 import { providerCommands } from './providers.ts'
 import { resourceCommands } from './resources.ts'
 import { sessionCommands } from './sessions.ts'
 import { subjectCommands } from './subjects.ts'
+import { toolCommands } from './tools.ts'
 
 /** Every command there is; help, completion and docs/cli.md follow from it. */
 export const commands: readonly Command[] = [
@@ -20,6 +24,10 @@ export const commands: readonly Command[] = [
   doctorCommand,
   ...providerCommands,
   ...resourceCommands,
+  ...applicationCommands,
+  ...toolCommands,
+  ...policyCommands,
+  ...decisionCommands,
   ...clientCommands,
   ...subjectCommands,
   ...sessionCommands,

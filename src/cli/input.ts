@@ -21,6 +21,29 @@ export function listOf({ list }: Pick<Call, 'list'>, option: string): string[] |
   return given.length === 0 ? undefined : given
 }
 
+/** Seconds; the API says which are allowed. */
+export function secondsOf({ text }: Pick<Call, 'text'>, option: string): number | undefined {
+  const given = text(option)
+  if (given !== undefined && !/^\d{1,9}$/.test(given)) throw new UsageError(`--${option} needs seconds`)
+  return given === undefined ? undefined : Number(given)
+}
+
+/** The same, each value as JSON where it is JSON, else as the text it is. */
+export function jsonPairsOf(call: Pick<Call, 'list'>, option: string): Json | undefined {
+  const pairs = pairsOf(call, option)
+  return (
+    pairs && Object.fromEntries(Object.entries(pairs).map(([name, text]) => [name, jsonOr(String(text))]))
+  )
+}
+
+function jsonOr(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
 /** What `--file` holds, and over it what the options say. */
 export function bodyOf(call: Call, said: Record<string, unknown>): Json {
   const file = call.text('file')

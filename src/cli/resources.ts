@@ -1,6 +1,6 @@
 import type { Answer, Call, Command } from './command.ts'
 import { apiOptions } from './command.ts'
-import { bodyOf, fileOption, listOf, pairsOf, segment } from './input.ts'
+import { bodyOf, fileOption, listOf, pairsOf, secondsOf, segment } from './input.ts'
 import { member, receiptOf, record, table, time, wordsOf } from './show.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -31,13 +31,6 @@ export function callersOf(texts: readonly string[]) {
   return [...callers].map(([resource, opens]) => ({ resource, for: opens }))
 }
 
-/** Seconds; the API says which are allowed. */
-function secondsOf({ text }: Call, option: string): number | undefined {
-  const given = text(option)
-  if (given !== undefined && !/^\d{1,9}$/.test(given)) throw new UsageError(`--${option} needs seconds`)
-  return given === undefined ? undefined : Number(given)
-}
-
 async function set(call: Call): Promise<Answer> {
   const { text, list, isSet } = call
   const providers = list('provider').map((given) => providerAccess(given))
@@ -52,6 +45,7 @@ async function set(call: Call): Promise<Answer> {
     sign_in: listOf(call, 'sign-in'),
     require_user_token: isSet('require-user-token') || undefined,
     offline_retrieval: secondsOf(call, 'offline-retrieval'),
+    access: text('access'),
     default: isSet('default') || undefined,
     enabled: isSet('disabled') ? false : undefined,
   })
@@ -101,6 +95,7 @@ export const resourceCommands: readonly Command[] = [
       },
       'require-user-token': { help: 'hand out tokens only along with the person’s own' },
       'offline-retrieval': { value: 'SECONDS', help: 'for which it may go on without the person' },
+      access: { value: 'everyone|bindings', help: 'who has its scopes; everyone unless said' },
       default: { help: 'the one for clients that name none' },
       disabled: { help: 'save it disabled' },
       ...fileOption,

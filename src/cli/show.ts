@@ -27,9 +27,9 @@ export function table(answer: Json, shown: readonly Column[], nothing: string): 
   return { text: items.length === 0 ? nothing : columns(rows) + more, json: answer }
 }
 
-export function itemsOf({ items }: Json): Json[] {
-  return Array.isArray(items) ? items.filter(isJson) : []
-}
+export const itemsOf = ({ items }: Json): Json[] => itemsIn(items)
+
+export const itemsIn = (value: unknown): Json[] => (Array.isArray(value) ? value.filter(isJson) : [])
 
 /** Every member of an answer on a line of its own; what is absent is left out. */
 export function record(answer: Json): string {
@@ -93,10 +93,7 @@ export function receiptOf(answer: Json): Answer {
   return { text: lines.join('\n'), json: answer }
 }
 
-function groupsOf(answer: Json, name: string): Json[] {
-  const groups = answer[name]
-  return Array.isArray(groups) ? groups.filter(isJson) : []
-}
+const groupsOf = (answer: Json, name: string): Json[] => itemsIn(answer[name])
 
 const placeOf = ({ provider, client_id: client }: Json) => `${wordsOf(provider)} (client ${wordsOf(client)})`
 
