@@ -1,4 +1,5 @@
 import { protectedResourcePath } from './resource.ts'
+import { scopesToAsk } from './scope.ts'
 
 /** RFC 9728 section 2. */
 export type ProtectedResourceMetadata = Readonly<Record<string, unknown>> & {
@@ -7,7 +8,7 @@ export type ProtectedResourceMetadata = Readonly<Record<string, unknown>> & {
 }
 
 export type MetadataOptions = {
-  /** The scopes that mean something here; `offline_access` is none of them. */
+  /** The scopes that mean something here. */
   readonly scopes?: readonly string[]
   /** What people call this server. */
   readonly name?: string
@@ -20,8 +21,9 @@ export function protectedResourceMetadata(
   issuers: readonly string[],
   { scopes = [], name, metadata }: MetadataOptions,
 ): ProtectedResourceMetadata {
+  const supported = scopesToAsk(scopes)
   return {
-    ...(scopes.length === 0 ? {} : { scopes_supported: scopes }),
+    ...(supported.length === 0 ? {} : { scopes_supported: supported }),
     bearer_methods_supported: ['header'],
     ...(name === undefined ? {} : { resource_name: name }),
     ...metadata,
@@ -51,7 +53,7 @@ export const documentResponse = (document: unknown): Response =>
 export const preflightResponse = (): Response => new Response(null, { status: 204, headers: corsHeaders })
 
 /** Says no in a form that a client in search of a document goes on from. */
-export const documentMissing = (status: 404 | 405 | 503): Response =>
+export const documentRefused = (status: 404 | 405 | 503): Response =>
   new Response(
     JSON.stringify({ error: { 404: 'not_found', 405: 'method_not_allowed', 503: 'unavailable' }[status] }),
     {

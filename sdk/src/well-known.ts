@@ -1,5 +1,5 @@
 import type { ConnectedServer } from './authorization-server.ts'
-import { documentMissing, documentResponse, metadataPaths, preflightResponse } from './metadata.ts'
+import { documentRefused, documentResponse, metadataPaths, preflightResponse } from './metadata.ts'
 
 /** A request as far as it matters here; the path may carry its query. */
 export type Visit = { readonly method: string; readonly path: string }
@@ -11,7 +11,7 @@ export type WellKnown = {
 }
 
 const authorizationServerPath = '/.well-known/oauth-authorization-server'
-/** Where clients look that may be anywhere else's client, too: they must hear "not here", not "sign in". */
+/** Where clients look for documents that need not be here: they must hear "not here" then, not "sign in". */
 const looksLikeDiscovery =
   /^\/\.well-known\/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?:\/|$)/
 
@@ -28,9 +28,9 @@ export function wellKnown(
 
   async function find(path: string): Promise<Response> {
     if (own.includes(path)) return documentResponse(document)
-    if (path !== authorizationServerPath || !authorizationServer) return documentMissing(404)
+    if (path !== authorizationServerPath || !authorizationServer) return documentRefused(404)
     const found = await authorizationServer.metadata()
-    return found.outcome === 'loaded' ? documentResponse(found.value) : documentMissing(503)
+    return found.outcome === 'loaded' ? documentResponse(found.value) : documentRefused(503)
   }
 
   return {
@@ -39,7 +39,7 @@ export function wellKnown(
       const [path = ''] = target.split('?', 1)
       if (!looksLikeDiscovery.test(path)) return undefined
       if (method === 'OPTIONS') return preflightResponse()
-      return method === 'GET' || method === 'HEAD' ? await find(path) : documentMissing(405)
+      return method === 'GET' || method === 'HEAD' ? await find(path) : documentRefused(405)
     },
   }
 }

@@ -49,6 +49,13 @@ test('without a token, clients are told to ask for what is required, or else for
   )
 })
 
+test('a scope that is between clients and the authorization server is in none of our documents', async () => {
+  const guard = guardWith({ scopes: ['a', 'offline_access'], requiredScopes: ['a', 'offline_access'] })
+  expect(await challengeOf(guard)).toContain('scope="a"')
+  const document = await answer(guard, '/.well-known/oauth-protected-resource')
+  expect(await document.json()).toMatchObject({ scopes_supported: ['a'] })
+})
+
 test('a header that cannot be read is a bad request and not a reason to sign in', async () => {
   const guard = guardWith()
   for (const authorization of ['Bearer', 'Bearer a b', 'Bearer a, Bearer b']) {
