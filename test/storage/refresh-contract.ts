@@ -135,6 +135,53 @@ export function refreshContract(name: string, backend: Pick<Backend, 'newUrl'>) 
       expect(await store.refreshLeases.take(read.id, seen, intent('quick'), now + 21)).toBeUndefined()
     })
 
+    test('is held on to by whoever waits for a provider that is slow, and says so', async () => {
+      const { id } = await connect()
+      const lease = await taken(id, 'slow')
+      const rest = { until: now + 30, trouble: { kind: 'transient', code: 'deadline' } } as const
+      await store.refreshLeases.renew(lease, rest)
+      const seen = await store.refreshLeases.find(id)
+      expect(seen).toMatchObject({
+        expiresAt: now + 30,
+        restUntil: now + 30,
+        restReason: rest.trouble,
+        fence: 1,
+      })
+      expect(await store.refreshLeases.take(id, lease, intent('quick'), now + 29)).toBeUndefined()
+      expect(await store.refreshLeases.take(id, seen, intent('quick'), now + 29)).toBeUndefined()
+      expect(await taken(id, 'quick', {}, now + 30)).toMatchObject({ holder: 'quick', restUntil: null })
+      await store.refreshLeases.renew(lease, { ...rest, until: now + 90 })
+      expect(await store.refreshLeases.find(id)).toMatchObject({ holder: 'quick', restUntil: null })
+    })
+
+    test('that was given back is not held on to, and keeps what nobody knew before it was taken', async () => {
+      const { id } = await connect()
+      const lease = await taken(id, 'first', { sentAt: now - 50, attempts: 2 })
+      const rest = { until: now + 30, trouble: { kind: 'transient', code: 'status_502' } } as const
+      await store.refreshLeases.release(lease, { rest, unknown: { sentAt: now - 50, attempts: 1 } })
+      await store.refreshLeases.renew(lease, { ...rest, until: now + 90 })
+      expect(await store.refreshLeases.find(id)).toMatchObject({
+        expiresAt: 0,
+        restUntil: now + 30,
+        sentAt: now - 50,
+        attempts: 1,
+      })
+    })
+
+    test('rests with the tokens that were replaced although nobody can use what came with them', async () => {
+      const read = await connect()
+      const lease = await taken(read.id, 'first')
+      const rest = { until: now + 30, trouble: { kind: 'config', code: 'unsupported_token_type' } } as const
+      const kept = { sealedRefreshToken: 'refresh of first' }
+      const replaced = await store.connections.replaceTokens(read, lease, kept, refreshed(), rest)
+      expect(replaced).toEqual({ ...read, ...kept, version: read.version + 1 })
+      expect(await store.refreshLeases.find(read.id)).toMatchObject({
+        version: read.version + 1,
+        restUntil: now + 30,
+        sentAt: null,
+      })
+    })
+
     test('goes with its connection, and is not had of one that is gone', async () => {
       const { id } = await connect()
       const lease = await taken(id, 'first')
