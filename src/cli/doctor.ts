@@ -168,7 +168,11 @@ async function resources(api: AdminApi): Promise<Finding[]> {
   }
   const found = items.map(async (item) => {
     const credentials = await api('GET', `/resources/${segment(wordsOf(item.id))}/credentials`)
-    return resourceFindings(item, { credentials: itemsOf(credentials).length, providers: known })
+    return resourceFindings(item, {
+      credentials: itemsOf(credentials).length,
+      providers: known,
+      resources: items,
+    })
   })
   return (await Promise.all(found)).flat()
 }

@@ -33,16 +33,10 @@ export function exchangedScopes(
 ): { outcome: 'granted'; scopes: string[] } | ExchangeRefusal {
   const isAsked = (scope: string) =>
     within.has(scope) && (requested.length === 0 || requested.includes(scope))
-  const scopes = openedScopes(target, opening, held).filter(isAsked)
+  const opensWith = (scopes: readonly string[]) => openedScopes(target, opening, scopes).filter(isAsked)
   // At a resource without scopes an empty grant is all there is; it has to be opened all the same.
   const isScopeless = Object.keys(target.document.scopes).length === 0
-  const doors = [...opening].filter(([, opened]) => isScopeless || opened.some(isAsked))
-  const isOpen = scopes.length > 0 || (isScopeless && doors.some(([scope]) => held.includes(scope)))
-  if (isOpen) return { outcome: 'granted', scopes }
-  return doors.length === 0
-    ? exchangeRefusal('scope_not_allowed')
-    : exchangeRefusal(
-        'scope_not_granted',
-        doors.map(([scope]) => scope),
-      )
+  const keys = [...opening.keys()].filter((scope) => isScopeless || opensWith([scope]).length > 0)
+  if (keys.some((scope) => held.includes(scope))) return { outcome: 'granted', scopes: opensWith(held) }
+  return keys.length === 0 ? exchangeRefusal('scope_not_allowed') : exchangeRefusal('scope_not_granted', keys)
 }

@@ -187,8 +187,11 @@ test('an MCP server that cannot be signed in to, or fetch its tokens, is told so
   const asking = { ...item, providers: [{ provider: 'forge', required: true }] }
   const forge = { id: 'forge', enabled: true }
   const optional = { ...item, providers: [{ provider: 'forge', required: false }] }
-  const states = (...call: Parameters<typeof resourceFindings>) =>
-    resourceFindings(...call).map(({ state }) => state)
+  type Known = Partial<Parameters<typeof resourceFindings>[1]>
+  const states = (item: Parameters<typeof resourceFindings>[0], known: Known) =>
+    resourceFindings(item, { credentials: 1, providers: [], resources: [], ...known }).map(
+      ({ state }) => state,
+    )
   expect(states(item, { credentials: 0, providers: [] })).toEqual(['ok'])
   expect(states(asking, { credentials: 1, providers: [forge] })).toEqual(['ok'])
   expect(states(asking, { credentials: 0, providers: [forge] })).toEqual(['ok', 'note'])
@@ -198,6 +201,10 @@ test('an MCP server that cannot be signed in to, or fetch its tokens, is told so
     'note',
   ])
   expect(states({ ...item, enabled: false }, { credentials: 1, providers: [] })).toEqual(['note'])
+  const called = { ...item, callers: [{ resource: 'desk', for: { 'desk.read': [] } }] }
+  expect(states(called, { resources: [{ id: 'desk', enabled: true }] })).toEqual(['ok'])
+  expect(states(called, { resources: [{ id: 'desk', enabled: false }] })).toEqual(['ok', 'note'])
+  expect(states(called, {})).toEqual(['ok', 'note'])
 })
 
 test('sizes and spans are in the unit that says enough', () => {

@@ -1,7 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { accessTokenType, askForResource, exchangeGrant } from '../support/faces.ts'
+import {
+  expectUnavailable,
+  type FailingStore,
+  failingStore,
+  forEveryFailure,
+} from '../support/failing-store.ts'
 import { enter, type Stay } from '../support/house.ts'
 import {
+  basic,
   claimsOf,
   createCredential,
   introspect,
@@ -423,6 +430,61 @@ test('the person is asked for no more because of it, and other clients’ sessio
   const others = await enter(office, office.rooms.desk, { clientId: other, browser: newBrowser() })
   const exchanged = await relay(office, ['desk', 'agenda'], others.tokens.access_token)
   expect(claimsOf(exchanged).client_id).toBe(other)
+})
+
+describe('an exchange in trouble', () => {
+  let store: FailingStore
+  beforeAll(() => {
+    store = failingStore(office.gateway.running().gateway.store)
+  })
+  afterEach(() => store.heal())
+
+  const form = () => ({
+    grant_type: exchangeGrant,
+    subject_token: token,
+    subject_token_type: accessTokenType,
+    resource: office.rooms.agenda.uri,
+  })
+  const ask = () => postToken(office, form(), { authorization: basic(office.rooms.desk.credential) })
+
+  test('answers a token that works or 503, whatever the store fails at, and may be tried again', async () => {
+    const seen = await forEveryFailure(
+      { store, clock: office.clock },
+      async () => ask,
+      async (response, failed, again) => {
+        await expectUnavailable(response, failed)
+        const second = (await (await again()).json()) as { access_token: string }
+        expect(await isActive(office, 'agenda', second.access_token)).toBe(true)
+      },
+    )
+    expect(seen).toContain('exchangedGrants.create')
+  })
+
+  test('that is revoked while it is written gives nothing', async () => {
+    const { tokens } = await arrive(office, 'desk')
+    const release = store.hold(['exchangedGrants.create'])
+    const asked = exchange(office, ['desk', 'agenda'], tokens.access_token)
+    await expect.poll(() => store.calls()).toContain('exchangedGrants.create')
+    const revoked = new URLSearchParams({ client_id: office.clientId, token: tokens.refresh_token })
+    await fetch(`${office.gateway.url}/oauth/revoke`, { method: 'POST', body: revoked })
+    release()
+    expect((await asked).body).toEqual(badToken())
+  })
+
+  test('that races a revocation ends with it, whoever is first', async () => {
+    for (let round = 0; round < 5; round++) {
+      const { tokens } = await arrive(office, 'desk')
+      const first = await relay(office, ['desk', 'agenda'], tokens.access_token)
+      const revoked = new URLSearchParams({ client_id: office.clientId, token: tokens.refresh_token })
+      const exchanges = [1, 2, 3, 4].map(() => exchange(office, ['agenda', 'mail'], first))
+      const revocation = fetch(`${office.gateway.url}/oauth/revoke`, { method: 'POST', body: revoked })
+      const answers = await Promise.all([...exchanges, exchange(office, ['agenda', 'mail'], first)])
+      await revocation
+      const given = answers.flatMap(({ status, body }) => (status === 200 ? String(body.access_token) : []))
+      for (const each of given) expect(await isActive(office, 'mail', each)).toBe(false)
+      expect((await exchange(office, ['agenda', 'mail'], first)).body).toEqual(badToken())
+    }
+  })
 })
 
 // Moves the clock, so that it comes last.

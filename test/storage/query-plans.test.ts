@@ -75,6 +75,23 @@ test('registrations nobody used are counted in an index alone, and the oldest of
   expect(oldest).not.toContain('TEMP B-TREE')
 })
 
+test('what was exchanged from a grant is found in an index, however much of it has ended', () => {
+  const plan = planOf(
+    `UPDATE grants SET revoked_at = 1 WHERE id IN (
+       WITH RECURSIVE exchanged(id) AS (
+         SELECT grants.id FROM grants WHERE grants.id = 'x'
+         UNION ALL
+         SELECT grants.id FROM grants INNER JOIN exchanged ON grants.parent_id = exchanged.id
+         WHERE grants.revoked_at IS NULL AND grants.expires_at > 1
+       ) SELECT id FROM exchanged)`,
+  )
+  expect(plan).toContain('INDEX grants_parent (parent_id=? AND revoked_at=? AND expires_at>?)')
+  expect(plan).not.toContain('SCAN grants')
+  expect(planOf('DELETE FROM grants WHERE parent_id IS NOT NULL AND expires_at <= 1')).toContain(
+    'INDEX grants_',
+  )
+})
+
 test('connections are counted in an index alone, however large their rows are', () => {
   const some = `SELECT provider FROM connections WHERE provider = 'x' AND status = 'live' LIMIT 9`
   expect(planOf(`SELECT count(*) FROM (${some})`)).toContain('USING COVERING INDEX connections_provider')
