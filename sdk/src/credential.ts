@@ -1,4 +1,4 @@
-import { importJWK, SignJWT } from 'jose'
+import { importJWK, type JWK, SignJWT } from 'jose'
 import type { Credential } from './settings.ts'
 
 /** What a request to the authorization server carries to say who asks. */
@@ -15,13 +15,31 @@ export async function credentialRequest(
   issuer: string,
   now: number,
 ): Promise<CredentialRequest> {
-  if ('secret' in credential) {
-    const pair = `${encodeURIComponent(credential.id)}:${encodeURIComponent(credential.secret)}`
-    return { headers: { authorization: `Basic ${btoa(pair)}` }, form: {} }
+  if ('secret' in credential) return { headers: { authorization: basic(credential) }, form: {} }
+  return {
+    headers: {},
+    form: {
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: await assertion(credential, issuer, now),
+    },
   }
-  const { id, key } = credential
+}
+
+/** The same where there is no form: Coatcheck takes an assertion as a bearer token there. */
+export async function credentialHeader(credential: Credential, issuer: string, now: number): Promise<string> {
+  return 'secret' in credential ? basic(credential) : `Bearer ${await assertion(credential, issuer, now)}`
+}
+
+const basic = ({ id, secret }: { readonly id: string; readonly secret: string }): string =>
+  `Basic ${btoa(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`)}`
+
+async function assertion(
+  { id, key }: { readonly id: string; readonly key: JWK },
+  issuer: string,
+  now: number,
+): Promise<string> {
   const { alg = 'ES256', kid } = key
-  const assertion = await new SignJWT({ jti: crypto.randomUUID() })
+  return await new SignJWT({ jti: crypto.randomUUID() })
     .setProtectedHeader({ alg, ...(kid === undefined ? {} : { kid }) })
     .setIssuer(id)
     .setSubject(id)
@@ -29,11 +47,4 @@ export async function credentialRequest(
     .setIssuedAt(now)
     .setExpirationTime(now + assertionLifetime)
     .sign(await importJWK(key, alg))
-  return {
-    headers: {},
-    form: {
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: assertion,
-    },
-  }
 }

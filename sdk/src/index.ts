@@ -27,6 +27,7 @@ export {
   type ProtectedResourceMetadata,
   protectedResourceMetadata,
 } from './metadata.ts'
+export { type ClientCapabilities, type PersonAction, personAction } from './person-action.ts'
 export { type Admitted, type Guard, type Protection, protect, type Visitor } from './protect.ts'
 export { canonicalResource, metadataUrl, namesAudience, sameResource } from './resource.ts'
 export { type ImpliedScopes, missingScopes, scopesOf } from './scope.ts'
@@ -38,4 +39,19 @@ export {
   type VerifierOptions,
 } from './settings.ts'
 export type { Claims, TokenFault } from './token.ts'
+export {
+  type Upstream,
+  type UpstreamFetcher,
+  type UpstreamOptions,
+  type UpstreamOwner,
+  type UpstreamToken,
+  type UpstreamWish,
+  upstreamOf,
+} from './upstream.ts'
+export {
+  UpstreamError,
+  type UpstreamErrorCode,
+  type UpstreamRefusal,
+  type WhoMustAct,
+} from './upstream-error.ts'
 export { type Verdict, type Verifier, verifier } from './verifier.ts'
