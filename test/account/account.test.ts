@@ -17,13 +17,12 @@ import {
   type House,
   type Person,
   type Room,
-  type Stay,
   startHouse,
   upstreamClient,
   visit,
 } from '../support/house.ts'
 import { authorizeUrl, claimsOf, newBrowser, newPkce, redeem, refresh } from '../support/world.ts'
-import { accountUrl, open, press, proofOf } from './steps.ts'
+import { accountUrl, endAtGithub, open, press, proofOf } from './steps.ts'
 
 let house: House
 const room = {} as Record<RoomId, Room>
@@ -283,18 +282,11 @@ describe('connected accounts', () => {
     expect((await heldBy(house, room.notes, his.tsid)).map(({ state }) => state)).toEqual(['live'])
   })
 
-  async function dead({ tsid, tokens }: Stay): Promise<void> {
-    house.github.control.revoke({ clientId: upstreamClient.clientId, user: ada.github })
-    house.clock.advance(28_801)
-    expect((await refresh(house, tokens.refresh_token)).status).toBe(200)
-    expect((await fetchToken(house, room.notes, tsid, 'github')).status).toBe(424)
-  }
-
   const states = (held: readonly HeldConnection[]) => held.map(({ state }) => state)
 
   test('one that ended is repaired from the page, for every session that draws on it', async () => {
     const stay = await enter(house, room.notes, { browser })
-    await dead(stay)
+    await endAtGithub(house, ada, stay, room.notes)
     await press(house, browser, 'github')
     expect((await open(house, browser)).text).toContain('This connection has ended at GitHub.')
     const page = await press(house, browser, /^Reconnect/)
@@ -311,7 +303,7 @@ describe('connected accounts', () => {
 
   test('one is not repaired with another account, nor with one that signs somebody else in', async () => {
     const stay = await enter(house, room.notes, { browser })
-    await dead(stay)
+    await endAtGithub(house, ada, stay, room.notes)
     await press(house, browser, 'github')
     const third = house.newPerson()
     house.seat(third)

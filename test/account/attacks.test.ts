@@ -19,13 +19,12 @@ import {
   type House,
   type Person,
   type Room,
-  type Stay,
   startHouse,
   upstreamClient,
   visit,
 } from '../support/house.ts'
 import { newBrowser, refresh, registerClient } from '../support/world.ts'
-import { identitiesOf, link, open, press } from './steps.ts'
+import { endAtGithub, identitiesOf, link, open, press } from './steps.ts'
 
 // What somebody tries who wants to stay in another person's account, or to have what is theirs.
 
@@ -90,13 +89,6 @@ function meanwhile(happens: () => Promise<unknown>): void {
     await happens()
     return identified
   }
-}
-
-async function dead({ tsid, tokens }: Stay, at = room.notes): Promise<void> {
-  house.github.control.revoke({ clientId: upstreamClient.clientId, user: ada.github })
-  house.clock.advance(28_801)
-  expect((await refresh(house, tokens.refresh_token)).status).toBe(200)
-  expect((await fetchToken(house, at, tsid, 'github')).status).toBe(424)
 }
 
 describe('a sign-in that counts no more', () => {
@@ -335,7 +327,7 @@ describe('what a repair brought that is not kept', () => {
     const his = await enter(house, room.notes)
     house.seat(ada)
     const stay = await enter(house, room.notes, { browser })
-    await dead(stay)
+    await endAtGithub(house, ada, stay, room.notes)
     await press(house, browser, 'github')
     await refresh(house, his.tokens.refresh_token)
     const token = String((await fetchToken(house, room.notes, his.tsid, 'github')).body.access_token)
@@ -375,7 +367,7 @@ describe('what a repair brought that is not kept', () => {
 
   test('after the person signed out, or disconnected the account, is thrown away', async () => {
     const stay = await enter(house, room.notes, { browser })
-    await dead(stay)
+    await endAtGithub(house, ada, stay, room.notes)
     await press(house, browser, 'github')
     const tab = newBrowser()
     for (const cookie of browser.cookies.list()) tab.cookies.plant(cookie)
@@ -396,7 +388,7 @@ describe('what a repair brought that is not kept', () => {
 
   test('with fewer rights is thrown away, and the connection stays as it was', async () => {
     const stay = await enter(house, room.notes, { browser })
-    await dead(stay)
+    await endAtGithub(house, ada, stay, room.notes)
     await press(house, browser, 'github')
     house.github.control.script({
       on: 'POST /login/oauth/access_token',
@@ -422,7 +414,7 @@ test('a repair with the rights there still are moves the sessions that may have 
   const both = await house.open('both', { providers: [{ provider: 'github', scopes: ['repo', 'gist'] }] })
   const twin = await house.open('twin', { providers: [{ provider: 'github', scopes: ['repo', 'gist'] }] })
   const stays = [await enter(house, both, { browser }), await enter(house, twin, { browser })] as const
-  await dead(stays[0], both)
+  await endAtGithub(house, ada, stays[0], both)
   expect((await refresh(house, stays[1].tokens.refresh_token)).status).toBe(200)
   // Repositories are no longer to be asked for, and the twin may not have gists either.
   await house.open('twin', { providers: [{ provider: 'github', scopes: ['repo'] }] })

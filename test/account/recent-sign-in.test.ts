@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openRoom, subjectNamed } from '../authorization/steps.ts'
 import type { Browser, Stop } from '../support/browser.ts'
+import { createStillClock } from '../support/gateway.ts'
 import { enter, type House, type Person, type Room, startHouse } from '../support/house.ts'
 import { newBrowser, startWorld, type World } from '../support/world.ts'
 import { accountUrl, identitiesOf, link, open, press, proofOf } from './steps.ts'
@@ -14,7 +15,7 @@ let ada: Person
 let browser: Browser
 
 beforeAll(async () => {
-  house = await startHouse()
+  house = await startHouse({ clock: createStillClock() })
   either = await openRoom(house, 'either')
 })
 afterAll(() => house.stop())
@@ -38,9 +39,9 @@ const asked = () =>
 describe('linking', () => {
   test('goes straight on within ten minutes, and not a second later', async () => {
     const page = await open(house, browser)
-    house.clock.advance(595)
+    house.clock.advance(600)
     expect((await browser.submit(page, link('Google'))).text).toContain('At Google you came back as')
-    house.clock.advance(6)
+    house.clock.advance(601)
     const trips = google()
     const { interactions } = house.gateway.running().gateway.store
     const before = await interactions.countUnderWay('', house.clock.now())

@@ -1,6 +1,15 @@
+import { expect } from 'vitest'
 import { listed } from '../authorization/steps.ts'
 import type { Browser, Press, Stop } from '../support/browser.ts'
-import type { House } from '../support/house.ts'
+import {
+  fetchToken,
+  type House,
+  type Person,
+  type Room,
+  type Stay,
+  upstreamClient,
+} from '../support/house.ts'
+import { refresh } from '../support/world.ts'
 
 /** Steps on the account page. */
 
@@ -30,6 +39,14 @@ export function proofOf(page: Stop): string {
   const proof = page.forms.flatMap(({ fields }) => fields).find(({ name }) => name === 'proof')?.value
   if (proof === undefined) throw new Error('a page without proof')
   return proof
+}
+
+/** A connection of GitHub's ends there, and the MCP server learns of it. */
+export async function endAtGithub(house: House, person: Person, stay: Stay, at: Room): Promise<void> {
+  house.github.control.revoke({ clientId: upstreamClient.clientId, user: person.github })
+  house.clock.advance(28_801)
+  expect((await refresh(house, stay.tokens.refresh_token)).status).toBe(200)
+  expect((await fetchToken(house, at, stay.tsid, 'github')).status).toBe(424)
 }
 
 /** The button that links an account of a provider. */

@@ -101,7 +101,10 @@ async function disconnect(press: Press): Promise<FastifyReply> {
   return done(press, 'disconnected')
 }
 
-/** Never the last way in, and only by whoever signed in a moment ago. Who got in by the one that goes is out everywhere, perhaps here as well. */
+/**
+ * Never the last way in, and only by whoever signed in a moment ago. Who got in by the one that goes is out everywhere,
+ * perhaps here as well.
+ */
 async function unlink(press: Press): Promise<FastifyReply> {
   const { gateway, visitor } = press
   const { subjectId, session } = visitor
