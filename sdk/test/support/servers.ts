@@ -158,8 +158,10 @@ async function listen(built: ReturnType<(typeof builders)[Kind]>, port: number):
     return built.server
   }
   if (typeof built === 'function') {
+    // It would put a Response of its own into the global scope, which other tests share.
+    const options = { fetch: built, hostname: '127.0.0.1', port, overrideGlobalObjects: false }
     return await new Promise((resolve) => {
-      const server = serve({ fetch: built, hostname: '127.0.0.1', port }, () => resolve(server as Server))
+      const server = serve(options, () => resolve(server as Server))
     })
   }
   await new Promise<void>((resolve) => built.listen(port, '127.0.0.1', resolve))
