@@ -3,7 +3,8 @@ import { refreshTokenPlace } from '../../src/upstream/connection-record.ts'
 import { answerPlace } from '../../src/upstream/raw-answer.ts'
 import { askForLink } from '../support/connect-links.ts'
 import { endingsIn, type Guest, routes } from '../support/endings.ts'
-import { calendar, type House, type Room, startHouse, upstreamClient } from '../support/house.ts'
+import { calendar, enter, type House, type Room, startHouse, upstreamClient } from '../support/house.ts'
+import { newBrowser } from '../support/world.ts'
 
 // What goes wrong between an end here and the provider's word: tokens that ended on their own, answers that cannot be
 // believed, providers that move or vanish, and a second process that is at it, too.
@@ -310,6 +311,36 @@ describe('tokens that new ones took the place of', () => {
     expect(house.google.calls(routes.google)).toHaveLength(before)
     expect(await endings.worksAtGoogle(await endings.tokenOf(guest.stay, at, 'google'))).toBe(true)
     expect(await endings.queued()).toBe(0)
+  })
+})
+
+describe('a sign-in that keeps nothing but who it was', () => {
+  const lobby = (provider: string) =>
+    house.open(`lobby-${provider}`, { providers: [], sign_in: [provider], require_user_token: false })
+
+  test('leaves no token behind, where that ends nothing else', async () => {
+    const guest = await endings.come(room)
+    const at = await lobby('github')
+    const grants = calls(routes.grant)
+    for (const browser of [undefined, newBrowser()]) {
+      await enter(house, at, { presses: ['github', 'allow'], ...(browser && { browser }) })
+      await endings.due()
+      expect(await endings.worksAtGithub(newest('access_token'))).toBe(false)
+    }
+    expect(await endings.worksAtGithub(guest.token)).toBe(true)
+    expect(calls(routes.grant)).toBe(grants)
+    expect(await endings.queued()).toBe(0)
+  })
+
+  test('leaves alone what the next one rests on, whoever it turns out to be', async () => {
+    const at = await lobby('google')
+    const before = house.google.calls(routes.google).length
+    house.newPerson()
+    await enter(house, at, { presses: ['google', 'allow'] })
+    house.clock.advance(3600)
+    await endings.due()
+    expect(await endings.queued()).toBe(0)
+    expect(house.google.calls(routes.google)).toHaveLength(before)
   })
 })
 

@@ -13,6 +13,7 @@ import { storageContract } from './contract.ts'
 import { exchangeContract } from './exchange-contract.ts'
 import { policyContract } from './policy-contract.ts'
 import { intent, refreshContract, refreshed, tokensOf } from './refresh-contract.ts'
+import { revocationContract } from './revocation-contract.ts'
 import { connection, subject } from './rows.ts'
 import { sweepContract } from './sweep-contract.ts'
 
@@ -38,6 +39,7 @@ auditContract('PostgreSQL', backend)
 boundsContract('PostgreSQL', backend)
 policyContract('PostgreSQL', backend)
 refreshContract('PostgreSQL', backend)
+revocationContract('PostgreSQL', backend)
 connectionEndsContract('PostgreSQL', backend)
 exchangeContract('PostgreSQL', backend)
 

@@ -29,6 +29,7 @@ import { storageContract } from './contract.ts'
 import { exchangeContract } from './exchange-contract.ts'
 import { policyContract } from './policy-contract.ts'
 import { refreshContract } from './refresh-contract.ts'
+import { revocationContract } from './revocation-contract.ts'
 import { subject } from './rows.ts'
 import { sweepContract } from './sweep-contract.ts'
 
@@ -53,6 +54,7 @@ auditContract('SQLite', backend)
 boundsContract('SQLite', backend)
 policyContract('SQLite', backend)
 refreshContract('SQLite', backend)
+revocationContract('SQLite', backend)
 connectionEndsContract('SQLite', backend)
 exchangeContract('SQLite', backend)
 

@@ -1,23 +1,25 @@
 import { auditEvent } from '../../audit/event.ts'
 import type { Gateway } from '../../gateway.ts'
 import { sha256 } from '../../lib/secret.ts'
+import type { Leg } from '../../storage/documents.ts'
 import type { Interaction } from '../../storage/interactions.ts'
 import type { UpstreamIdentity } from '../../upstream/identity.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { UpstreamFailure, UpstreamTokens } from '../../upstream/tokens.ts'
 
 /** Who came back from a provider, and with what. */
-export type Arrived = { identity: UpstreamIdentity; tokens: UpstreamTokens }
+export type Arrived = { identity: UpstreamIdentity; tokens: UpstreamTokens; keep: Leg['keep'] }
 
 export type Brought = ({ outcome: 'brought' } & Arrived) | { outcome: 'failed'; failure: UpstreamFailure }
 
-/** What was brought is not kept, so that nobody may have it: the provider is told. */
+/** What was brought is not kept, so that nobody may have it: the provider is told, where it was not when it came. */
 export async function discard(
   { revocations }: Pick<Gateway, 'revocations'>,
   provider: Provider,
-  { identity, tokens }: Arrived,
+  { identity, tokens, keep }: Arrived,
   subjectId?: string | null,
 ): Promise<void> {
+  if (keep === 'identity') return
   await revocations.discard(provider, { tokens, identity, ...(subjectId && { subjectId }) })
 }
 

@@ -69,8 +69,7 @@ export async function receiveCallback(
   const back: Return = { plan: await loadPlan(gateway, taken, session), provider, leg: trip.leg }
   const brought = await bring()
   if (brought.outcome === 'failed') return await fail(gateway, request, reply, back, brought.failure)
-  const { identity, tokens } = brought
-  const arrival: Arrival = { ...(await lookAgain(gateway, request, back, brought)), identity, tokens }
+  const arrival: Arrival = { ...brought, ...(await lookAgain(gateway, request, back, brought)) }
   return back.leg.purpose === 'sign_in'
     ? await finishSignIn(gateway, request, reply, arrival)
     : await finishConnect(gateway, reply, arrival)
@@ -99,7 +98,13 @@ async function bringBack(
     await gateway.revocations.discard(provider, { tokens: exchanged.tokens })
     return identified
   }
-  return { outcome: 'brought', identity: identified.identity, tokens: exchanged.tokens }
+  const { tokens } = exchanged
+  const { identity } = identified
+  // They told all they were for.
+  if (leg.keep === 'identity') {
+    await gateway.revocations.discard(provider, { tokens, identity, wereFor: 'identity' })
+  }
+  return { outcome: 'brought', identity, tokens, keep: leg.keep }
 }
 
 /**
