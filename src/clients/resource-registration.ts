@@ -112,10 +112,14 @@ export async function writeResource(
     detail: { ...(before && { before: describedResource(before) }), after: describedResource(row) },
   })
   const saved = await store.resources.save(row, event)
-  return saved
-    ? { outcome: 'saved', row: saved, created: !before }
-    : { outcome: 'conflict', errors: [{ pointer: '/resource', message: 'is the URI of another resource' }] }
+  if (saved) return { outcome: 'saved', row: saved, created: !before }
+  const others = (await store.resources.list()).filter(({ id }) => id !== row.id)
+  const errors = conflictsWith(row, others.map(neighbour))
+  return { outcome: 'conflict', errors: errors.length > 0 ? errors : [taken] }
 }
+
+/** Who took it is gone again already. */
+const taken: ProblemField = { pointer: '/resource', message: 'was taken by another resource at that moment' }
 
 /** A disabled resource is nobody's default. */
 export function neighbour({ id, uri, document, enabled }: Resource): Neighbour {

@@ -33,7 +33,9 @@ export async function planDeclaredResources(
     ...stored.filter((row) => row.origin === 'admin').map(neighbour),
     ...declared.map(([id, definition]) => declaredNeighbour(id, definition)),
   ]
-  const plan: DeclarationPlan = { errors: [], writes: [] }
+  const plan: Pick<DeclarationPlan, 'errors'> = { errors: [] }
+  // There is one default at a time: what was it stops to be it first.
+  const writes: Record<'default' | 'other', DeclarationPlan['writes']> = { default: [], other: [] }
 
   for (const [id, definition] of declared) {
     const place = `resources.${id}`
@@ -47,7 +49,7 @@ export async function planDeclaredResources(
     switch (planned.outcome) {
       case 'planned':
         plan.errors.push(...swapErrors(place, planned.row, stored, declared))
-        plan.writes.push(async () => {
+        writes[neighbour(planned.row).isDefault ? 'default' : 'other'].push(async () => {
           const written = await writeResource(registration, planned, by)
           if (written.outcome === 'conflict') throw new ConfigError(declarationErrors(place, written.errors))
         })
@@ -72,7 +74,7 @@ export async function planDeclaredResources(
     if (willBe.some(({ uri }) => uri === row.uri)) return [() => remove(store.removals, row, by)]
     return row.enabled ? [() => disable(store.resources, row, by)] : []
   })
-  return { errors: plan.errors, writes: [...endings, ...plan.writes] }
+  return { errors: plan.errors, writes: [...endings, ...writes.other, ...writes.default] }
 }
 
 function declaredNeighbour(id: string, definition: ResourceDefinition): Neighbour {

@@ -1,6 +1,6 @@
-import type { NewAuditEvent } from './audit-events.ts'
+import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, asc, eq } from './drizzle.ts'
+import { and, asc, eq, ne, notExists, sql } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { isTaken } from './query-errors.ts'
 import { recordedIn } from './recorded.ts'
@@ -8,6 +8,12 @@ import type { Tables } from './schema.ts'
 
 export type Resource = Tables['resources']['$inferSelect']
 export type ResourceCredential = Tables['resourceCredentials']['$inferSelect']
+
+/** Any number but that of the migrations. On PostgreSQL no row is there to be locked by who makes a first default. */
+const defaultLock = 7_265_728_432
+
+/** To select from where nothing is read. */
+const nothing = sql`(select 1) as one_row`
 
 /** MCP servers, and what they authenticate with when they call us. */
 export function resources(db: Queries, tables: Tables, batch: Batch) {
@@ -26,6 +32,13 @@ export function resources(db: Queries, tables: Tables, batch: Batch) {
   const byUri = prepared((queries, of: Slots<{ uri: string }>) =>
     queries.select().from(table).where(eq(table.uri, of.uri)),
   )
+  const isDefaultBeside = (id: string) =>
+    and(
+      ne(table.id, id),
+      eq(table.enabled, true),
+      // JSON's `true` is 1 in SQLite.
+      sql`cast(${table.document} ->> 'default' as text) in ('true', '1')`,
+    )
   const all = prepared((queries) => queries.select().from(table).orderBy(asc(table.id)))
   return {
     async find(id: string): Promise<Resource | undefined> {
@@ -40,18 +53,31 @@ export function resources(db: Queries, tables: Tables, batch: Batch) {
 
     list: async (): Promise<Resource[]> => await all(db, {}),
 
-    /** Creates or replaces; `undefined` where another resource has its URI, and nothing is written then. */
+    /**
+     * Creates or replaces; `undefined` where another resource has its URI, or is the default that it would be, and nothing
+     * is written then.
+     */
     async save(resource: Resource, event: NewAuditEvent): Promise<Resource | undefined> {
-      const { id: _, createdAt: __, ...current } = resource
+      const { id, createdAt: _, ...current } = resource
+      const write = (queries: Queries) =>
+        queries
+          .insert(table)
+          .values(resource)
+          .onConflictDoUpdate({ target: table.id, set: current })
+          .returning()
       try {
-        const [saved] = await recorded(event, (queries) =>
-          queries
-            .insert(table)
-            .values(resource)
-            .onConflictDoUpdate({ target: table.id, set: current })
-            .returning(),
-        )
-        return saved
+        if (!(resource.enabled && resource.document.default === true)) {
+          return (await recorded(event, write))[0]
+        }
+        const saved = await batch((queries) => ({
+          lock: queries.select({ locked: sql`pg_advisory_xact_lock(${defaultLock})` }).from(nothing),
+          guard: queries
+            .select({ free: sql<number>`1` })
+            .from(nothing)
+            .where(notExists(queries.select({ id: table.id }).from(table).where(isDefaultBeside(id)))),
+          writes: [write(queries), recordEvent(queries, tables, event)],
+        }))
+        return saved?.rows[0][0]
       } catch (error) {
         // PostgreSQL takes one `on conflict`, and to look first would leave an instant in between.
         if (isTaken(error)) return undefined

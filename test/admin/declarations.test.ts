@@ -158,6 +158,8 @@ test('the default moves from one declared resource to another', async () => {
   const before = { notes: { ...notes, default: true }, other }
   const gateway = await openAdminGateway({ file: { ...file, resources: before } })
   await restart(gateway, { ...file, resources: { notes, other: { ...other, default: true } } })
+  await restart(gateway, { ...file, resources: before })
+  await restart(gateway, { ...file, resources: { other: { ...other, default: true }, notes } })
   expect((await gateway.admin('GET', '/resources/other')).json.default).toBe(true)
 })
 

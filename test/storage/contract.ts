@@ -8,7 +8,7 @@ import { inColumns, prepared, type Slots } from '../../src/storage/prepared.ts'
 import type { Tables } from '../../src/storage/schema.ts'
 import { createStore } from '../../src/storage/store.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
-import { client, code, grant, interaction, refreshToken, subject } from './rows.ts'
+import { client, code, grant, interaction, refreshToken, resource, subject } from './rows.ts'
 
 export type Backend = {
   /** The URL of a database nobody has opened yet. */
@@ -483,6 +483,33 @@ export function storageContract(name: string, backend: Backend) {
           expect(await recorded(id)).toEqual(id === winner?.id ? ['subject.created'] : [])
         }
       }
+    })
+
+    test('of resources that become the default at once, one does', async () => {
+      const { db, tables, batch } = database
+      const { resources, auditEvents } = createStore(db, tables, batch)
+      const ids = ['one', 'two', 'three'].map(unique)
+      const saved = async (id: string, isDefault: boolean) => {
+        const row = resource(id)
+        const event = auditEvent(1, { event: 'resource.saved', actor: 'gateway', resourceId: id })
+        const document = { ...row.document, ...(isDefault && { default: true }) }
+        return await resources.save({ ...row, document }, event)
+      }
+      for (let round = 0; round < 5; round++) {
+        const [made, ...others] = (await Promise.all(ids.map((id) => saved(id, true)))).flatMap(
+          (row) => row ?? [],
+        )
+        expect(others).toEqual([])
+        const mine = (await resources.list()).filter(
+          ({ id, document }) => ids.includes(id) && document.default,
+        )
+        expect(mine.map(({ id }) => id)).toEqual([made?.id])
+        // Who has it may say so again; and once nobody has, anybody may.
+        expect(await saved(made?.id ?? '', true)).toMatchObject({ id: made?.id })
+        expect(await saved(made?.id ?? '', false)).toMatchObject({ id: made?.id })
+      }
+      const { rows } = await auditEvents.list({ event: 'resource.saved' }, { limit: 50 })
+      expect(rows).toHaveLength(15)
     })
 
     test('what hangs on a deleted row goes with it', async () => {
