@@ -15,6 +15,8 @@ export type ProviderPace = {
   hasRoom(providerId: string): boolean
   /** After every `go`, exactly once; `connectionId` is whose token it was about. */
   leave(providerId: string, report: PaceReport, connectionId: string): void
+  /** An answer came that nobody waited for any more: what had looked like an outage was none. */
+  heard(providerId: string): void
   /** For whoever watches: by provider, whether it is left alone. */
   states(): { provider: string; state: 'closed' | 'recovering' | 'open' }[]
 }
@@ -68,6 +70,10 @@ export function createProviderPace({ clock, backoff }: { clock: Clock; backoff: 
     return state
   }
 
+  function recover(state: State): void {
+    Object.assign(state, { failures: 0, pause: backoff, width: Math.min(widest, state.width * 2) })
+  }
+
   const isResting = ({ rest }: State): boolean => rest !== undefined && rest.until > clock()
 
   const isFull = ({ underWay, width }: State): boolean => underWay >= width
@@ -93,7 +99,7 @@ export function createProviderPace({ clock, backoff }: { clock: Clock; backoff: 
       if (report === 'answered') {
         state.counts.answered++
         state.limited.delete(connectionId)
-        Object.assign(state, { failures: 0, pause: backoff, width: Math.min(widest, state.width * 2) })
+        recover(state)
         return
       }
       const { kind, code, retryAfter = backoff } = report
@@ -109,6 +115,12 @@ export function createProviderPace({ clock, backoff }: { clock: Clock; backoff: 
       state.width = 1
       state.rest = { until: clock() + state.pause, trouble: { kind, code } }
       state.pause = Math.min(state.pause * 2, longestPause)
+    },
+
+    heard(providerId) {
+      const state = stateOf(providerId)
+      if (state.rest?.trouble.kind === 'transient') delete state.rest
+      recover(state)
     },
 
     states: () =>

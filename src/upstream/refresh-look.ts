@@ -98,6 +98,11 @@ export function createLook(
       return await ended
     }
     attempt.report = { kind: 'transient', code: 'deadline' }
+    const heard = () => {
+      if (attempt.report === 'answered') pace.heard(attempt.provider.id)
+    }
+    // What it threw is told by those who are late.
+    ended.then(heard, heard)
     return slow
   }
 

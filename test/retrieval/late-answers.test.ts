@@ -47,6 +47,8 @@ afterEach(async () => {
   house.github.control.clearScripts()
   await house.gateway.running().gateway.tendRefreshes()
   house.clock.advance(3600)
+  // What is revoked at its own time may ask the provider for a token, too.
+  await house.gateway.running().gateway.revocations.carryOutDue()
 })
 
 const calls = () => house.github.calls(route).length
@@ -111,6 +113,24 @@ describe('an answer that comes after everybody gave up', () => {
     // The refresh token that came with it is a good one.
     await session.age(lifetime + 1)
     expect((await session.fetch()).status).toBe(200)
+  })
+
+  test('is no outage: a provider that is only slow is not left alone', async () => {
+    const sessions = [session]
+    for (let count = 0; count < 4; count++) {
+      house.newPerson()
+      sessions.push(await enterAging(house, room, 'github'))
+    }
+    await session.age(lifetime + 1)
+    for (const each of sessions) await each.age(0)
+    const stateOf = async () => (await house.gateway.running().gateway.readings()).providerState[0]?.value
+    house.github.control.script({ on: route, times: 'always', effect: { kind: 'hold' } })
+    const asked = await Promise.all(sessions.map((each) => each.fetch()))
+    expect(asked.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503])
+    expect(await stateOf()).toBe(2)
+    await letItCome()
+    expect(await stateOf()).toBe(1)
+    for (const each of sessions) expect((await each.fetch()).status).toBe(200)
   })
 
   test('leaves a token that lives served meanwhile', async () => {

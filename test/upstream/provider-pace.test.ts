@@ -130,6 +130,24 @@ describe('a provider', () => {
     expect(ask('answered')).toBe('rest')
   })
 
+  test('that was only slow is asked again at once, and by twice as many with every answer', () => {
+    const { ask, pace, enter, leave } = setUp()
+    for (let count = 0; count < 5; count++) ask(outage)
+    expect(ask('answered')).toBe('rest')
+    pace.heard('one')
+    expect(enter(100)).toBe(2)
+    leave(2, outage)
+    pace.heard('one')
+    expect(enter(100)).toBe(4)
+  })
+
+  test('that limits is left alone, whatever comes late', () => {
+    const { ask, pace } = setUp()
+    ask(limit(10))
+    pace.heard('one')
+    expect(ask('answered')).toBe('rest')
+  })
+
   test('is none of another’s business', () => {
     const { ask } = setUp()
     for (let count = 0; count < 5; count++) ask(outage)
