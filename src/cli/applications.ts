@@ -1,10 +1,10 @@
 import type { Json } from './admin-api.ts'
 import type { Answer, Call, Command } from './command.ts'
 import { apiOptions } from './command.ts'
-import { segment } from './input.ts'
+import { inResource } from './input.ts'
 import { columns, itemsIn, timeOf, wordsOf } from './show.ts'
 
-const applicationOf = ({ argument }: Call) => `/resources/${segment(argument('ID'))}/application`
+const applicationOf = (call: Call) => inResource(call, 'application')
 
 const states: Readonly<Record<string, string>> = {
   protection_not_verified: 'Protection not verified',

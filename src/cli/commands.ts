@@ -2,6 +2,7 @@ import { administratorCommands } from './administrators.ts'
 import { applicationCommands } from './applications.ts'
 import { auditCommands } from './audit.ts'
 import { auditRecordCommands } from './audit-record.ts'
+import { bindingCommands } from './bindings.ts'
 import { clientCommands } from './clients.ts'
 import type { Command } from './command.ts'
 import { completionCommand } from './completion.ts'
@@ -11,9 +12,10 @@ import { doctorCommand } from './doctor.ts'
 import { gatewayCommands } from './gateway.ts'
 import { keyCommands } from './keys.ts'
 import { openApiCommand } from './openapi.ts'
-import { policyCommands } from './policy.ts'
 import { providerCommands } from './providers.ts'
+import { quotaCommands } from './quotas.ts'
 import { resourceCommands } from './resources.ts'
+import { roleCommands } from './roles.ts'
 import { sessionCommands } from './sessions.ts'
 import { subjectCommands } from './subjects.ts'
 import { toolCommands } from './tools.ts'
@@ -26,7 +28,9 @@ export const commands: readonly Command[] = [
   ...resourceCommands,
   ...applicationCommands,
   ...toolCommands,
-  ...policyCommands,
+  ...roleCommands,
+  ...bindingCommands,
+  ...quotaCommands,
   ...decisionCommands,
   ...clientCommands,
   ...subjectCommands,

@@ -1,12 +1,12 @@
 import { isJson } from './admin-api.ts'
 import type { Answer, Call, Command } from './command.ts'
 import { apiOptions } from './command.ts'
-import { jsonPairsOf, listOf, pageOptions, queryOf, secondsOf, segment } from './input.ts'
+import { inResource, jsonPairsOf, listOf, pageOptions, queryOf, secondsOf, segment } from './input.ts'
 import { columns, itemsIn, member, record, table, time, wordsOf } from './show.ts'
 
 async function simulate(call: Call): Promise<Answer> {
   const { text } = call
-  const json = await call.api()('POST', `/resources/${segment(call.argument('ID'))}/simulations`, {
+  const json = await call.api()('POST', inResource(call, 'simulations'), {
     subject: call.argument('SUBJECT'),
     tool: call.argument('TOOL'),
     client_id: text('client'),
@@ -22,7 +22,7 @@ async function simulate(call: Call): Promise<Answer> {
 }
 
 async function access(call: Call): Promise<Answer> {
-  const path = `/resources/${segment(call.argument('ID'))}/access/${segment(call.argument('SUBJECT'))}`
+  const path = inResource(call, `access/${segment(call.argument('SUBJECT'))}`)
   const json = await call.api()('GET', path)
   const { tools: _, roles, ...rest } = json
   const names = Array.isArray(roles) ? roles.filter(isJson).map(({ role }) => role) : []

@@ -54,6 +54,10 @@ export function bodyOf(call: Call, said: Record<string, unknown>): Json {
 /** One segment of a path of the admin API. An id may be a URL. */
 export const segment = (id: string) => encodeURIComponent(id)
 
+/** What belongs to the MCP server that the call names. */
+export const inResource = ({ argument }: Pick<Call, 'argument'>, what: string) =>
+  `/resources/${segment(argument('ID'))}/${what}`
+
 export const fileOption: Options = {
   file: { value: 'FILE', help: 'the body as JSON (- is standard input); other options go over it' },
 }

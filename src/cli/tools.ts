@@ -1,11 +1,11 @@
 import { isJson, type Json } from './admin-api.ts'
 import type { Answer, Call, Command, Options } from './command.ts'
 import { apiOptions } from './command.ts'
-import { listOf, secondsOf, segment } from './input.ts'
+import { inResource, listOf, secondsOf, segment } from './input.ts'
 import { member, receiptOf, record, table, wordsOf } from './show.ts'
 import { UsageError } from './usage-error.ts'
 
-const toolsOf = ({ argument }: Call) => `/resources/${segment(argument('ID'))}/tools`
+const toolsOf = (call: Call) => inResource(call, 'tools')
 const toolOf = (call: Call) => `${toolsOf(call)}/${segment(call.argument('TOOL'))}`
 
 const reviewOptions: Options = {

@@ -85,6 +85,7 @@ export async function planResource(
     ...(await providerErrors(definition, rules)),
     ...(await signInErrors(definition, rules)),
     ...callerErrors(id, definition, others),
+    ...accessErrors(definition, before),
   ]
   if (typeof uri !== 'string' || errors.length > 0) return { outcome: 'refused', errors }
 
@@ -194,6 +195,14 @@ function callerErrors(
 
 /** RFC 6901 section 3. */
 const pointerStep = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
+
+/** What leaves it out would open to everyone what was for those alone who are bound. */
+function accessErrors({ access }: ResourceDefinition, before: Resource | undefined): ProblemField[] {
+  if (access !== undefined || before?.document.access !== 'bindings') return []
+  return [
+    { pointer: '/access', message: 'must be said, since it is bindings: without it everyone has access' },
+  ]
+}
 
 function conflictsWith(row: Resource, others: readonly Neighbour[]): ProblemField[] {
   const { isDefault } = neighbour(row)

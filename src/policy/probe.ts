@@ -139,24 +139,25 @@ const outside = (status: 401 | 403): Found =>
 const mostPages = 5
 
 async function listed(session: Session, { tools, callable }: ProbedServer): Promise<Found> {
-  const shown: string[] = []
+  let shown: unknown[] = []
   let cursor: unknown
   for (let page = 0; page < mostPages; page++) {
     const answer = await session.call('tools/list', typeof cursor === 'string' ? { cursor } : {})
     if (answer.status === 401 || answer.status === 403) return outside(answer.status)
     if (!Array.isArray(answer.result?.tools)) return failed(`answers ${answer.status} and no list of tools`)
-    shown.push(...answer.result.tools.map((tool) => String(Object(tool).name)))
+    shown = shown.concat(answer.result.tools.map((tool: unknown) => Object(tool).name))
     cursor = answer.result.nextCursor
     if (cursor === undefined) break
   }
-  const known = new Set(tools.map(({ name }) => name))
-  const open = shown.filter((name) => !callable.has(name))
-  // What a server makes up is not repeated: it might be the token.
-  const named = open.filter((name) => known.has(name)).slice(0, 5)
-  const made = open.length - open.filter((name) => known.has(name)).length
-  if (open.length === 0) return passed()
-  const others = made > 0 ? [`${made} that it never published`] : []
-  return failed(`shows tools to who may not call them: ${[...named, ...others].join(', ')}`)
+  const open = shown.filter((name) => typeof name !== 'string' || !callable.has(name))
+  return open.length === 0 ? passed() : failed(`shows tools to who may not call them: ${named(open, tools)}`)
+}
+
+/** What a server makes up is not repeated: it might be the token. */
+function named(shown: readonly unknown[], tools: readonly PublishedTool[]): string {
+  const known = tools.map(({ name }) => name).filter((name) => shown.includes(name))
+  const others = shown.length - known.length
+  return [...known.slice(0, 5), ...(others > 0 ? [`${others} that it never published`] : [])].join(', ')
 }
 
 type Tried = { name: string; needsArguments: boolean }

@@ -19,14 +19,12 @@ export async function readRpcAnswer(response: Response, id: number): Promise<Rpc
 
 /** The data of every event, in the order of the stream (WHATWG HTML section 9.2.6). */
 function eventData(stream: string): string[] {
-  return stream
-    .split(/(?:\r\n|\r|\n){2}/)
-    .map((event) =>
-      event
-        .split(/\r\n|\r|\n/)
-        .flatMap((line) => /^data: ?(.*)$/.exec(line)?.[1] ?? [])
-        .join('\n'),
-    )
+  const events = stream.replaceAll(/\r\n?/g, '\n').split(/\n{2,}/)
+  return events
+    .map((event) => {
+      const lines = event.split('\n').flatMap((line) => /^data: ?(.*)$/.exec(line)?.[1] ?? [])
+      return lines.join('\n')
+    })
     .filter((data) => data !== '')
 }
 

@@ -131,6 +131,18 @@ describe('the probes of a running MCP server', () => {
       '1 that it never published',
     ],
     [
+      'shows what is no name',
+      { lists: [[{ toString: 1 }, null, 7]] },
+      { list_filter: 'failed', denied_call: 'skipped' },
+      '3 that it never published',
+    ],
+    [
+      'sends elsewhere',
+      { judges: (aud) => (aud === server.uri ? 200 : 307) },
+      { garbage_token: 'failed', wrong_audience: 'failed' },
+      '307',
+    ],
+    [
       'hides a tool and answers its calls',
       { answers: { result: { content: [] } } },
       { denied_call: 'failed' },
@@ -155,6 +167,15 @@ describe('the probes of a running MCP server', () => {
     await gateway.admin('PUT', '/resources/tracker', { ...tracker, resource: 'http://127.0.0.1:1/mcp' })
     const found = await gateway.probe()
     expect(new Set(Object.values(outcomes(found)))).toEqual(new Set(['failed']))
+  })
+
+  test('find nothing where this gateway may not go', async () => {
+    const gateway = await openAdminGateway({ issuer: 'https://gateway.test' })
+    await gateway.admin('PUT', '/resources/tracker', { ...tracker, resource: 'https://127.0.0.1:1/mcp' })
+    const { json } = await gateway.admin('POST', '/resources/tracker/application/probe')
+    expect(json.probes.map(({ detail }: Json) => detail)).toEqual(
+      Array.from({ length: 6 }, () => expect.stringContaining('not at an address this gateway talks to')),
+    )
   })
 
   test('call a tool only where that can do no harm', async () => {

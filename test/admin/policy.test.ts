@@ -240,6 +240,17 @@ describe('roles', () => {
   })
 })
 
+test('a resource for those who are bound is opened to everyone by word alone', async () => {
+  const { admin } = await withTools()
+  const bound = { ...tracker, access: 'bindings' }
+  expect((await admin('PUT', '/resources/tracker', bound)).json.access).toBe('bindings')
+  const { status, json } = await admin('PUT', '/resources/tracker', tracker)
+  expect([status, json.errors[0].pointer]).toEqual([400, '/access'])
+  expect((await admin('GET', '/resources/tracker')).json.access).toBe('bindings')
+  const opened = await admin('PUT', '/resources/tracker', { ...tracker, access: 'everyone' })
+  expect(opened.json.access).toBe('everyone')
+})
+
 describe('bindings', () => {
   async function withRole() {
     const gateway = await withTools()

@@ -12,12 +12,11 @@ export type Habits = {
   /** What it answers to a token by its `aud`; 200 lets it in. */
   judges?(audience: unknown): number
   /** The names its list shows to who has no scope, page by page. */
-  lists?: string[][]
+  lists?: unknown[][]
   /** What it answers to a call without a scope. */
   answers?: { status?: number; result?: Json; error?: Json }
   /** Answers as a stream of events. */
   streams?: boolean
-  hangs?: boolean
 }
 
 export type Heard = {
@@ -39,7 +38,6 @@ export async function startMcpStandin(issuer: string) {
   const metadata = `${origin}/.well-known/oauth-protected-resource/mcp`
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (habits.hangs) return
     if (request.url?.startsWith('/.well-known/')) return describe(response)
     const rpc = await bodyOf(request)
     const { authorization, 'mcp-session-id': session } = request.headers
