@@ -26,6 +26,7 @@ const perMinute = [
   'retrievals_per_resource',
   'decisions_per_resource',
   'unknown_sessions_per_resource',
+  'exchanges_per_session',
   'connect_links_per_session',
 ] as const satisfies readonly (keyof Limits)[]
 

@@ -266,6 +266,32 @@ test('no more of it lives than may, the longest idle ends first, and no session 
   expect(await isActive(office, 'agenda', exchanged[3] ?? '')).toBe(false)
 })
 
+test('exchanges of one session are so many in a minute, however far along the way; others are served', async () => {
+  const few = await openOffice({ exchanges_per_session: 3 })
+  const { tokens } = await arrive(few, 'desk')
+  const onward = await relay(few, ['desk', 'agenda', 'mail'], tokens.access_token)
+  // What is refused counts, too.
+  expect((await exchange(few, ['desk', 'mail'], tokens.access_token)).status).toBe(400)
+  for (const [way, token] of [
+    [['desk', 'agenda'], tokens.access_token],
+    [['mail', 'archive'], onward],
+  ] as const) {
+    const { status, headers, body } = await exchange(few, way, token)
+    expect(status).toBe(429)
+    expect(headers.get('retry-after')).toMatch(/^(1?\d|20)$/)
+    expect(body).toMatchObject({
+      error: 'temporarily_unavailable',
+      error_code: 'too_many_requests',
+      who_must_act: 'caller',
+      retry_after: Number(headers.get('retry-after')),
+    })
+  }
+  const other = await arrive(few, 'desk')
+  expect((await exchange(few, ['desk', 'agenda'], other.tokens.access_token)).status).toBe(200)
+  expect(await isActive(few, 'mail', onward)).toBe(true)
+  await few.stop()
+})
+
 test('the person’s account page says what is called for them, and who ends it ends that', async () => {
   const page = await open(office, stay.browser)
   expect(page.text).toContain('desk is calling agenda, mail for you.')

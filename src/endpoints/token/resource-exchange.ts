@@ -4,6 +4,7 @@ import { type ExchangeRefusal, exchangeErrors, exchangeRefusal } from '../../gra
 import type { AskingResource } from '../../grants/open-session.ts'
 import { recordExchangeRefusal } from '../../grants/recorded-refusal.ts'
 import { findOrigin, planExchange } from '../../grants/resource-exchange.ts'
+import { countRequest } from '../../http/rates.ts'
 import { canonicalUri } from '../../lib/canonical-uri.ts'
 import type { Parameters } from '../../lib/parameters.ts'
 import { scopesWithin } from '../../policy/tool-policy.ts'
@@ -36,6 +37,8 @@ export async function exchangeForResource(
   const origin = claims && (await findOrigin(gateway, asking, claims))
   if (!origin) throw exchangeRefused(exchangeRefusal('invalid_user_token'))
 
+  const root = origin.ancestors.at(-1) ?? origin.grant
+  countRequest(gateway, ['exchanges_per_session', root.id])
   const now = gateway.clock()
   const { requested } = wish
   const target = await findTarget(gateway, wish.targets)
