@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { auditEvent, type EventName } from '../../src/audit/event.ts'
 import { type Database, openDatabase } from '../../src/storage/database.ts'
 import type { Draw } from '../../src/storage/quotas.ts'
 import { createStore, type Store } from '../../src/storage/store.ts'
 import type { Backend } from './contract.ts'
-import { client, subject } from './rows.ts'
+import { client, resource, subject } from './rows.ts'
 
 const now = 1_900_000_000
 
-/** What two calls at once may not both have. */
+const rule = { access: 'scopes' as const, scopes: ['read'], match: 'any' as const }
+
+/** What two calls, or two administrators, at once may not both have. */
 export function policyContract(name: string, backend: Pick<Backend, 'newUrl'>) {
   describe(`${name}: quotas and sign-ins for one call`, () => {
     let database: Database
@@ -95,6 +98,103 @@ export function policyContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       expect(await store.stepUps.consume({ ...call, tool: 'u' }, now)).toBeUndefined()
       const uses = await Promise.all(Array.from({ length: 20 }, () => store.stepUps.consume(call, now)))
       expect(uses.filter((used) => used)).toHaveLength(1)
+    })
+
+    test('a quota is told of the window that ends then, and of no other', async () => {
+      const full = { ...draw('day', 'told', 9), endsAt: now + 500 }
+      for (const id of ['day:told', 'day:told', 'day:other']) await store.quotas.draw([{ ...full, id }])
+      expect(await store.quotas.useOf('day', now + 500)).toEqual({ counts: 2, calls: 3, most: 2 })
+      expect(await store.quotas.useOf('day', now + 501)).toEqual({ counts: 0, calls: 0, most: 0 })
+    })
+  })
+
+  describe(`${name}: tools and who may call them`, () => {
+    let database: Database
+    let store: Store
+    const event = (kind: EventName) => auditEvent(now, { event: kind, actor: 'admin:ada' })
+    const recorded = async (kind: EventName) =>
+      (await store.auditEvents.list({ event: kind }, { limit: 10 })).rows.length
+    beforeAll(async () => {
+      database = await openDatabase(await backend.newUrl())
+      const { db, tables, batch } = database
+      store = createStore(db, tables, batch)
+      await db.insert(tables.resources).values(resource('tracker')).returning()
+    })
+    afterAll(() => database.close())
+
+    test('a review is of what was looked at, and what that was is kept', async () => {
+      const published = { name: 'read', input_schema: { type: 'object' } }
+      const tool = {
+        resourceId: 'tracker',
+        name: 'read',
+        published,
+        publishedHash: 'first',
+        isPublished: true,
+        rule: null,
+        reviewed: null,
+        reviewedHash: null,
+        reviewedAt: null,
+        reviewedBy: null,
+        createdAt: now,
+        changedAt: now,
+      }
+      await store.tools.publish('tracker', [tool], now, undefined)
+      const review = async (reviewedHash: string) =>
+        await store.tools.review(
+          tool,
+          { rule: rule, reviewedHash, reviewedAt: now, reviewedBy: 'admin:ada' },
+          event('tool.reviewed'),
+        )
+      expect(await review('first')).toMatchObject({ reviewed: published, reviewedHash: 'first' })
+      const changed = { ...published, title: 'Read' }
+      await store.tools.publish(
+        'tracker',
+        [{ ...tool, published: changed, publishedHash: 'second' }],
+        now,
+        undefined,
+      )
+      expect(await review('first')).toBeUndefined()
+      expect(await store.tools.find('tracker', 'read')).toMatchObject({
+        published: changed,
+        reviewed: published,
+      })
+      expect(await recorded('tool.reviewed')).toBe(1)
+    })
+
+    test('of all who want to probe one does, each time it is due', async () => {
+      await store.tools.saveProbes('tracker', { probes: [], probedAt: now, probeDueAt: now + 60 })
+      expect(await store.tools.claimProbes(now + 59, 60)).toEqual([])
+      const claimed = async (at: number) =>
+        (await Promise.all(Array.from({ length: 10 }, () => store.tools.claimProbes(at, 60)))).flat()
+      expect(await claimed(now + 60)).toEqual(['tracker'])
+      expect(await claimed(now + 119)).toEqual([])
+      expect(await claimed(now + 120)).toEqual(['tracker'])
+    })
+
+    test('a binding whose role or subject went meanwhile is not made, and not recorded', async () => {
+      const role = { id: 'role', resourceId: 'tracker', name: 'reader', document: { scopes: [] } }
+      await store.roles.save({ ...role, createdAt: now, updatedAt: now }, event('role.saved'))
+      const binding = {
+        id: 'binding',
+        resourceId: 'tracker',
+        roleId: 'role',
+        holder: 'everyone' as const,
+        subjectId: null,
+        groupProvider: null,
+        groupName: null,
+        conditions: {},
+        expiresAt: null,
+        createdAt: now,
+        createdBy: 'admin:ada',
+      }
+      const bind = async (changes: Partial<typeof binding> | { subjectId: string }) =>
+        await store.roles.createBinding({ ...binding, ...changes }, event('binding.created'))
+      expect(await bind({ roleId: 'gone' })).toBe(false)
+      expect(await bind({ subjectId: 'gone' })).toBe(false)
+      expect(await recorded('binding.created')).toBe(0)
+      expect(await bind({})).toBe(true)
+      expect(await store.roles.delete('role', event('role.deleted'))).toBe(false)
+      expect(await recorded('role.deleted')).toBe(0)
     })
   })
 }
