@@ -80,7 +80,7 @@ export const retrievalErrors = {
     rest: 502,
     oauth: ['server_error', 400],
     who: 'admin',
-    says: 'The provider refuses this gateway; its settings need an administrator',
+    says: 'The provider and this gateway are not set up for one another; an administrator has to look at it',
   },
   upstream_rate_limited: {
     rest: 429,
