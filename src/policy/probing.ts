@@ -22,6 +22,8 @@ export type Probing = {
   stop(): Promise<void>
 }
 
+const atOnce = 8
+
 export function createProbing(parts: {
   store: Pick<Store, 'tools' | 'roles' | 'quotas' | 'subjects' | 'resources'>
   fetch: GuardedFetch
@@ -54,13 +56,19 @@ export function createProbing(parts: {
   }
 
   async function runDue(): Promise<ProbedResource[]> {
+    const due = await store.tools.claimProbes(clock(), interval)
     const probed: ProbedResource[] = []
-    for (const resourceId of await store.tools.claimProbes(clock(), interval)) {
-      const resource = await store.resources.find(resourceId)
-      if (stopping.signal.aborted) return probed
-      if (resource?.enabled) probed.push({ resourceId, probes: await probeAndKeep(resource) })
+    // A few at once: one that never answers takes a minute.
+    for (let first = 0; first < due.length && !stopping.signal.aborted; first += atOnce) {
+      const some = await Promise.all(due.slice(first, first + atOnce).map((id) => probeById(id)))
+      probed.push(...some.flat())
     }
     return probed
+  }
+
+  async function probeById(resourceId: string): Promise<ProbedResource[]> {
+    const resource = await store.resources.find(resourceId)
+    return resource?.enabled ? [{ resourceId, probes: await probeAndKeep(resource) }] : []
   }
 
   async function probeAndKeep(resource: Resource): Promise<readonly Probe[]> {

@@ -137,6 +137,12 @@ describe('the probes of a running MCP server', () => {
       '3 that it never published',
     ],
     [
+      'has a list without an end',
+      { lists: Array.from({ length: 12 }, () => []) },
+      { list_filter: 'failed', denied_call: 'skipped' },
+      'more than 10 pages',
+    ],
+    [
       'sends elsewhere',
       { judges: (aud) => (aud === server.uri ? 200 : 307) },
       { garbage_token: 'failed', wrong_audience: 'failed' },

@@ -61,24 +61,15 @@ export function bindingRoutes(gateway: Gateway): Route[] {
       handle: async ({ params, body, by: { actor, now } }) => {
         const { id: resourceId } = await getResource(gateway, params.id)
         const role = await roles.find(resourceId, body.role)
-        const faults = [
-          ...(role ? [] : [{ pointer: '/role', message: 'is no role of this resource' }]),
-          ...(await holderFaults(gateway, body.holder)),
-          ...conditionFaults(body.conditions as Conditions, await gateway.store.tools.list(resourceId)),
-          ...(body.expires_at !== undefined && body.expires_at <= now
-            ? [{ pointer: '/expires_at', message: 'has passed' }]
-            : []),
-        ]
+        const faults = await faultsOf(gateway, body, { resourceId, now })
+        if (!role) faults.unshift({ pointer: '/role', message: 'is no role of this resource' })
         if (!role || faults.length > 0) throw invalid(faults)
         const binding = rowOf(body, { resourceId, roleId: role.id, createdAt: now, createdBy: actor })
         const view = viewOf(binding, role.name)
-        const detail = { after: view }
         const event = auditEvent(now, {
+          ...about(binding, actor),
           event: 'binding.created',
-          actor,
-          resourceId,
-          ...(binding.subjectId !== null && { subjectId: binding.subjectId }),
-          detail,
+          detail: { after: view },
         })
         if (!(await roles.createBinding(binding, event))) throw overtaken()
         return created(view)
@@ -97,18 +88,32 @@ export function bindingRoutes(gateway: Gateway): Route[] {
       handle: async ({ params: { id: resourceId, item }, by: { actor, now } }) => {
         const bound = (await roles.listBindings(resourceId)).find(({ binding }) => binding.id === item)
         if (!bound) throw notFound('binding')
-        const { subjectId } = bound.binding
-        const event = auditEvent(now, {
-          event: 'binding.deleted',
-          actor,
-          resourceId,
-          ...(subjectId !== null && { subjectId }),
-          detail: { before: viewOf(bound.binding, bound.role.name) },
-        })
+        const detail = { before: viewOf(bound.binding, bound.role.name) }
+        const event = auditEvent(now, { ...about(bound.binding, actor), event: 'binding.deleted', detail })
         if (!(await roles.deleteBinding({ id: item, resourceId }, event))) throw notFound('binding')
         return receipt({ binding: item })
       },
     }),
+  ]
+}
+
+const about = ({ resourceId, subjectId }: Binding, actor: string) => ({
+  actor,
+  resourceId,
+  ...(subjectId !== null && { subjectId }),
+})
+
+async function faultsOf(
+  gateway: Gateway,
+  { holder, conditions, expires_at: expiresAt }: Wish,
+  { resourceId, now }: { resourceId: string; now: number },
+): Promise<ProblemField[]> {
+  const tools = await gateway.store.tools.list(resourceId)
+  const hasPassed = expiresAt !== undefined && expiresAt <= now
+  return [
+    ...(await holderFaults(gateway, holder)),
+    ...conditionFaults(conditions as Conditions, tools),
+    ...(hasPassed ? [{ pointer: '/expires_at', message: 'has passed' }] : []),
   ]
 }
 
