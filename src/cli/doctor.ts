@@ -5,6 +5,7 @@ import type { DatabaseView, DiagnosisView } from '../endpoints/admin/diagnosis.t
 import { systemClock } from '../lib/clock.ts'
 import { databaseAddress } from '../storage/database.ts'
 import { type AdminApi, AdminApiError, type Json } from './admin-api.ts'
+import { applicationFindings } from './application-findings.ts'
 import { type Answer, apiOptions, type Call, type Command } from './command.ts'
 import { databaseFindings } from './database-findings.ts'
 import { about, attempt, type Finding, report } from './finding.ts'
@@ -167,12 +168,13 @@ async function resources(api: AdminApi): Promise<Finding[]> {
     return [about('MCP servers').note('there is none for people to be let in to', advice)]
   }
   const found = items.map(async (item) => {
-    const credentials = await api('GET', `/resources/${segment(wordsOf(item.id))}/credentials`)
-    return resourceFindings(item, {
-      credentials: itemsOf(credentials).length,
-      providers: known,
-      resources: items,
-    })
+    const id = wordsOf(item.id)
+    const path = `/resources/${segment(id)}`
+    const credentials = itemsOf(await api('GET', `${path}/credentials`)).length
+    return [
+      ...resourceFindings(item, { credentials, providers: known, resources: items }),
+      ...(item.enabled === true ? applicationFindings(id, await api('GET', `${path}/application`)) : []),
+    ]
   })
   return (await Promise.all(found)).flat()
 }

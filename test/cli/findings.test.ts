@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { applicationFindings } from '../../src/cli/application-findings.ts'
 import { databaseFindings, sizeOf } from '../../src/cli/database-findings.ts'
 import {
   administratorFindings,
@@ -205,6 +206,22 @@ test('an MCP server that cannot be signed in to, or fetch its tokens, is told so
   expect(states(called, { resources: [{ id: 'desk', enabled: true }] })).toEqual(['ok'])
   expect(states(called, { resources: [{ id: 'desk', enabled: false }] })).toEqual(['ok', 'note'])
   expect(states(called, {})).toEqual(['ok', 'note'])
+})
+
+test('an MCP server that is open to people is told to be unprotected, or to wait for review', () => {
+  const failing = { code: 'probe_failed', message: 'the probe challenge fails: answers 200' }
+  const changed = { code: 'tool_changed', message: 'the tool read has changed, and waits for review' }
+  const open = { published_at: now, activated_at: now, missing: [failing, changed] }
+  expect(told(applicationFindings('notes', open))).toEqual([
+    `wrong: ${failing.message}`,
+    `note: ${changed.message}`,
+  ])
+  expect(applicationFindings('notes', { ...open, missing: [] })).toEqual([])
+  expect(told(applicationFindings('notes', { ...open, activated_at: null }))).toEqual([
+    'note: its tools are not open to people yet',
+  ])
+  const plain = { published_at: null, activated_at: null, missing: [{ code: 'never_probed' }] }
+  expect(applicationFindings('notes', plain)).toEqual([])
 })
 
 test('sizes and spans are in the unit that says enough', () => {
