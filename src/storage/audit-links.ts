@@ -89,6 +89,11 @@ function openLinks({ key, heads }: Chaining, free: Head[]) {
       head = mark ?? before
       isEnded = false
     },
+    /** Somebody else has the next place: a forger, or a copy of this process. What comes goes into another chain. */
+    abandon(): void {
+      head = undefined
+      before = undefined
+    },
     /** The transaction ended as it is known here; without this, somebody may find more in the chain than is known. */
     settle(): void {
       if (head && head.seq > 0 && !isEnded) free.push(head)

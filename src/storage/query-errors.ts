@@ -21,6 +21,13 @@ export function checkHandle(db: object, statements: readonly object[]): void {
   }
 }
 
+/** Whether it was the place of an audit row in its chain that another row has. */
+export function isPlaceTaken(error: unknown): boolean {
+  if (!isTaken(error) || !(error instanceof Error)) return false
+  // PostgreSQL names the index, SQLite the columns.
+  return /audit_events[._]chain/.test(error.message)
+}
+
 const taken = ['SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY', '23505']
 
 /** Whether a write was refused because another row has what only one row may have. */

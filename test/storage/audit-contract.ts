@@ -239,6 +239,19 @@ export function auditContract(name: string, backend: Backend) {
       expect((await one.verify()).faults).toMatchObject([{ chain: '', kind: 'altered', id: '01' }])
     })
 
+    test('a place that somebody else took costs one write, and not the gateway', async () => {
+      const one = await open()
+      await one.write(2)
+      const columns = 'at, event, actor, outcome, detail, mac'
+      await run(`INSERT INTO audit_events (id, chain, seq, ${columns})
+        SELECT 'z', chain, 4, ${columns} FROM audit_events WHERE seq = 3`)
+      await expect(one.write()).rejects.toThrow()
+      await one.write(2)
+      const { chains, faults } = await one.verify()
+      expect(chains).toBe(2)
+      expect(faults).toMatchObject([{ kind: 'altered', seq: 4, id: 'z' }])
+    })
+
     test('a long chain is read in pages', async () => {
       const one = await open()
       for (let written = 0; written < 2_100; written += 300) {

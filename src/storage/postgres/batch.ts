@@ -3,7 +3,7 @@ import { type NewAuditEvent, recordEvent } from '../audit-events.ts'
 import { type Chains, eventIn, type Links, withLink } from '../audit-links.ts'
 import type { Batch, Queries } from '../dialect.ts'
 import { overPostgres } from '../drizzle.ts'
-import { checkHandle, unwrapErrors } from '../query-errors.ts'
+import { checkHandle, isPlaceTaken, unwrapErrors } from '../query-errors.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
 import { asUnavailable, gaveWay } from './faults.ts'
 import { tables } from './tables.ts'
@@ -51,6 +51,7 @@ async function runOnce(client: PoolClient, build: Build, links: Links) {
     usable = !(error instanceof StorageUnavailableError) && (await rolledBack(client))
     if (usable && !mayBeCommitted) {
       links.undo(undefined)
+      if (isPlaceTaken(error)) links.abandon()
       links.settle()
     }
     throw error

@@ -1,6 +1,7 @@
 import type { Database as Connection } from 'better-sqlite3'
 import type { NewAuditEvent } from '../audit-events.ts'
 import { type Chains, eventIn, type Links, withLink } from '../audit-links.ts'
+import { isPlaceTaken } from '../query-errors.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
 import { asUnavailable, isBusy } from './faults.ts'
 import { type Query, type Rows, rowsOf, statementCache } from './statements.ts'
@@ -157,6 +158,7 @@ export function openGate(connection: Connection, { patience, capacity, observe, 
       if (!connection.inTransaction) throw error
       undo.run()
       links?.undo(mark)
+      if (isPlaceTaken(error)) links?.abandon()
       release.run()
       return () => unit.reject(asUnavailable(error))
     }
