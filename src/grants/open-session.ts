@@ -69,15 +69,18 @@ export async function openSession(
  * gave this very client at this resource, as long as that lives, and of it only what its own scopes involve.
  */
 async function reach(
-  { store, clock }: SessionParts,
+  parts: SessionParts,
   grant: Grant,
   resource: Resource,
 ): Promise<Pick<OpenSession, 'drawnOn' | 'connections'>> {
+  const { store } = parts
   if (grant.parentId === null) {
     return { drawnOn: grant, connections: await store.connections.listForGrant(grant.id) }
   }
-  const given = await store.exchangedGrants.findGiven(grant, clock())
-  if (!given) return { drawnOn: undefined, connections: [] }
+  const now = parts.clock()
+  const given = await store.exchangedGrants.findGiven(grant, now)
+  const isGood = given !== undefined && (await grantStanding(parts, given, now)).stands
+  if (!isGood) return { drawnOn: undefined, connections: [] }
   const held = await store.connections.listForGrant(given.id)
   const connections = held.filter(({ provider }) => mayReach(grant, resource, provider))
   return { drawnOn: given, connections }

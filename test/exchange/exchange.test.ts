@@ -208,8 +208,17 @@ describe('its scopes', () => {
     expect((await exchange(office, ['desk', 'agenda'], token)).body).toEqual(
       refusedWith('invalid_scope', 'scope_not_allowed', 'admin'),
     )
-    await define(office, 'agenda')
-    expect((await exchange(office, ['desk', 'agenda'], token)).status).toBe(200)
+    await office.gateway.admin('PUT', '/resources/agenda/roles/reader', { scopes: ['agenda.read'] })
+    const holder = { subject: claimsOf(token).sub }
+    const binding = await office.gateway.admin('POST', '/resources/agenda/bindings', {
+      role: 'reader',
+      holder,
+    })
+    expect((await exchange(office, ['desk', 'agenda'], token)).body.scope).toBe('agenda.read')
+    await office.gateway.admin('DELETE', `/resources/agenda/bindings/${binding.id}`)
+    expect((await exchange(office, ['desk', 'agenda'], token)).status).toBe(400)
+    await define(office, 'agenda', { ...definitions.agenda, access: 'everyone' })
+    expect((await exchange(office, ['desk', 'agenda'], token)).body.scope).toBe('agenda.read agenda.write')
   })
 })
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { askExchange } from '../support/faces.ts'
-import { enter, type Stay, visit } from '../support/house.ts'
+import { enter, type Stay, upstreamClient, visit } from '../support/house.ts'
 import { basic as basicOf, claimsOf, newBrowser, registerClient, retrieve } from '../support/world.ts'
 import {
   arrive,
@@ -105,6 +105,25 @@ describe('where the person uses it by the same client', () => {
     await office.gateway.admin('DELETE', `/token-sessions/${session?.id}`)
     expect((await upstreamToken(office, 'agenda', own.tsid)).status).toBe(404)
     expect((await upstreamToken(office, 'agenda', tsid)).body).toEqual(nothing)
+  })
+
+  test('that stops while what the person gave does not stand, though the call itself would', async () => {
+    const { stay, tsid } = await called('agenda.read')
+    await useAgenda(stay)
+    const [github, calendar] = definitions.agenda.providers
+    const providers = [github, { ...calendar, required: true }]
+    await define(office, 'agenda', { ...definitions.agenda, providers })
+    const google = {
+      descriptor: 'google',
+      variables: { issuer: office.google.issuer },
+      client_id: upstreamClient.clientId,
+      admit: 'anyone',
+    }
+    await office.gateway.admin('PUT', '/providers/google', { ...google, enabled: false })
+    expect((await upstreamToken(office, 'agenda', tsid)).body).toEqual(nothing)
+    await office.gateway.admin('PUT', '/providers/google', google)
+    expect((await upstreamToken(office, 'agenda', tsid)).status).toBe(200)
+    await define(office, 'agenda')
   })
 
   test('no more than the scopes of the call involve', async () => {

@@ -3,7 +3,12 @@ import type { Gateway } from '../../gateway.ts'
 import { type ExchangeRefusal, exchangeErrors, exchangeRefusal } from '../../grants/exchange-error.ts'
 import type { AskingResource } from '../../grants/open-session.ts'
 import { recordExchangeRefusal } from '../../grants/recorded-refusal.ts'
-import { findOrigin, planExchange } from '../../grants/resource-exchange.ts'
+import {
+  findOrigin,
+  type Origin,
+  type PlannedExchange,
+  planExchange,
+} from '../../grants/resource-exchange.ts'
 import { countRequest } from '../../http/rates.ts'
 import { canonicalUri } from '../../lib/canonical-uri.ts'
 import type { Parameters } from '../../lib/parameters.ts'
@@ -36,32 +41,36 @@ export async function exchangeForResource(
   const claims = await gateway.verifyAccessToken(wish.subjectToken, asking.resource.uri)
   const origin = claims && (await findOrigin(gateway, asking, claims))
   if (!origin) throw exchangeRefused(exchangeRefusal('invalid_user_token'))
-
   const root = origin.ancestors.at(-1) ?? origin.grant
   countRequest(gateway, ['exchanges_per_session', root.id])
+
   const now = gateway.clock()
-  const { requested } = wish
-  const target = await findTarget(gateway, wish.targets)
-  const within = target ? await scopesWithin(gateway.store, target, claims.subject, now) : new Set<string>()
-  const planned = planExchange(gateway.config, asking, origin, { target, requested, within }, now)
-  if (planned.outcome === 'refused') {
-    await recordExchangeRefusal(gateway, asking, origin.grant, { target, requested }, planned)
-    throw exchangeRefused(planned)
-  }
-  const { grant, act, event } = planned
+  const { grant, act, event } = await getPlan(gateway, asking, origin, wish, now)
   const { scopes, expiresAt: accessEndsAt } = grant
   // Made before the grant is written: from then on nothing may fail.
   const answer = await tokenAnswer(gateway, grant, { scopes, accessEndsAt, act }, now)
+  const ancestors = [origin.grant, ...origin.ancestors] as const
   const keep = gateway.config.limits.exchanged_sessions
-  const created = await gateway.store.exchangedGrants.create(
-    grant,
-    [origin.grant, ...origin.ancestors],
-    keep,
-    now,
-    event,
-  )
+  const created = await gateway.store.exchangedGrants.create(grant, ancestors, keep, now, event)
   if (!created) throw exchangeRefused(exchangeRefusal('invalid_user_token'))
   return { ...answer, issued_token_type: wish.tokenType }
+}
+
+/** What is about to be written. Throws where it may not be, and has that recorded. */
+async function getPlan(
+  gateway: Gateway,
+  asking: AskingResource,
+  origin: Origin,
+  { targets, requested }: Wish,
+  now: number,
+): Promise<PlannedExchange> {
+  const target = await findTarget(gateway, targets)
+  const { subjectId } = origin.grant
+  const within = target ? await scopesWithin(gateway.store, target, subjectId, now) : new Set<string>()
+  const planned = planExchange(gateway.config, asking, origin, { target, requested, within }, now)
+  if (planned.outcome === 'planned') return planned
+  await recordExchangeRefusal(gateway, asking, origin.grant, { target, requested }, planned)
+  throw exchangeRefused(planned)
 }
 
 type Wish = {
