@@ -89,11 +89,12 @@ export function createConclusions({ connections, leases, sealer, clock, ...parts
     if (current && current.sealedAccessToken === stored.sealedAccessToken) {
       return { outcome: 'refreshed', connection: current, accessToken: tokens.accessToken }
     }
-    await leases.conclude(lease, {}, outcomeOf(attempt, 'overtaken'))
+    // First: what the lease holds is the only copy until they are queued.
     if (!isSameGrant(connection, current)) {
       const { issuer, upstreamSubject: subject, subjectId } = connection
       await parts.discard(provider, { tokens, identity: { issuer, subject }, subjectId })
     }
+    await leases.conclude(lease, {}, outcomeOf(attempt, 'overtaken'))
     return await asItIsNow(connection)
   }
 
