@@ -3,6 +3,7 @@ import { type Author, auditEvent } from '../audit/event.ts'
 import type { ProblemField } from '../errors.ts'
 import { isLoopbackHost } from '../lib/address.ts'
 import { canonicalUri } from '../lib/canonical-uri.ts'
+import { pointerOf } from '../lib/json-pointer.ts'
 import type { ResourceDocument } from '../storage/documents.ts'
 import type { Resource } from '../storage/resources.ts'
 import type { Store } from '../storage/store.ts'
@@ -189,12 +190,9 @@ function callerErrors(
     if (!caller) return [{ pointer: `${pointer}/resource`, message: 'is not set up here' }]
     return Object.keys(opens)
       .filter((scope) => !caller.scopes.includes(scope))
-      .map((scope) => ({ pointer: `${pointer}/for/${pointerStep(scope)}`, message: 'is no scope there' }))
+      .map((scope) => ({ pointer: pointer + pointerOf(['for', scope]), message: 'is no scope there' }))
   })
 }
-
-/** RFC 6901 section 3. */
-const pointerStep = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
 
 /** What leaves it out would open to everyone what was for those alone who are bound. */
 function accessErrors({ access }: ResourceDefinition, before: Resource | undefined): ProblemField[] {
@@ -233,7 +231,7 @@ async function scopesInUse(
       ? []
       : [
           {
-            pointer: `/scopes/${scope.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+            pointer: pointerOf(['scopes', scope]),
             message: `cannot go while used by ${users.join(', ')}`,
           },
         ]

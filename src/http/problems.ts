@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { OAuthError, Problem, type ProblemCode, type ProblemField, problemCodes } from '../errors.ts'
+import { pointerOf } from '../lib/json-pointer.ts'
 import { type Fault, faultsOf } from '../lib/schema-faults.ts'
 import { SealError } from '../lib/seal.ts'
 import { unstorableText } from '../lib/storable-text.ts'
@@ -74,8 +75,3 @@ export function invalid(errors: readonly ProblemField[]): Problem {
 }
 
 const fieldOf = ({ path, message }: Fault): ProblemField => ({ pointer: pointerOf(path), message })
-
-/** RFC 6901. */
-function pointerOf(path: readonly PropertyKey[]): string {
-  return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
-}

@@ -1,4 +1,5 @@
 import type { ProblemField } from '../errors.ts'
+import { pointerOf } from '../lib/json-pointer.ts'
 import type { Conditions } from '../storage/documents.ts'
 import type { Resource } from '../storage/resources.ts'
 import type { Tool } from '../storage/tools.ts'
@@ -40,10 +41,12 @@ export function conditionFaults(conditions: Conditions, tools: readonly Tool[]):
     ...Object.keys(limits).flatMap((name) =>
       taken.has(name)
         ? []
-        : [{ pointer: `/conditions/arguments/${escaped(name)}`, message: 'is an argument of no such tool' }],
+        : [
+            {
+              pointer: pointerOf(['conditions', 'arguments', name]),
+              message: 'is an argument of no such tool',
+            },
+          ],
     ),
   ]
 }
-
-/** RFC 6901. */
-const escaped = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')

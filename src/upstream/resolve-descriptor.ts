@@ -1,3 +1,4 @@
+import { pointerOf } from '../lib/json-pointer.ts'
 import { checkUpstreamUrl, type UrlRules } from '../lib/upstream-url.ts'
 import { builtInDescriptors } from './built-in-descriptors.ts'
 import { type Descriptor, descriptorSchema } from './descriptor.ts'
@@ -27,7 +28,7 @@ export function resolveDescriptor(
   const parsed = descriptorSchema.safeParse(flatten(source))
   if (!parsed.success) {
     throw new DescriptorError(
-      parsed.error.issues.map(({ path, message }) => ({ pointer: toPointer(path), message })),
+      parsed.error.issues.map(({ path, message }) => ({ pointer: pointerOf(path), message })),
     )
   }
   const values = variableValues(parsed.data, variables, rules)
@@ -35,7 +36,7 @@ export function resolveDescriptor(
   const resolved = mapUrls(parsed.data, (template, path) => {
     const url = replaceVariables(template, values)
     const fault = findLeftOver(url) ?? checkUpstreamUrl(url, rules)
-    if (fault) faults.push({ pointer: toPointer(path), message: fault })
+    if (fault) faults.push({ pointer: pointerOf(path), message: fault })
     return url
   })
   if (faults.length > 0) throw new DescriptorError(faults)
@@ -88,7 +89,7 @@ function variableValues(
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(descriptor.variables, name)) {
       faults.push({
-        pointer: toPointer(['variables', name]),
+        pointer: pointerOf(['variables', name]),
         message: 'is not a variable of this descriptor',
       })
     }
@@ -96,7 +97,7 @@ function variableValues(
   for (const [name, { label, default: fallback }] of Object.entries(descriptor.variables)) {
     const value = Object.hasOwn(given, name) ? given[name] : fallback
     const fault = value === undefined ? `is required (${label})` : checkBaseUrl(value, rules)
-    if (fault) faults.push({ pointer: toPointer(['variables', name]), message: fault })
+    if (fault) faults.push({ pointer: pointerOf(['variables', name]), message: fault })
     if (value !== undefined) values.set(name, value)
   }
   if (faults.length > 0) throw new DescriptorError(faults)
@@ -158,10 +159,6 @@ function mapUrls(descriptor: Descriptor, map: (url: string, path: string[]) => s
 
 function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function toPointer(path: readonly PropertyKey[]): string {
-  return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }
 
 /** Every host; and where one host serves several tenants by path, whose issuer and token endpoint it is. */
