@@ -123,7 +123,9 @@ async function insideChecks(server: ProbedServer): Promise<{ list: Found; call: 
     if (status === 401 || status === 403) return both(outside(status))
     const list = await listed(session, server)
     const call =
-      list.outcome === 'failed' ? skipped('its list was not found to be filtered') : await denied(session, server)
+      list.outcome === 'failed'
+        ? skipped('its list was not found to be filtered')
+        : await denied(session, server)
     return { list, call }
   } finally {
     await attempt(() => session.end())
