@@ -5,15 +5,22 @@ import { and, eq, gt, inArray, isNotNull, isNull, lte, or, type SQL } from './dr
 import type { Tables } from './schema.ts'
 
 export type SweepLimits = {
-  /** Rows that one sweep takes from one table at most: a clock that jumps must not empty the database. */
+  /** Rows that one sweep takes of one kind at most: a clock that jumps must not end everybody's sessions. */
   rows: number
+  /** The same of what nobody's session hangs on: as many of these may come in as there are requests. */
+  traces: number
   /** Seconds in which a used refresh token may still be answered with its successor. */
   refreshGrace: number
   /** Seconds for which ended grants, and registrations that were used, are kept. */
   endedKept: number
 }
 
-export const sweepDefaults: SweepLimits = { rows: 1_000, refreshGrace: 30, endedKept: 30 * 86_400 }
+export const sweepDefaults: SweepLimits = {
+  rows: 1_000,
+  traces: 100_000,
+  refreshGrace: 30,
+  endedKept: 30 * 86_400,
+}
 
 /** Rows per statement, so that a sweep never holds up the requests between its statements. */
 const chunk = 100
@@ -36,10 +43,25 @@ export async function sweep(database: Database, now: number, limits: SweepLimits
   const rules: Record<keyof Swept, Rule> = rulesOf(database, now, limits)
   const taken: Partial<Swept> = {}
   for (const name of Object.keys(rules) as (keyof Swept)[]) {
-    taken[name] = await inChunks(limits.rows, rules[name])
+    taken[name] = await inChunks(traces.has(name) ? limits.traces : limits.rows, rules[name])
   }
   return taken as Swept
 }
+
+/** Of what was used, or is over in minutes. */
+const traces: ReadonlySet<keyof Swept> = new Set<keyof Swept>([
+  'interactions',
+  'codes',
+  'sealedSuccessors',
+  'usedRefreshTokens',
+  'revokedRefreshTokens',
+  'connectLinks',
+  'usedAssertions',
+  'quotaCounts',
+  'stepUps',
+  'decisions',
+  'exchangedGrants',
+])
 
 function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKept }: SweepLimits) {
   const { interactions, codes, refreshTokens, connectLinks, browserSessions, grants, clients } = tables
@@ -56,10 +78,16 @@ function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKep
     sealedSuccessors: (limit: number) => forgetSuccessors(db, tables, now - refreshGrace - margin, limit),
 
     // A used one is kept as long as one that was not, so that a second use is noticed.
+    usedRefreshTokens: deleteEnded(
+      refreshTokens,
+      refreshTokens.tokenHash,
+      and(isNotNull(refreshTokens.usedAt), lte(refreshTokens.expiresAt, now - margin)),
+    ),
+
     refreshTokens: deleteEnded(
       refreshTokens,
       refreshTokens.tokenHash,
-      lte(refreshTokens.expiresAt, now - margin),
+      and(isNull(refreshTokens.usedAt), lte(refreshTokens.expiresAt, now - margin)),
     ),
 
     // Those of revoked grants need not wait for their end. What a day of sweeps missed goes with the grant.

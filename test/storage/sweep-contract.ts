@@ -22,6 +22,7 @@ const nothing: Swept = {
   codes: 0,
   sealedSuccessors: 0,
   refreshTokens: 0,
+  usedRefreshTokens: 0,
   revokedRefreshTokens: 0,
   connectLinks: 0,
   browserSessions: 0,
@@ -119,7 +120,8 @@ export function sweepContract(name: string, backend: Pick<Backend, 'newUrl'>) {
         .values(refreshToken('u', { ...ended, usedAt: now - day }))
         .returning()
       await db.insert(tables.browserSessions).values(browserSession('b', ended)).returning()
-      expect(await sweepNow()).toEqual({ ...nothing, interactions: 1, refreshTokens: 2, browserSessions: 1 })
+      const swept = { interactions: 1, refreshTokens: 1, usedRefreshTokens: 1, browserSessions: 1 }
+      expect(await sweepNow()).toEqual({ ...nothing, ...swept })
       expect(await left()).toEqual([])
     })
 
@@ -250,7 +252,7 @@ export function sweepContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       const ended = Array.from({ length: 250 }, (_, index) => interaction(`i${index}`, { expiresAt: 0 }))
       await db.insert(tables.interactions).values(ended).returning({ id: tables.interactions.id })
       const taken: number[] = []
-      for (const rows of [40, 150, 1000]) taken.push((await sweepNow({ rows })).interactions)
+      for (const traces of [40, 150, 1000]) taken.push((await sweepNow({ traces })).interactions)
       expect(taken).toEqual([40, 150, 60])
     })
 
@@ -261,6 +263,16 @@ export function sweepContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       const swept = await sweep(database, now + 365 * day, { ...sweepDefaults, rows: 5 })
       expect(swept.grants).toBe(5)
       expect((await left()).length).toBeGreaterThanOrEqual(25)
+    })
+
+    test('what comes with every request is taken as fast as it may come', async () => {
+      const { db, tables } = database
+      const used = Array.from({ length: 1_500 }, (_, index) => ({ assertionHash: `a${index}`, expiresAt: 0 }))
+      await db
+        .insert(tables.usedAssertions)
+        .values(used)
+        .returning({ hash: tables.usedAssertions.assertionHash })
+      expect((await sweepNow({})).usedAssertions).toBe(1_500)
     })
   })
 }
