@@ -15,6 +15,7 @@ import { openApiCommand } from './openapi.ts'
 import { providerCommands } from './providers.ts'
 import { quotaCommands } from './quotas.ts'
 import { resourceCommands } from './resources.ts'
+import { revocationCommands } from './revocations.ts'
 import { roleCommands } from './roles.ts'
 import { sessionCommands } from './sessions.ts'
 import { subjectCommands } from './subjects.ts'
@@ -36,6 +37,7 @@ export const commands: readonly Command[] = [
   ...subjectCommands,
   ...sessionCommands,
   ...connectionCommands,
+  ...revocationCommands,
   ...auditCommands,
   ...auditRecordCommands,
   ...keyCommands,

@@ -129,6 +129,12 @@ export const metrics = {
     help: 'Rotated tokens that the store would not take yet and that this process alone has',
     labels: {},
   },
+  upstreamRevocations: {
+    kind: 'gauge',
+    name: 'coatcheck_upstream_revocations',
+    help: 'What providers have yet to be told of what ended here; troubled: at least one attempt failed',
+    labels: { provider: ids, state: ['new', 'troubled'] },
+  },
   providerState: {
     kind: 'gauge',
     name: 'coatcheck_provider_state',

@@ -2,6 +2,7 @@ import type { Clock } from '../lib/clock.ts'
 import { version } from '../lib/version.ts'
 import { countConnections } from '../storage/connection-counts.ts'
 import type { Database } from '../storage/database.ts'
+import { countRevocations } from '../storage/revocation-counts.ts'
 import { StorageUnavailableError } from '../storage/unavailable.ts'
 import type { ProviderPace } from '../upstream/provider-pace.ts'
 import type { Refresher } from '../upstream/refresh-connection.ts'
@@ -59,23 +60,28 @@ export function createReadings({ database, pace, refresher, clock }: Watched): (
   }
 }
 
-type StoredReadings = Pick<Readings, 'connections' | 'auditRows' | 'databaseBytes'>
+type StoredReadings = Pick<Readings, 'connections' | 'upstreamRevocations' | 'auditRows' | 'databaseBytes'>
 
 /** A store out of reach is told by what is missing; everything else is told still. */
 async function readStore(database: Database): Promise<StoredReadings> {
   try {
     const { auditRows, bytes } = await database.extent()
     const counts = await countConnections(database, mostCounted)
+    const revocations = await countRevocations(database, mostCounted)
     return {
       connections: counts.map(({ provider, status, count }) => ({
         labels: { provider, status },
+        value: count,
+      })),
+      upstreamRevocations: revocations.map(({ provider, state, count }) => ({
+        labels: { provider, state },
         value: count,
       })),
       auditRows: [{ labels: {}, value: auditRows }],
       databaseBytes: [{ labels: {}, value: bytes }],
     }
   } catch (error) {
-    if (error instanceof StorageUnavailableError) return { connections: [], auditRows: [], databaseBytes: [] }
-    throw error
+    if (!(error instanceof StorageUnavailableError)) throw error
+    return { connections: [], upstreamRevocations: [], auditRows: [], databaseBytes: [] }
   }
 }

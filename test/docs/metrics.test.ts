@@ -17,6 +17,7 @@ function rowOf({ name, kind, help, labels }: Metric): string {
 
 const nothing: Readings = {
   connections: [],
+  upstreamRevocations: [],
   refreshLeases: [],
   unstoredTokens: [],
   providerState: [],

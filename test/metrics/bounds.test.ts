@@ -46,7 +46,13 @@ test('a word that is none of a label’s is not told', async () => {
   const exposition = createExposition()
   // As a mistake of ours that no type caught would.
   exposition.meter.count('sweeps', { outcome: 'alice@example.com' as 'done' })
-  const nothing = { connections: [], refreshLeases: [], unstoredTokens: [], providerState: [] }
+  const nothing = {
+    connections: [],
+    upstreamRevocations: [],
+    refreshLeases: [],
+    unstoredTokens: [],
+    providerState: [],
+  }
   const more = { writeQueueLength: [], auditRows: [], databaseBytes: [], buildInfo: [] }
   const text = await exposition.render({ ...nothing, ...more } satisfies Readings)
   expect(text).toContain('coatcheck_sweeps_total{outcome="other"} 1')
