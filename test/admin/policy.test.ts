@@ -322,6 +322,18 @@ describe('bindings', () => {
     expect((await admin('GET', '/resources/tracker/bindings')).json.items).toEqual([])
   })
 
+  test('make nobody an administrator by making everyone one', async () => {
+    const { bind, admin } = await withRole()
+    await admin('PUT', '/resources/tracker/roles/owner', { scopes: [], administrator: true })
+    const { status, json } = await bind({ role: 'owner', holder: { everyone: true } })
+    expect([status, json.errors[0].pointer]).toEqual([400, '/holder'])
+    expect((await bind({ role: 'owner', holder: ada })).status).toBe(201)
+    await bind({ holder: { everyone: true } })
+    const raised = await admin('PUT', '/resources/tracker/roles/reader', { scopes: [], administrator: true })
+    expect([raised.status, raised.json.errors[0].pointer]).toEqual([409, '/administrator'])
+    expect((await admin('GET', '/resources/tracker/roles/reader')).json.administrator).toBeUndefined()
+  })
+
   test('of another resource are none of this one', async () => {
     const { bind, admin } = await withRole()
     const { json } = await bind({ holder: ada })

@@ -8,7 +8,7 @@ import { conditionsSchema } from '../../policy/conditions.ts'
 import { conditionFaults } from '../../policy/references.ts'
 import { bindingSchema, holderSchema } from '../../policy/role.ts'
 import type { Conditions } from '../../storage/documents.ts'
-import type { Binding } from '../../storage/roles.ts'
+import type { Binding, Role } from '../../storage/roles.ts'
 import { listOf, notFound, overtaken, time } from './answer.ts'
 import { byGivenId, byIdInResource } from './input.ts'
 import { receipt, receiptSchema } from './receipt.ts'
@@ -61,8 +61,10 @@ export function bindingRoutes(gateway: Gateway): Route[] {
       handle: async ({ params, body, by: { actor, now } }) => {
         const { id: resourceId } = await getResource(gateway, params.id)
         const role = await roles.find(resourceId, body.role)
-        const faults = await faultsOf(gateway, body, { resourceId, now })
-        if (!role) faults.unshift({ pointer: '/role', message: 'is no role of this resource' })
+        const faults = [
+          ...roleFaults(role, body.holder),
+          ...(await faultsOf(gateway, body, { resourceId, now })),
+        ]
         if (!role || faults.length > 0) throw invalid(faults)
         const binding = rowOf(body, { resourceId, roleId: role.id, createdAt: now, createdBy: actor })
         const view = viewOf(binding, role.name)
@@ -102,6 +104,14 @@ const about = ({ resourceId, subjectId }: Binding, actor: string) => ({
   resourceId,
   ...(subjectId !== null && { subjectId }),
 })
+
+/** To be an administrator of a resource is to pass its reviews; with everyone one there would be none. */
+function roleFaults(role: Role | undefined, holder: Wish['holder']): ProblemField[] {
+  if (!role) return [{ pointer: '/role', message: 'is no role of this resource' }]
+  return role.document.administrator && 'everyone' in holder
+    ? [{ pointer: '/holder', message: 'cannot be everyone for a role of administrators' }]
+    : []
+}
 
 async function faultsOf(
   gateway: Gateway,

@@ -56,10 +56,13 @@ export function roleRoutes(gateway: Gateway): Route[] {
       params: byNameInResource,
       body: roleSchema,
       answers: { 200: roleView, 201: roleView },
-      problems: ['not_found', 'overtaken'],
+      problems: ['not_found', 'overtaken', 'conflict'],
       handle: async ({ params: { id: resourceId, name }, body, by: { actor, now } }) => {
         const faults = scopeFaults(body.scopes, await getResource(gateway, resourceId), '/scopes')
         if (faults.length > 0) throw invalid(faults)
+        if (body.administrator && (await isEveryones(gateway, resourceId, name))) {
+          throw conflict([{ pointer: '/administrator', message: 'everyone is bound to it' }])
+        }
         const before = await roles.find(resourceId, name)
         const document: RoleDocument = JSON.parse(JSON.stringify(body))
         const detail = { role: name, ...(before && { before: before.document }), after: document }
@@ -99,6 +102,11 @@ async function getRole(gateway: Gateway, resourceId: string, name: string): Prom
   const role = await gateway.store.roles.find(resourceId, name)
   if (!role) throw notFound('role')
   return role
+}
+
+async function isEveryones({ store }: Gateway, resourceId: string, name: string): Promise<boolean> {
+  const bound = await store.roles.listBindings(resourceId)
+  return bound.some(({ binding, role }) => role.name === name && binding.holder === 'everyone')
 }
 
 function viewOf({ name, document, createdAt, updatedAt }: Role) {
