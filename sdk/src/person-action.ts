@@ -22,30 +22,31 @@ export type PersonAction =
         readonly inputRequests: Readonly<Record<string, unknown>>
       }
     }
-  /** A client that can do neither: words, which the model passes on. */
-  | {
-      readonly as: 'words'
-      readonly result: {
-        readonly isError: true
-        readonly content: [{ readonly type: 'text'; readonly text: string }]
-      }
-    }
+  | InWords
+
+/** A client that can do neither: words, which the model passes on, as the result of the tool. */
+type InWords = {
+  readonly as: 'words'
+  readonly result: { isError: true; content: { type: 'text'; text: string }[] }
+}
 
 type UrlElicitation = { mode: 'url'; elicitationId: string; url: string; message: string }
 
 const urlElicitationRequired = -32042
 
+/** What is known of the client; `revision` is the negotiated protocol version. A server without sessions knows neither. */
+type ToldClient = {
+  readonly revision?: string | undefined
+  readonly capabilities?: ClientCapabilities | undefined
+}
+
 /**
  * The right MCP answer to an UpstreamError. Where a person has to act and the client can show a URL it is one to open; in
- * every other case words, which say who must act. `revision` is the negotiated protocol version.
+ * every other case words, which say who must act.
  */
-export function personAction(
-  error: UpstreamError,
-  client: {
-    readonly revision?: string | undefined
-    readonly capabilities?: ClientCapabilities | undefined
-  } = {},
-): PersonAction {
+export function personAction(error: UpstreamError): InWords
+export function personAction(error: UpstreamError, client: ToldClient): PersonAction
+export function personAction(error: UpstreamError, client: ToldClient = {}): PersonAction {
   const { connectUrl, whoMustAct } = error.refusal
   const canOpen = client.capabilities?.elicitation?.url !== undefined
   if (whoMustAct !== 'user' || connectUrl === undefined) return inWords(error)
@@ -72,7 +73,7 @@ export function personAction(
   }
 }
 
-function inWords(error: UpstreamError): PersonAction {
+function inWords(error: UpstreamError): InWords {
   const text = `${error.message}.${whatHelps(error)}`
   return { as: 'words', result: { isError: true, content: [{ type: 'text', text }] } }
 }

@@ -1,4 +1,3 @@
-import type { AuthInfo } from './auth-info.ts'
 import { boundedFetch, type Fetch, parseObject } from './bounded-fetch.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { credentialHeader } from './credential.ts'
@@ -57,13 +56,18 @@ export type Upstream = {
   ): Promise<Response>
 }
 
-/** Whose token it is: what `protect` puts where the official SDK looks for it. */
-export type UpstreamOwner = Pick<AuthInfo, 'token' | 'expiresAt'> & {
-  readonly extra?: Readonly<Record<string, unknown>>
-}
+/** Whose token it is: what `protect` puts where the official SDK looks for it, with the types of either. */
+export type UpstreamOwner =
+  | {
+      readonly token: string
+      readonly expiresAt?: number | undefined
+      readonly extra?: Readonly<Record<string, unknown>> | undefined
+    }
+  | undefined
 
 type Kept = { readonly token: UpstreamToken; readonly until: number }
-type Asked = { tsid: string; provider: string; wish: UpstreamWish; owner: UpstreamOwner; rejected?: string }
+type Owner = NonNullable<UpstreamOwner>
+type Asked = { tsid: string; provider: string; wish: UpstreamWish; owner: Owner; rejected?: string }
 
 const keptTokens = 1000
 const answerBytes = 64 * 1024
@@ -84,7 +88,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
       accept: 'application/json',
       authorization: await credentialHeader(credential, issuer, clock()),
       // Proves that the person is here; one that ended proves nothing and would be refused.
-      ...(expiresAt > clock() && { 'coatcheck-user-token': token }),
+      ...((expiresAt ?? Number.POSITIVE_INFINITY) > clock() && { 'coatcheck-user-token': token }),
     }
     const fetched = await boundedFetch(fetch, url, { headers }, { deadline, bytes: answerBytes })
     if (fetched.outcome === 'failed') throw gatewayUnavailable(asked.provider)
@@ -106,7 +110,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
   }
 
   const upstreamToken: Upstream['upstreamToken'] = async (owner, provider, wish = {}) => {
-    const asked = { tsid: ticketOf(owner, provider), provider, wish, owner }
+    const asked = askedBy(owner, provider, wish)
     const key = keyOf(asked)
     const known = kept.get(key)
     if (known && isGood(known, wish, clock())) return known.token
@@ -118,7 +122,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
     const response = await fetcher(token)
     if (response.status !== 401) return response
     await response.body?.cancel()
-    const asked = { tsid: ticketOf(owner, provider), provider, wish, owner }
+    const asked = askedBy(owner, provider, wish)
     const key = keyOf(asked)
     kept.delete(key)
     const second = await fresh(key, { ...asked, rejected: await digest(token.accessToken) })
@@ -132,9 +136,9 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
   return { upstreamToken, withUpstream }
 }
 
-function ticketOf({ extra }: UpstreamOwner, provider: string): string {
-  const tsid = extra?.tsid
-  if (typeof tsid === 'string') return tsid
+function askedBy(owner: UpstreamOwner, provider: string, wish: UpstreamWish): Asked {
+  const tsid = owner?.extra?.tsid
+  if (owner && typeof tsid === 'string') return { tsid, provider, wish, owner }
   const says = 'The access token of this call carries no ticket for upstream tokens'
   throw new UpstreamError('no_token_session', says, { whoMustAct: 'caller', provider })
 }

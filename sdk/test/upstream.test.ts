@@ -145,10 +145,11 @@ describe('errors', () => {
     expect((await errorOf(upstream().upstreamToken(gone, 'github'))).code).toBe('unknown_token_session')
   })
 
-  test('of a token without a ticket', async () => {
-    expect((await errorOf(upstream().upstreamToken({ ...owner, extra: {} }, 'github'))).code).toBe(
-      'no_token_session',
-    )
+  test.each([
+    ['without a ticket', { token: 'a token' }],
+    ['that was not guarded', undefined],
+  ])('of a call %s, as the official SDK types it', async (_, authInfo) => {
+    expect((await errorOf(upstream().upstreamToken(authInfo, 'github'))).code).toBe('no_token_session')
   })
 
   test('of a gateway that cannot be asked, or answers something else', async () => {
