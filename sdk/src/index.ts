@@ -28,9 +28,17 @@ export {
   protectedResourceMetadata,
 } from './metadata.ts'
 export { type ClientCapabilities, type PersonAction, personAction } from './person-action.ts'
-export { type Admitted, type Guard, type Protection, protect, type Visitor } from './protect.ts'
+export {
+  type Admitted,
+  type Guard,
+  type Handler,
+  type Protection,
+  protect,
+  type Visitor,
+} from './protect.ts'
 export { canonicalResource, metadataUrl, namesAudience, sameResource } from './resource.ts'
 export { type ImpliedScopes, missingScopes, scopesOf } from './scope.ts'
+export type { ToolRule, ToolScopes } from './scope-rules.ts'
 export {
   type AuthorizationServer,
   ConfigurationError,
@@ -44,6 +52,7 @@ export {
   type UpstreamFetcher,
   type UpstreamOptions,
   type UpstreamOwner,
+  type UpstreamSite,
   type UpstreamToken,
   type UpstreamWish,
   upstreamOf,

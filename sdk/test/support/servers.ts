@@ -10,6 +10,7 @@ import { createMcpHandler, McpServer as McpServer2 } from '@modelcontextprotocol
 import express from 'express'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
+import { z as zod } from 'zod'
 import { expressGuard } from '../../src/adapters/express.ts'
 import { fastifyGuard } from '../../src/adapters/fastify.ts'
 import { honoGuard } from '../../src/adapters/hono.ts'
@@ -23,17 +24,34 @@ function whoami(authInfo: unknown) {
   }
 }
 
+/** Tools beside `whoami`, by their names; each is told of when it is run. */
+export type MoreTools = { readonly names: readonly string[]; ran(tool: string): void }
+const noMore: MoreTools = { names: [], ran() {} }
+
+const done = (tool: string, { ran }: MoreTools) => {
+  ran(tool)
+  return { content: [{ type: 'text' as const, text: `did ${tool}` }] }
+}
+
 /** An MCP server of the official SDK 1.x. */
-function mcp1() {
+export function mcp1(more: MoreTools = noMore) {
   const server = new McpServer1({ name: 'notes', version: '1.0.0' })
   server.registerTool('whoami', {}, ({ authInfo }) => whoami(authInfo))
+  for (const name of more.names) {
+    const inputSchema = zod.object({ folder: zod.string().optional() }).loose()
+    server.registerTool(name, { description: `Does ${name}`, inputSchema }, () => done(name, more))
+  }
   return server
 }
 
 /** The same of 2.x. */
-function mcp2() {
+export function mcp2(more: MoreTools = noMore) {
   const server = new McpServer2({ name: 'notes', version: '1.0.0' })
   server.registerTool('whoami', {}, ({ http }) => whoami(http?.authInfo))
+  for (const name of more.names) {
+    const inputSchema = zod.object({ folder: zod.string().optional() }).loose()
+    server.registerTool(name, { description: `Does ${name}`, inputSchema }, () => done(name, more))
+  }
   return server
 }
 
@@ -51,21 +69,21 @@ type Connectable = Parameters<McpServer1['connect']>[0]
 
 /** What an MCP server may be made of. Each is protected by the guard as an author would do it. */
 export const builders = {
-  'Express, SDK 1.x, stateless'(guard: Guard) {
+  'Express, SDK 1.x, stateless'(guard: Guard, more: MoreTools) {
     const app = express()
     app.use(expressGuard(guard))
     app.post('/mcp', express.json(), async (request, response) => {
       const transport = new StreamableHTTPServerTransport({})
-      await mcp1().connect(transport as Connectable)
+      await mcp1(more).connect(transport as Connectable)
       await transport.handleRequest(request, response, request.body)
     })
     app.all('/mcp', (_request, response) => void response.status(405).end())
     return createServer(app)
   },
-  'Express, SDK 1.x, stateful, mounted'(guard: Guard) {
+  'Express, SDK 1.x, stateful, mounted'(guard: Guard, more: MoreTools) {
     const sessionOf = sessions(async () => {
       const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: randomUUID })
-      await mcp1().connect(transport as Connectable)
+      await mcp1(more).connect(transport as Connectable)
       return transport
     })
     const app = express()
@@ -78,21 +96,21 @@ export const builders = {
     app.get('/health', (_request, response) => void response.send('well'))
     return createServer(app)
   },
-  'Fastify, SDK 1.x, stateless'(guard: Guard) {
+  'Fastify, SDK 1.x, stateless'(guard: Guard, more: MoreTools) {
     const app = Fastify()
     app.register(fastifyGuard(guard))
     app.post('/mcp', async (request, reply) => {
       const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
-      await mcp1().connect(transport as Connectable)
+      await mcp1(more).connect(transport as Connectable)
       reply.hijack()
       await transport.handleRequest(request.raw, reply.raw, request.body)
     })
     return app
   },
-  'Fastify, SDK 2.x, stateful, in a scope'(guard: Guard) {
+  'Fastify, SDK 2.x, stateful, in a scope'(guard: Guard, more: MoreTools) {
     const sessionOf = sessions(async () => {
       const transport = new NodeStreamableHTTPServerTransport({ sessionIdGenerator: randomUUID })
-      await mcp2().connect(transport)
+      await mcp2(more).connect(transport)
       return transport
     })
     const app = Fastify()
@@ -108,29 +126,26 @@ export const builders = {
     })
     return app
   },
-  'Hono, SDK 2.x'(guard: Guard) {
-    const handler = createMcpHandler(mcp2)
+  'Hono, SDK 2.x'(guard: Guard, more: MoreTools) {
+    const handler = createMcpHandler(() => mcp2(more))
     const app = new Hono<{ Variables: { auth: AuthInfo } }>()
     app.use(honoGuard(guard))
     app.all('/mcp', (c) => handler.fetch(c.req.raw, { authInfo: c.get('auth') }))
     return app.fetch
   },
-  'a Web Request, SDK 2.x'(guard: Guard) {
-    const handler = createMcpHandler(mcp2)
-    return async (request: Request) => {
-      const checked = await guard.check(request)
-      return checked instanceof Response ? checked : await handler.fetch(request, checked)
-    }
+  'a Web Request, SDK 2.x'(guard: Guard, more: MoreTools) {
+    const handler = createMcpHandler(() => mcp2(more))
+    return (request: Request) =>
+      guard.handle(request, (admitted, by) => handler.fetch(admitted, by), { address: '127.0.0.1' })
   },
-  'a Web Request, SDK 1.x'(guard: Guard) {
-    return async (request: Request) => {
-      const checked = await guard.check(request)
-      if (checked instanceof Response) return checked
-      const transport = new WebStandardStreamableHTTPServerTransport({})
-      await mcp1().connect(transport as Connectable)
-      const admitted: object = checked
-      return await transport.handleRequest(request, admitted)
-    }
+  'a Web Request, SDK 1.x'(guard: Guard, more: MoreTools) {
+    return (request: Request) =>
+      guard.handle(request, async (admitted, by) => {
+        const transport = new WebStandardStreamableHTTPServerTransport({})
+        await mcp1(more).connect(transport as Connectable)
+        const its: object = by
+        return await transport.handleRequest(admitted, its)
+      })
   },
 }
 
@@ -138,8 +153,8 @@ export type Kind = keyof typeof builders
 export const kinds = Object.keys(builders) as Kind[]
 
 /** Starts one at a port of this machine, which clients may know under another name. */
-export async function startServer(kind: Kind, guard: Guard, port = 0) {
-  const built = builders[kind](guard)
+export async function startServer(kind: Kind, guard: Guard, port = 0, more: MoreTools = noMore) {
+  const built = builders[kind](guard, more)
   const server = await listen(built, port)
   const { port: taken } = server.address() as AddressInfo
   return {

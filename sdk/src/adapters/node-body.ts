@@ -1,0 +1,87 @@
+import { concat } from '../event-stream.ts'
+import {
+  bodyUsed,
+  isPlainJson,
+  nothingAsked,
+  notJson,
+  type RpcBody,
+  type RpcFault,
+  readRpcBytes,
+  readRpcParsed,
+  tooLarge,
+} from '../rpc-body.ts'
+
+/** As much of Node's `IncomingMessage` as reading its body takes. */
+export type NodeBody = {
+  readonly method?: string | undefined
+  readonly httpVersionMajor?: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The whole request has arrived. */
+  readonly complete?: boolean
+  readonly readableDidRead?: boolean
+  readonly readableEnded?: boolean
+  on(event: 'readable' | 'end' | 'close' | 'error', listener: () => void): unknown
+  removeListener(event: 'readable' | 'end' | 'close' | 'error', listener: () => void): unknown
+  read(): Uint8Array | string | null
+  unshift(chunk: Uint8Array): void
+}
+
+/**
+ * Reads what a request asks: from what a parser in front made of its body, or else from the stream, which can be read once
+ * more afterwards.
+ */
+export async function readNodeBody(
+  request: NodeBody,
+  parsed: unknown,
+  largest: number,
+): Promise<RpcBody | RpcFault> {
+  if (!hasBody(request)) return nothingAsked
+  if (request.readableDidRead || request.readableEnded)
+    return parsed === undefined ? bodyUsed : readRpcParsed(parsed)
+  const { 'content-type': type, 'content-encoding': encoding } = request.headers
+  if (!isPlainJson(one(type), one(encoding))) return notJson
+  const bytes = await readBytes(request, largest)
+  return bytes ? readRpcBytes(bytes) : tooLarge
+}
+
+const one = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value.join(', ') : value
+
+/** RFC 9112 section 6.3; whatever the method. HTTP/2 may say nothing of a body that it has. */
+function hasBody({ method = 'GET', httpVersionMajor = 1, headers }: NodeBody): boolean {
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) return true
+  return httpVersionMajor > 1 && !['GET', 'HEAD', 'DELETE', 'OPTIONS'].includes(method)
+}
+
+/** The bytes of a stream that is put back before anybody is told that it ended; undefined where there are too many. */
+async function readBytes(request: NodeBody, largest: number): Promise<Uint8Array | undefined> {
+  return await new Promise((resolve) => {
+    const parts: Uint8Array[] = []
+    let size = 0
+    const settle = (bytes: Uint8Array | undefined) => {
+      for (const [event, listener] of listeners) request.removeListener(event, listener)
+      resolve(bytes)
+    }
+    const drain = () => {
+      for (let part = request.read(); part !== null; part = request.read()) {
+        const bytes = typeof part === 'string' ? new TextEncoder().encode(part) : part
+        parts.push(bytes)
+        size += bytes.length
+        if (size > largest) return settle(undefined)
+      }
+      if (request.complete !== true) return
+      const bytes = concat(parts)
+      // Its end is told only once it is read empty in another turn.
+      if (size > 0) request.unshift(bytes)
+      settle(bytes)
+    }
+    const stop = () => settle(concat(parts))
+    const listeners = [
+      ['readable', drain],
+      ['end', stop],
+      ['close', stop],
+      ['error', stop],
+    ] as const
+    for (const [event, listener] of listeners) request.on(event, listener)
+  })
+}
