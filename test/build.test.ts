@@ -31,6 +31,8 @@ const children: ChildProcess[] = []
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'coatcheck-build-'))
   const tsc = resolve('node_modules/typescript/bin/tsc')
+  // As `npm run build` does: the gateway is built against the SDK as that is built.
+  await run(process.execPath, [tsc, '-p', 'sdk/tsconfig.build.json'])
   await run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', join(folder, 'dist')])
   for (const path of ['package.json', ...manifest.files.filter((file) => file !== 'dist')]) {
     cpSync(path, join(folder, path), { recursive: true })

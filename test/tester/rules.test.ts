@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest'
+import { mcpServerRules, serverRules } from '../../src/tester/test-url.ts'
+import { faultsIn, issuer, mcpServer, soundMcpServer, soundServer, testIn } from '../support/tested-world.ts'
+import { brokenMcpServers } from './broken-mcp-servers.ts'
+import { brokenServers, brokenToClients } from './broken-servers.ts'
+
+test.each(brokenServers)(
+  'of an authorization server with %s that is found, and nothing else',
+  async (_, over, faults) => {
+    expect(faultsIn(await testIn({ ...soundServer(), ...over }, issuer))).toEqual(faults)
+  },
+)
+
+test.each(brokenToClients)(
+  'of an authorization server that %s to clients that is found, and nothing else',
+  async (_, over, faults) => {
+    const report = await testIn({ ...soundServer(), ...over }, issuer, { registering: 'register' })
+    expect(faultsIn(report)).toEqual(faults)
+  },
+)
+
+const foreignToken = async () => 'for-another'
+
+test.each(brokenMcpServers)(
+  'of an MCP server with %s that is found, and nothing else',
+  async (_, over, faults) => {
+    const world = { ...soundServer(), ...soundMcpServer(), ...over }
+    expect(faultsIn(await testIn(world, mcpServer, { foreignToken }))).toEqual(faults)
+  },
+)
+
+test('an MCP server of http is not where it should be', async () => {
+  const world = Object.fromEntries(
+    Object.entries(soundMcpServer()).map(([name, said]) => [name.replace('https:', 'http:'), said]),
+  )
+  const report = await testIn({ ...soundServer(), ...world }, mcpServer.replace('https:', 'http:'))
+  expect(faultsIn(report)).toContain('error resource_url')
+})
+
+test('of a server that does everything right nothing is found wrong, and nothing is left to look at', async () => {
+  const world = { ...soundServer(), ...soundMcpServer() }
+  const report = await testIn(world, mcpServer, { registering: 'register', foreignToken })
+  expect(faultsIn(report)).toEqual([])
+  expect(report.ok).toBe(true)
+  expect(report.tested.map(({ kind, url, unchecked }) => [kind, url, unchecked])).toEqual([
+    ['mcp_server', mcpServer, []],
+    ['authorization_server', issuer, []],
+  ])
+  const codes = report.tested.flatMap(({ checks }) => checks.map(({ code }) => code))
+  expect(codes.toSorted()).toEqual([...serverRules, ...mcpServerRules].map(({ code }) => code).toSorted())
+})
+
+test('every question has been answered with no', () => {
+  const known = [...serverRules, ...mcpServerRules].map(({ code, otherwise = code }) => otherwise)
+  const tables = [...brokenServers, ...brokenToClients, ...brokenMcpServers]
+  const seen = new Set(tables.flatMap(([, , faults]) => faults.map((fault) => fault.split(' ')[1])))
+  // The first questions are mcp-auth's, and asked beside it in another test.
+  const asked = known.slice(known.indexOf('metadata_form')).filter((code) => code !== 'resource_url')
+  expect(asked.filter((code) => !seen.has(code))).toEqual([])
+})
