@@ -34,6 +34,7 @@ import { createProviderPace } from './upstream/provider-pace.ts'
 import { createRefresher } from './upstream/refresh-connection.ts'
 import { createProviderRegistry, type ProviderRegistry } from './upstream/registry.ts'
 import { createRevocationQueue, type RevocationQueue } from './upstream/revocation-queue.ts'
+import { createSiteLooks, type LookAtSites } from './upstream/site-looks.ts'
 import { createUpstream, type Upstream } from './upstream/upstream.ts'
 
 /** What every endpoint is handed. What lies below takes the two or three members it uses. */
@@ -51,6 +52,7 @@ export type Gateway = {
   /** What providers have yet to be told of what ended here. */
   revocations: RevocationQueue
   freshToken: FreshTokens
+  lookAtSites: LookAtSites
   /** Every second: stores what the store would not take of refreshes, and sees to those that take long. */
   tendRefreshes(): Promise<void>
   /** Lets refreshes that are under way end, and stores what they brought. */
@@ -219,6 +221,12 @@ export function assembleGateway(
       probe: upstream.probe,
       clock,
       margin: lifetimes.upstream_refresh_margin,
+      backoff: lifetimes.upstream_failure_backoff,
+    }),
+    lookAtSites: createSiteLooks({
+      connections: store.connections,
+      findSites: upstream.findSites,
+      clock,
       backoff: lifetimes.upstream_failure_backoff,
     }),
     tendRefreshes: refresher.tend,

@@ -132,6 +132,7 @@ CREATE TABLE "connections" (
 	"created_at" bigint NOT NULL,
 	"authorized_at" bigint NOT NULL,
 	"refreshed_at" bigint NOT NULL,
+	"sites" jsonb,
 	"last_used_at" bigint,
 	"last_used_by" text collate "C",
 	"version" bigint NOT NULL
@@ -166,6 +167,7 @@ CREATE TABLE "grant_connections" (
 	"grant_id" text collate "C" NOT NULL,
 	"connection_id" text collate "C" NOT NULL,
 	"provider" text collate "C" NOT NULL,
+	"site_id" text collate "C",
 	CONSTRAINT "grant_connections_grant_id_connection_id_pk" PRIMARY KEY("grant_id","connection_id")
 );
 --> statement-breakpoint
@@ -214,6 +216,7 @@ CREATE TABLE "interactions" (
 	"switches_account" boolean NOT NULL,
 	"consent" jsonb,
 	"connected" jsonb NOT NULL,
+	"picked_sites" jsonb NOT NULL,
 	"leg" jsonb,
 	"leg_state_hash" text collate "C",
 	"sealed_leg_secrets" text collate "C",

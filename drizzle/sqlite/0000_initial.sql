@@ -153,6 +153,7 @@ CREATE TABLE `connections` (
 	`created_at` integer NOT NULL,
 	`authorized_at` integer NOT NULL,
 	`refreshed_at` integer NOT NULL,
+	`sites` text,
 	`last_used_at` integer,
 	`last_used_by` text,
 	`version` integer NOT NULL,
@@ -200,6 +201,7 @@ CREATE TABLE `grant_connections` (
 	`grant_id` text NOT NULL,
 	`connection_id` text NOT NULL,
 	`provider` text NOT NULL,
+	`site_id` text,
 	PRIMARY KEY(`grant_id`, `connection_id`),
 	FOREIGN KEY (`grant_id`) REFERENCES `grants`(`id`) ON UPDATE no action ON DELETE cascade,
 	FOREIGN KEY (`connection_id`) REFERENCES `connections`(`id`) ON UPDATE no action ON DELETE cascade
@@ -264,6 +266,7 @@ CREATE TABLE `interactions` (
 	`switches_account` integer NOT NULL,
 	`consent` text,
 	`connected` text NOT NULL,
+	`picked_sites` text NOT NULL,
 	`leg` text,
 	`leg_state_hash` text,
 	`sealed_leg_secrets` text,

@@ -36,7 +36,11 @@ export type UpstreamToken = {
   readonly expiresAt?: number
   readonly provider: string
   readonly account: { readonly id: string; readonly label: string }
+  /** The one of the account's sites to work with, at a provider that has sites; `id` is what its API calls it. */
+  readonly site?: UpstreamSite
 }
+
+export type UpstreamSite = { readonly id: string; readonly name: string; readonly url?: string }
 
 /** Uses a token at the provider. */
 export type UpstreamFetcher = (token: UpstreamToken) => Promise<Response>
@@ -174,7 +178,7 @@ function readToken(
   body: Readonly<Record<string, unknown>> | undefined,
   now: number,
 ): UpstreamToken | undefined {
-  const { access_token, token_type, expires_in, scope, account } = body ?? {}
+  const { access_token, token_type, expires_in, scope, account, site } = body ?? {}
   if (typeof access_token !== 'string' || access_token === '') return undefined
   const { id = '', label = '' } = (account ?? {}) as { id?: string; label?: string }
   return {
@@ -184,7 +188,15 @@ function readToken(
     ...(typeof expires_in === 'number' && { expiresAt: now + expires_in }),
     provider,
     account: { id, label },
+    ...readSite(site),
   }
+}
+
+function readSite(site: unknown): Pick<UpstreamToken, 'site'> {
+  const { id, name, url } = (site ?? {}) as { id?: unknown; name?: unknown; url?: unknown }
+  if (typeof id !== 'string' || id === '') return {}
+  const label = typeof name === 'string' ? name : id
+  return { site: { id, name: label, ...(typeof url === 'string' && { url }) } }
 }
 
 /** How `rejected` names a token: SHA-256, base64url. */

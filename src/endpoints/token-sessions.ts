@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Gateway } from '../gateway.ts'
 import { requestConnect } from '../grants/connect-request.ts'
 import { type AskingResource, type OpenSession, openSession } from '../grants/open-session.ts'
+import { pinnedSite, siteGone } from '../grants/pinned-site.ts'
 import { type Release, retrieveToken } from '../grants/retrieval.ts'
 import { type RetrievalRefusal, refusal } from '../grants/retrieval-error.ts'
 import { readWish, wishParameters } from '../grants/retrieval-wish.ts'
@@ -17,7 +18,7 @@ import { userTokenIn } from '../http/user-token.ts'
 import { findFault } from '../lib/parameters.ts'
 import { sha256 } from '../lib/secret.ts'
 import type { ConnectLink } from '../storage/connect-links.ts'
-import type { Connection } from '../storage/connections.ts'
+import type { HeldConnection } from '../storage/connections.ts'
 import { formatScope, parseScope } from '../tokens/scope.ts'
 
 type BySession = { Params: { tsid: string } }
@@ -172,14 +173,18 @@ function sessionAnswer({ grant, connections }: OpenSession) {
   }
 }
 
-function connectionAnswer(connection: Connection) {
+function connectionAnswer(connection: HeldConnection) {
   const { provider, status, statusReason, statusSince, scopes, accountId, accountLabel } = connection
+  const pinned = pinnedSite(connection.siteId, connection.sites ?? undefined)
+  const isGone = status === 'live' && pinned.outcome === 'gone'
   return {
     provider,
     account: { id: accountId, label: accountLabel },
+    ...(pinned.outcome === 'site' && { site: pinned.site }),
     scope: formatScope(scopes),
-    state: status,
+    state: isGone ? 'needs_reauthorization' : status,
     ...(connection.accessExpiresAt === null ? {} : { access_expires_at: connection.accessExpiresAt }),
+    ...(isGone && { since: pinned.since, reason: siteGone }),
     ...(status === 'live' ? {} : { since: statusSince, reason: statusReason }),
   }
 }
@@ -192,6 +197,7 @@ function tokenAnswer(release: Release) {
     scope: formatScope(release.scopes),
     provider: release.provider,
     account: release.account,
+    ...(release.site && { site: release.site }),
   }
 }
 

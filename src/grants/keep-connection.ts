@@ -1,6 +1,7 @@
 import { auditEvent } from '../audit/event.ts'
 import type { Sealer } from '../lib/seal.ts'
 import type { Connection } from '../storage/connections.ts'
+import type { Site } from '../storage/documents.ts'
 import type { Store } from '../storage/store.ts'
 import { grantedTooMuch, newConnection } from '../upstream/connection-record.ts'
 import type { UpstreamIdentity } from '../upstream/identity.ts'
@@ -11,7 +12,13 @@ import type { UpstreamTokens } from '../upstream/tokens.ts'
 export async function keepConnection(
   parts: { store: Pick<Store, 'connections'>; sealer: Sealer },
   provider: Provider,
-  brought: { subjectId: string; identity: UpstreamIdentity; tokens: UpstreamTokens },
+  brought: {
+    subjectId: string
+    identity: UpstreamIdentity
+    tokens: UpstreamTokens
+    /** Those the tokens open; absent: the provider has none, or did not say. */
+    sites?: Site[] | undefined
+  },
   now: number,
 ): Promise<Connection> {
   const { unasked } = brought.tokens

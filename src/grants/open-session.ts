@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
-import type { Connection } from '../storage/connections.ts'
+import type { HeldConnection } from '../storage/connections.ts'
 import type { Grant } from '../storage/grants.ts'
 import type { Resource, ResourceCredential } from '../storage/resources.ts'
 import type { Store } from '../storage/store.ts'
@@ -28,7 +28,7 @@ export type OpenSession = {
   resource: Resource
   /** The grant whose connections they are; absent: the person gave none here, so the session reaches nothing. */
   drawnOn: Grant | undefined
-  connections: Connection[]
+  connections: HeldConnection[]
 }
 
 /**

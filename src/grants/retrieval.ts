@@ -1,17 +1,24 @@
 import { aboutGrant, auditEvent } from '../audit/event.ts'
-import type { Connection } from '../storage/connections.ts'
+import type { HeldConnection } from '../storage/connections.ts'
+import type { Site } from '../storage/documents.ts'
 import type { Grant } from '../storage/grants.ts'
 import { grantedTooMuch } from '../upstream/connection-record.ts'
 import type { FreshToken, FreshTokens } from '../upstream/fresh-token.ts'
 import { missingScopes, type Provider } from '../upstream/provider.ts'
+import type { LookAtSites } from '../upstream/site-looks.ts'
 import { allowedScopes, isReleasable, showsTooMuch } from './asks.ts'
 import type { ConnectWish } from './connect-link.ts'
 import type { OfferConnectLink } from './offered-link.ts'
 import { type AskingResource, mayReach, openSession, type UserToken } from './open-session.ts'
+import { pinnedSite, siteGone } from './pinned-site.ts'
 import { type RefusalParts, recordRefusal } from './recorded-refusal.ts'
 import { neverGiven, type RetrievalErrorFacts, type RetrievalRefusal, refusal } from './retrieval-error.ts'
 
-export type RetrievalParts = RefusalParts & { freshToken: FreshTokens; offerConnectLink: OfferConnectLink }
+export type RetrievalParts = RefusalParts & {
+  freshToken: FreshTokens
+  lookAtSites: LookAtSites
+  offerConnectLink: OfferConnectLink
+}
 
 export type RetrievalRequest = {
   tsid: string
@@ -31,6 +38,8 @@ export type Release = {
   scopes: string[]
   provider: string
   account: { id: string; label: string }
+  /** The one of the account's sites to work with. */
+  site: Site | undefined
 }
 
 /** The one policy behind both faces of token retrieval; its checks stand in the order errors are reported in. */
@@ -77,18 +86,32 @@ async function answerTo(
     ...(request.rejected === undefined ? {} : { rejected: request.rejected }),
   })
   // A provider may have been waited for: what is true now decides, not what was true when this began.
-  const isAsBefore = fresh.outcome === 'token' && !fresh.waited
+  const looked =
+    fresh.outcome === 'token'
+      ? await parts.lookAtSites(provider, { ...connection, ...fresh.connection }, fresh.accessToken)
+      : undefined
+  const isAsBefore = fresh.outcome === 'token' && !fresh.waited && !looked?.waited
   const now = isAsBefore ? entitled : await entitlement(parts, asking, request)
   if (now.outcome === 'refused') return now
   // New tokens may be good for more than the old ones were, and may not be stored yet.
   const isTooMuch = fresh.outcome === 'token' && !isReleasable(now.provider, fresh.connection, now.allowed)
-  if (isTooMuch || !now.held.some(({ id }) => id === connection.id)) {
+  const held = now.held.find(({ id }) => id === connection.id)
+  if (isTooMuch || !held) {
     return await askPerson('not_connected', { scopes: now.allowed })
   }
   switch (fresh.outcome) {
     case 'token': {
       const lost = missingScopes(provider, fresh.connection.scopes, request.scopes)
-      return lost.length > 0 ? await insufficient(lost) : await release(parts, asking, now, fresh)
+      if (lost.length > 0) return await insufficient(lost)
+      const pinned = pinnedSite(held.siteId, looked?.seen)
+      if (pinned.outcome === 'gone') {
+        return await askPerson('needs_reauthorization', repair, { since: pinned.since, reason: siteGone })
+      }
+      const site = pinned.outcome === 'site' ? pinned.site : undefined
+      if (site && held.siteId === null) {
+        await parts.store.connections.pinSite(now.drawnOn.id, held.id, site.id)
+      }
+      return await release(parts, asking, now, { fresh, site })
     }
     case 'needs_reauthorization':
       return await askPerson('needs_reauthorization', repair, { since: fresh.since, reason: fresh.reason })
@@ -112,7 +135,7 @@ type Entitlement = {
   /** The scopes of the provider this resource may have. */
   allowed: string[]
   /** The connections of the session that may be released to it. */
-  held: Connection[]
+  held: HeldConnection[]
 }
 
 /** What this resource may have of this session at this provider, by what stands in the database now. */
@@ -139,14 +162,14 @@ async function entitlement(
 }
 
 type Choice =
-  | { outcome: 'one'; connection: Connection }
+  | { outcome: 'one'; connection: HeldConnection }
   | { outcome: 'several'; accounts: { id: string; label: string }[] }
   | { outcome: 'none' }
 
 /** Of one account's connections, a live one that has what is asked comes first. */
 function chooseConnection(
   provider: Provider,
-  held: readonly Connection[],
+  held: readonly HeldConnection[],
   request: Pick<RetrievalRequest, 'account' | 'scopes'>,
 ): Choice {
   const candidates =
@@ -155,7 +178,7 @@ function chooseConnection(
   if (accounts.size > 1) {
     return { outcome: 'several', accounts: [...accounts].map(([id, label]) => ({ id, label })) }
   }
-  const rank = (connection: Connection) =>
+  const rank = (connection: HeldConnection) =>
     (connection.status === 'live' ? 0 : 2) +
     (missingScopes(provider, connection.scopes, request.scopes).length === 0 ? 0 : 1)
   const [connection] = candidates.toSorted((a, b) => rank(a) - rank(b) || b.refreshedAt - a.refreshedAt)
@@ -167,7 +190,7 @@ async function release(
   parts: RetrievalParts,
   { credential }: AskingResource,
   { grant, drawnOn }: Entitlement,
-  fresh: Extract<FreshToken, { outcome: 'token' }>,
+  { fresh, site }: { fresh: Extract<FreshToken, { outcome: 'token' }>; site: Site | undefined },
 ): Promise<Release | RetrievalRefusal> {
   const { connection } = fresh
   const now = parts.clock()
@@ -176,7 +199,7 @@ async function release(
     actor: `resource:${credential.id}`,
     provider: connection.provider,
     ...aboutGrant(grant),
-    detail: { connection: connection.id, scopes: connection.scopes },
+    detail: { connection: connection.id, scopes: connection.scopes, site: site?.id },
   })
   const isRecorded = await parts.store.grants.recordRelease(
     { id: grant.id, drawnOn: drawnOn.id },
@@ -194,6 +217,7 @@ async function release(
     scopes: connection.scopes,
     provider: connection.provider,
     account: { id: connection.accountId, label: connection.accountLabel },
+    site,
   }
 }
 

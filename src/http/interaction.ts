@@ -21,6 +21,7 @@ export async function beginInteraction(
     authTime: null,
     switchesAccount: false,
     connected: {},
+    pickedSites: {},
     leg: null,
     legStateHash: null,
     sealedLegSecrets: null,

@@ -20,10 +20,13 @@ export type AccessShown = {
   fields: Readonly<Record<string, string>>
 }
 
+/** `site` is the name of the one it works with, where the account opens any. */
+export type UseShown = Pick<McpServerShown, 'name'> & ({ site?: string } | { siteIs: 'gone' })
+
 export type ConnectionShown = RightsShown & {
   state: 'live' | 'ended'
   /** The MCP servers whose sessions may use it now. */
-  usedBy: readonly Pick<McpServerShown, 'name'>[]
+  usedBy: readonly UseShown[]
   lastUsed?: { at: number; by?: Pick<McpServerShown, 'name'> }
   fields: Readonly<Record<string, string>>
 }
@@ -166,7 +169,15 @@ ${connection.state === 'ended' ? ended : undefined}`
 
 function usedBy(servers: ConnectionShown['usedBy']): Html {
   if (servers.length === 0) return html`No MCP server may use it at the moment.`
-  return html`For ${namesOf(servers)}.`
+  const uses = servers.map(
+    (use, index) => html`${index === 0 ? '' : ', '}${mcpServerName(use)}${siteOf(use)}`,
+  )
+  return html`For ${uses}.`
+}
+
+function siteOf(use: UseShown): Html | undefined {
+  if ('siteIs' in use) return html` (its site is no longer open)`
+  return use.site === undefined ? undefined : html` (site <bdi>${displayText(use.site, 60)}</bdi>)`
 }
 
 function lastUse({ lastUsed }: ConnectionShown, now: number): Html {

@@ -6,7 +6,12 @@ import { layout } from './layout.ts'
 import { type McpServerShown, mcpServerFact, mcpServerName } from './mcp-server-shown.ts'
 import { type RightsShown, rightsPart } from './rights.ts'
 
-export type ConnectReason = 'not connected' | 'needs signing in again' | 'more rights' | 'another account'
+export type ConnectReason =
+  | 'not connected'
+  | 'needs signing in again'
+  | 'more rights'
+  | 'another account'
+  | 'site gone'
 
 export type ConnectProps = FormProps &
   RightsShown & {
@@ -58,6 +63,8 @@ function heading(reason: ConnectReason, provider: string): string {
       return `Allow more at ${provider}?`
     case 'another account':
       return `Connect another ${provider} account?`
+    case 'site gone':
+      return `Pick another ${provider} site?`
   }
 }
 
@@ -72,5 +79,7 @@ function why(props: ConnectProps, provider: string): Html {
       return html`You are connected to ${provider}, but what you asked of ${server} needs more than you allowed so far.`
     case 'another account':
       return html`What you asked of ${server} needs another ${provider} account than the one you connected.`
+    case 'site gone':
+      return html`The ${provider} site that ${server} worked with is no longer open to it. It can go on once you sign in there again and pick a site.`
   }
 }

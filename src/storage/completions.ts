@@ -44,6 +44,8 @@ export function completions(tables: Tables, batch: Batch) {
       made: {
         grant: Grant
         connectionIds: Record<string, string>
+        /** The sites they are for, by provider. */
+        siteIds?: Record<string, string>
         code: Code
         consent: Consent
         stepUp?: { id: string; authTime: number }
@@ -79,7 +81,7 @@ export function completions(tables: Tables, batch: Batch) {
           ...Object.entries(made.connectionIds).map(([provider, connectionId]) =>
             queries
               .insert(grantConnections)
-              .values({ grantId: grant.id, connectionId, provider })
+              .values({ grantId: grant.id, connectionId, provider, siteId: made.siteIds?.[provider] ?? null })
               .returning({ id: grantConnections.grantId }),
           ),
         ],
@@ -161,7 +163,14 @@ export function completions(tables: Tables, batch: Batch) {
               ),
             )
             .returning(),
-          queries.insert(grantConnections).values(added).onConflictDoNothing().returning(),
+          queries
+            .insert(grantConnections)
+            .values(added)
+            .onConflictDoUpdate({
+              target: [grantConnections.grantId, grantConnections.connectionId],
+              set: { siteId: added.siteId },
+            })
+            .returning(),
           recordEvent(queries, tables, event),
         ],
       }))

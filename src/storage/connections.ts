@@ -1,7 +1,8 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import { type EndsWithin, isEnding } from './connection-ends.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, desc, eq, inArray, lt, sql } from './drizzle.ts'
+import type { SitesSeen } from './documents.ts'
+import { and, desc, eq, inArray, isNotNull, isNull, lt, sql } from './drizzle.ts'
 import { isLive } from './live-grant.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { prepared, type Slots } from './prepared.ts'
@@ -25,7 +26,17 @@ export type StoredTokens = Pick<
 > &
   Partial<Pick<Connection, 'statusReason' | 'statusSince'>>
 
-export type ConnectionUse = { connectionId: string; grantId: string; resourceId: string | null }
+export type ConnectionUse = {
+  connectionId: string
+  grantId: string
+  resourceId: string | null
+  siteId: string | null
+}
+
+export type SitePin = { grantId: string; provider: string; siteId: string }
+
+/** A connection as one grant may draw on it: for one of the account's sites, where that was said. */
+export type HeldConnection = Connection & { siteId: string | null }
 
 /** Subjects' sealed tokens at upstream accounts. */
 export function connections(db: Queries, all: Tables, batch: Batch) {
@@ -38,7 +49,7 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
   )
   const ofGrant = prepared((queries, of: Slots<{ grantId: string }>) =>
     queries
-      .select({ connection: table })
+      .select({ connection: table, siteId: grantConnections.siteId })
       .from(grantConnections)
       .innerJoin(table, eq(table.id, grantConnections.connectionId))
       .where(eq(grantConnections.grantId, of.grantId)),
@@ -59,29 +70,41 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
     },
 
     /** What a grant may draw on. */
-    async listForGrant(grantId: string): Promise<Connection[]> {
+    async listForGrant(grantId: string): Promise<HeldConnection[]> {
       const rows = await ofGrant(db, { grantId })
-      return rows.map((row) => row.connection)
+      return rows.map(({ connection, siteId }) => ({ ...connection, siteId }))
     },
 
-    /** Which live grants of a subject draw on which of their connections, and where. */
+    /** Which live grants of a subject, the youngest first, draw on which of their connections, and where. */
     async listUses(subjectId: string, now: number): Promise<ConnectionUse[]> {
       return await db
         .select({
           connectionId: grantConnections.connectionId,
           grantId: all.grants.id,
           resourceId: all.grants.resourceId,
+          siteId: grantConnections.siteId,
         })
         .from(grantConnections)
         .innerJoin(all.grants, eq(all.grants.id, grantConnections.grantId))
         .where(and(eq(all.grants.subjectId, subjectId), isLive(all, now)))
+        .orderBy(desc(all.grants.createdAt), desc(all.grants.id))
+    },
+
+    /** Which of these grants are for one site of an account, and where. */
+    async listPins(grantIds: readonly string[]): Promise<SitePin[]> {
+      const { grantId, provider, siteId } = grantConnections
+      return await db
+        .select({ grantId, provider, siteId: sql<string>`${siteId}` })
+        .from(grantConnections)
+        .where(and(inArray(grantId, [...grantIds]), isNotNull(siteId)))
     },
 
     /**
      * Writes what a provider just handed out. Where the row exists its tokens are replaced; `absent` says what
      * becomes of a refresh token the provider did not repeat. One of another host or client is never kept, nor one
      * of a connection that died: for all we know it is what died. The end of one that is kept is kept with it.
-     * `replaced` says whether the tokens that go are queued to be revoked at the provider.
+     * `replaced` says whether the tokens that go are queued to be revoked at the provider. Sites that were seen before
+     * stay where none are said.
      */
     async save(
       connection: Omit<Connection, 'version'>,
@@ -89,7 +112,7 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
       event: NewAuditEvent,
       replaced: 'revoked' | 'left' = 'left',
     ): Promise<Connection> {
-      const { id, createdAt: _, lastUsedAt: __, lastUsedBy: ___, ...current } = connection
+      const { id, createdAt: _, lastUsedAt: __, lastUsedBy: ___, sites, ...current } = connection
       const stillGood = sql`(${table.sealedRefreshToken} is not null and ${table.status} = 'live' and ${table.tokenEndpoint} = ${connection.tokenEndpoint} and ${table.upstreamClientId} = ${connection.upstreamClientId})`
       const mayKeep = absent === 'keep' && connection.sealedRefreshToken === null
       const kept = {
@@ -112,7 +135,12 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
           queueRevocations(queries, all, doomed, { event, extent: 'token', now: connection.refreshedAt }),
           queries
             .update(table)
-            .set({ ...current, ...(mayKeep && kept), version: sql`${table.version} + 1` })
+            .set({
+              ...current,
+              ...(sites && { sites }),
+              ...(mayKeep && kept),
+              version: sql`${table.version} + 1`,
+            })
             .where(eq(table.id, id))
             .returning(),
           recordEvent(queries, all, event),
@@ -146,6 +174,28 @@ export function connections(db: Queries, all: Tables, batch: Batch) {
         ],
       }))
       return replaced?.guard[0]
+    },
+
+    /** Notes what a token of this connection opens. Its tokens stay as they are, and so does its version. */
+    async noteSites({ id, createdAt }: Connection, sites: SitesSeen): Promise<void> {
+      await db
+        .update(table)
+        .set({ sites })
+        .where(and(eq(table.id, id), eq(table.createdAt, createdAt)))
+    },
+
+    /** Says which site a grant draws on a connection for, where nobody has said it yet. */
+    async pinSite(grantId: string, connectionId: string, siteId: string): Promise<void> {
+      await db
+        .update(grantConnections)
+        .set({ siteId })
+        .where(
+          and(
+            eq(grantConnections.grantId, grantId),
+            eq(grantConnections.connectionId, connectionId),
+            isNull(grantConnections.siteId),
+          ),
+        )
     },
 
     /**

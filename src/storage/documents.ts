@@ -190,6 +190,17 @@ export type Leg = {
   reconsent: boolean
 }
 
+/** Where at a provider an account has something: a workspace, a cloud, an instance. */
+export type Site = { id: string; name: string; url?: string }
+
+/** The sites that a connection's token opens, as its provider listed them. */
+export type SitesSeen = {
+  list: Site[]
+  /** When they were first seen as they are now. */
+  since: number
+  seenAt: number
+}
+
 /** Why a refresh brought nothing, where that is not the end of the connection. */
 export type RefreshTrouble = {
   kind: 'reauth' | 'config' | 'transient' | 'limited' | 'denied' | 'policy' | 'restart'

@@ -17,6 +17,7 @@ export type InteractionChange = Partial<
     | 'switchesAccount'
     | 'consent'
     | 'connected'
+    | 'pickedSites'
     | 'leg'
     | 'legStateHash'
     | 'sealedLegSecrets'

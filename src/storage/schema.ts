@@ -15,8 +15,10 @@ import type {
   RefreshTrouble,
   ResourceDocument,
   SignIn,
+  SitesSeen,
 } from './documents.ts'
 import { isNotNull, isNull, sql } from './drizzle.ts'
+import { defineKeyTables } from './key-schema.ts'
 import { definePolicyTables } from './policy-schema.ts'
 
 /**
@@ -178,6 +180,8 @@ export function defineTables(dialect: Dialect) {
       /** When the person last gave what the refresh token rests on; a refresh does not move it. */
       authorizedAt: integer('authorized_at').notNull(),
       refreshedAt: integer('refreshed_at').notNull(),
+      /** Absent where the provider has no sites, or was never heard about them. */
+      sites: json<SitesSeen>('sites'),
       lastUsedAt: integer('last_used_at'),
       /** The resource that used it then; it may be gone since. */
       lastUsedBy: text('last_used_by'),
@@ -307,6 +311,8 @@ export function defineTables(dialect: Dialect) {
       consent: json<ConsentDecision>('consent'),
       /** What this flow connected: provider id to connection id. */
       connected: json<Record<string, string>>('connected').notNull(),
+      /** What the person picked where an account opens several: provider id to site id. */
+      pickedSites: json<Record<string, string>>('picked_sites').notNull(),
       /** The one trip upstream that is under way. */
       leg: json<Leg>('leg'),
       legStateHash: text('leg_state_hash'),
@@ -377,6 +383,8 @@ export function defineTables(dialect: Dialect) {
         .notNull()
         .references(() => connections.id, { onDelete: 'cascade' }),
       provider: text('provider').notNull(),
+      /** The one of the account's sites that this session is for. */
+      siteId: text('site_id'),
     },
     (t) => [
       primaryKey({ columns: [t.grantId, t.connectionId] }),
@@ -563,6 +571,7 @@ export function defineTables(dialect: Dialect) {
     auditEvents,
     auditKeys,
     auditCuts,
+    ...defineKeyTables(dialect),
     ...definePolicyTables(dialect, { subjects, clients, resources }),
   }
 }

@@ -1,6 +1,7 @@
 import type { Place, Sealer } from '../lib/seal.ts'
 import { sha256 } from '../lib/secret.ts'
 import type { Connection, StoredTokens } from '../storage/connections.ts'
+import type { Site } from '../storage/documents.ts'
 import type { UpstreamIdentity } from './identity.ts'
 import type { UpstreamTokens } from './tokens.ts'
 
@@ -70,10 +71,11 @@ export async function newConnection(
     provider: { id: string; clientId: string }
     identity: UpstreamIdentity
     tokens: UpstreamTokens
+    sites?: Site[] | undefined
   },
   now: number,
 ): Promise<Omit<Connection, 'version'>> {
-  const { subjectId, provider, identity, tokens } = made
+  const { subjectId, provider, identity, tokens, sites } = made
   const account = {
     subjectId,
     provider: provider.id,
@@ -94,6 +96,7 @@ export async function newConnection(
     ...(await sealTokens(sealer, id, tokens, now)),
     createdAt: now,
     authorizedAt: now,
+    sites: sites ? { list: sites, since: now, seenAt: now } : null,
     lastUsedAt: null,
     lastUsedBy: null,
   }

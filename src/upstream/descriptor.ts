@@ -194,6 +194,9 @@ const revocation = z.union([
 
 const sites = z.strictObject({
   url: url.describe('Answers the list of sites that an access token opens'),
+  id: claim.describe('What a site is called in calls to the provider’s API, in each entry of the list'),
+  name: claim.describe('What people call it'),
+  address: claim.optional().describe('Where people find it'),
   not_for: z.array(scope).default([]).describe('Scopes that are of use without any site'),
 })
 

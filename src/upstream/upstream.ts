@@ -5,7 +5,7 @@ import { type IdentityOutcome, identify } from './identity.ts'
 import type { Provider } from './provider.ts'
 import { revokeTokens } from './revocation.ts'
 import { createFindServer, isFrom, type UpstreamParts } from './server.ts'
-import { findSites, type SitesOpened } from './sites.ts'
+import { type FindSites, findSites } from './sites.ts'
 import { refreshTokens } from './token-refresh.ts'
 import type {
   ExchangeCode,
@@ -24,7 +24,7 @@ export type Upstream = {
   exchangeCode: ExchangeCode
   refreshTokens: RefreshTokens
   identify(provider: Provider, tokens: UpstreamTokens): Promise<IdentityOutcome>
-  findSites(provider: Provider, tokens: UpstreamTokens, scopes: readonly string[]): Promise<SitesOpened>
+  findSites: FindSites
   probe: Probe
   revokeTokens: RevokeTokens
   examine: ExamineProvider
@@ -54,9 +54,10 @@ export function createUpstream(parts: UpstreamParts): Upstream {
       const found = await findServer(provider)
       return found.outcome === 'failed' ? found : identify(provider, found.server, clock, tokens)
     },
-    async findSites(provider, tokens, scopes) {
+    async findSites(provider, tokens, scopes, limits) {
       const found = await findServer(provider)
-      return found.outcome === 'failed' ? 'unknown' : findSites(provider, found.server, tokens, scopes)
+      if (found.outcome === 'failed' || !isFrom(found.server, tokens.tokenEndpoint)) return undefined
+      return findSites(provider, found.server, tokens, scopes, limits)
     },
     async revokeTokens(provider, doomed) {
       if (!provider.descriptor.revocation) return { outcome: 'impossible', reason: 'unsupported' }

@@ -353,7 +353,7 @@ describe('the sites of an Atlassian account', () => {
 
   test('are several: the token opens those that the person picked, and lists them', async () => {
     withSites(['acme', 'umbrella', 'initech'])
-    const { tsid } = await enter(house, jira, { presses })
+    const { tsid } = await enter(house, jira, { presses: [...presses, 'umbrella'] })
     const { body } = await fetchToken(house, jira, tsid, 'atlassian')
     const headers = { authorization: `Bearer ${body.access_token}` }
     const answer = await fetch(`${house.atlassian.api}/oauth/token/accessible-resources`, { headers })

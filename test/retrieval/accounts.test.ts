@@ -190,7 +190,7 @@ describe('a database that says more than was ever agreed', () => {
     const [stolen] = await connections.listOf(subject)
     if (!stolen) throw new Error('no connection')
     const { listForGrant } = connections
-    connections.listForGrant = async () => [stolen]
+    connections.listForGrant = async () => [{ ...stolen, siteId: null }]
     const { body } = await ask({}, thief.tsid)
     connections.listForGrant = listForGrant
     expect(body).not.toHaveProperty('access_token')

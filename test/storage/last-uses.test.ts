@@ -51,6 +51,7 @@ const connection: Omit<Connection, 'version'> = {
   createdAt: 0,
   authorizedAt: 0,
   refreshedAt: 0,
+  sites: null,
   lastUsedAt: null,
   lastUsedBy: null,
 }

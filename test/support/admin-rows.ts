@@ -31,6 +31,7 @@ export const connection = (id: string, row: Partial<Connection> = {}): Connectio
   createdAt: start,
   authorizedAt: start,
   refreshedAt: start,
+  sites: null,
   lastUsedAt: null,
   lastUsedBy: null,
   version: 1,

@@ -1,4 +1,5 @@
 import type { Gateway } from '../../gateway.ts'
+import { pinnedSite } from '../../grants/pinned-site.ts'
 import { PageRefusal } from '../../http/page-refusal.ts'
 import { accountUrl, issuerHost, mcpServerShown, personLabel, rightsShown } from '../../http/shown.ts'
 import { signInProviders, type Visitor } from '../../http/visitor.ts'
@@ -10,6 +11,7 @@ import {
   type ConnectionShown,
   type IdentityShown,
   type ProviderAccountShown,
+  type UseShown,
 } from '../../pages/account.ts'
 import { accountSignInPage } from '../../pages/account-sign-in.ts'
 import type { Connection, ConnectionUse } from '../../storage/connections.ts'
@@ -153,19 +155,29 @@ function connectionShown(
 ): ConnectionShown {
   const provider = providers.get(connection.provider)
   const mine = uses.filter(({ connectionId }) => connectionId === connection.id)
-  const users = [...new Set(mine.map(({ resourceId }) => resourceId))].flatMap(
-    (id) => resources.get(id ?? '')?.document.name ?? [],
-  )
+  const users = new Map(mine.map((use) => [`${use.resourceId} ${use.siteId}`, use]))
   const by = resources.get(connection.lastUsedBy ?? '')?.document.name
   return {
     ...rightsOf(provider, connection),
     state: connection.status === 'live' ? 'live' : 'ended',
-    usedBy: users.map((name) => ({ name })),
+    usedBy: [...users.values()].flatMap((use) => useShown(connection, use, resources)),
     ...(connection.lastUsedAt === null
       ? {}
       : { lastUsed: { at: connection.lastUsedAt, ...(by === undefined ? {} : { by: { name: by } }) } }),
     fields: { connection_id: connection.id },
   }
+}
+
+function useShown(
+  { sites }: Connection,
+  { resourceId, siteId }: ConnectionUse,
+  resources: Known['resources'],
+): UseShown[] {
+  const name = resources.get(resourceId ?? '')?.document.name
+  if (name === undefined) return []
+  const pinned = pinnedSite(siteId, sites ?? undefined)
+  if (pinned.outcome === 'gone') return [{ name, siteIs: 'gone' }]
+  return [{ name, ...(pinned.outcome === 'site' && { site: pinned.site.name }) }]
 }
 
 function rightsOf(provider: Provider | undefined, { scopes, sealedRefreshToken }: Connection) {

@@ -31,6 +31,12 @@ const connectionView = z
     created_at: time,
     authorized_at: time.describe('When the person last gave what the refresh token rests on'),
     refreshed_at: time,
+    sites: z
+      .array(z.strictObject({ id: z.string(), name: z.string(), url: z.string().optional() }))
+      .optional()
+      .describe(
+        'The sites its token opens, as the provider last listed them; absent where it has none or never did',
+      ),
     last_used_at: time.nullable(),
     idle_ends_at: time
       .optional()
@@ -114,6 +120,7 @@ function viewOf(connection: Connection, life: RefreshLife | undefined) {
     authorized_at: connection.authorizedAt,
     refreshed_at: connection.refreshedAt,
     last_used_at: connection.lastUsedAt,
+    ...(connection.sites && { sites: connection.sites.list }),
     ...(idleEndsAt !== undefined && { idle_ends_at: idleEndsAt }),
     ...(endsAt !== undefined && { ends_at: endsAt }),
   }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { aboutGrant, auditEvent } from '../../audit/event.ts'
 import type { Gateway } from '../../gateway.ts'
 import { ownEnd } from '../../grants/standing.ts'
+import type { SitePin } from '../../storage/connections.ts'
 import type { Grant, GrantFilter } from '../../storage/grants.ts'
 import { notFound, pageAnswer, pagedListOf, time } from './answer.ts'
 import { disconnectQuery, endConnections } from './disconnect.ts'
@@ -36,6 +37,7 @@ const sessionView = z
     absolute_ends_at: time,
     revoked_at: time.nullable(),
     revoked_reason: z.string().nullable(),
+    sites: z.record(z.string(), z.string()).optional().describe('By provider, the id of the site it is for'),
   })
   .meta({ id: 'TokenSession' })
 
@@ -55,7 +57,8 @@ export function tokenSessionRoutes(gateway: Gateway): Route[] {
       handle: async ({ query: { state, ...wish } }) => {
         const now = clock()
         const page = await grants.list(filterOf(wish), { now, state }, pageOf(wish))
-        return pageAnswer(page, (grant) => viewOf(grant, now))
+        const pins = await store.connections.listPins(page.rows.map(({ id }) => id))
+        return pageAnswer(page, (grant) => viewOf(grant, pins, now))
       },
     }),
 
@@ -94,7 +97,8 @@ function filterOf({ subject_id, client_id, resource_id, parent_id }: Partial<Wis
   }
 }
 
-function viewOf(grant: Grant, now: number) {
+function viewOf(grant: Grant, pins: readonly SitePin[], now: number) {
+  const sites = pins.filter(({ grantId }) => grantId === grant.id)
   return {
     id: grant.id,
     state: ownEnd(grant, now) ?? ('live' as const),
@@ -111,5 +115,8 @@ function viewOf(grant: Grant, now: number) {
     absolute_ends_at: grant.absoluteEndsAt,
     revoked_at: grant.revokedAt,
     revoked_reason: grant.revokedReason,
+    ...(sites.length > 0 && {
+      sites: Object.fromEntries(sites.map(({ provider, siteId }) => [provider, siteId])),
+    }),
   }
 }

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
+import { pinnedSite } from '../../grants/pinned-site.ts'
 import { grantStanding } from '../../grants/standing.ts'
 import { bindBrowser } from '../../http/cookies.ts'
 import { beginInteraction, interactionUrl } from '../../http/interaction.ts'
@@ -13,7 +14,7 @@ import { sha256 } from '../../lib/secret.ts'
 import { type ConnectReason, connectPage } from '../../pages/connect.ts'
 import { donePage } from '../../pages/done.ts'
 import type { ConnectLink } from '../../storage/connect-links.ts'
-import type { Connection } from '../../storage/connections.ts'
+import type { HeldConnection } from '../../storage/connections.ts'
 import type { Grant } from '../../storage/grants.ts'
 import type { Resource } from '../../storage/resources.ts'
 import type { Provider } from '../../upstream/provider.ts'
@@ -23,7 +24,7 @@ type OpenLink = {
   grant: Grant
   resource: Resource
   provider: Provider
-  connections: Connection[]
+  connections: HeldConnection[]
 }
 
 /** Opening a connect link only shows what it is for: link previews open links too. */
@@ -110,11 +111,13 @@ async function openLink(gateway: Gateway, request: FastifyRequest, ticket: strin
   return { link, grant, resource: standing.resource, provider, connections }
 }
 
-function reasonOf({ accountId }: ConnectLink, connections: readonly Connection[]): ConnectReason {
+function reasonOf({ accountId }: ConnectLink, connections: readonly HeldConnection[]): ConnectReason {
   if (accountId === 'new') return 'another account'
   const repaired = connections.find((connection) => connection.accountId === accountId)
   if (!repaired) return 'not connected'
-  return repaired.status === 'live' ? 'more rights' : 'needs signing in again'
+  if (repaired.status !== 'live') return 'needs signing in again'
+  const pinned = pinnedSite(repaired.siteId, repaired.sites ?? undefined)
+  return pinned.outcome === 'gone' ? 'site gone' : 'more rights'
 }
 
 function unchanged(gateway: Gateway, provider: Provider, resource: Resource) {

@@ -15,6 +15,7 @@ import { isAgreed, renderingHash, yesTo } from './consent-memory.ts'
 import { endInteraction } from './failure.ts'
 import { consentingOf, loadPlan, type Plan } from './plan.ts'
 import { refusalOf } from './refusal.ts'
+import { pickSite } from './site-choice.ts'
 
 /** What the person said on one of an interaction's pages. It changes the row and goes back to the dispatcher. */
 export async function decide(
@@ -29,7 +30,9 @@ export async function decide(
   if (interaction.switchesAccount) return await decideSwitch(gateway, request, reply, plan, decision)
   switch (decision) {
     case undefined:
-      return await choose(gateway, reply, plan, form.values.get('provider'))
+      return form.values.has('site')
+        ? await pickSite(gateway, reply, plan, form)
+        : await choose(gateway, reply, plan, form.values.get('provider'))
     case 'allow':
       return await allow(gateway, reply, plan, form)
     case 'deny':
@@ -50,6 +53,7 @@ const fresh: InteractionChange = {
   switchesAccount: false,
   signInProvider: null,
   connected: {},
+  pickedSites: {},
   leg: null,
   legStateHash: null,
   sealedLegSecrets: null,

@@ -12,10 +12,12 @@ import { yesTo } from './consent-memory.ts'
 import { endWithFailure } from './failure.ts'
 import { startLeg } from './leg.ts'
 import { nextStep, type Step } from './next-step.ts'
-import { consentingOf, loadPlan, type Plan, standingOf } from './plan.ts'
+import { consentingOf, loadPlan, type Plan } from './plan.ts'
 import { refusalOf } from './refusal.ts'
 import { respond } from './respond.ts'
 import { showChoice, showConsent, showSwitch } from './show.ts'
+import { showSites } from './site-choice.ts'
+import { standingOf } from './standing.ts'
 
 /** Takes an interaction its next step: a page, a trip upstream, or the answer. Every step ends up here again. */
 export async function dispatch(
@@ -38,6 +40,8 @@ export async function dispatch(
       return sendPage(reply, await showConsent(gateway, plan))
     case 'connect':
       return await goUpstream(gateway, reply, plan, step)
+    case 'pick_site':
+      return sendPage(reply, await showSites(gateway, plan, step.provider))
     case 'respond':
       if (plan.person) gateway.returning.note(holderOf(request), plan.person.subjectId)
       return await respond(gateway, reply, plan)

@@ -26,11 +26,17 @@ export async function keep(
 ): Promise<FastifyReply> {
   const { plan, provider, leg, identity, tokens } = arrival
   const { interaction } = plan
-  if ((await gateway.upstream.findSites(provider, tokens, leg.scopes)) === 'none') {
+  const sites = await gateway.upstream.findSites(provider, tokens, leg.scopes)
+  if (sites?.length === 0) {
     await gateway.revocations.discard(provider, { tokens, identity, subjectId })
     return await giveUp(gateway, reply, arrival, subjectId, change, { kind: 'denied', code: 'no_site' })
   }
-  const connection = await keepConnection(gateway, provider, { subjectId, identity, tokens }, gateway.clock())
+  const connection = await keepConnection(
+    gateway,
+    provider,
+    { subjectId, identity, tokens, sites },
+    gateway.clock(),
+  )
   const allowed = plan.resource ? allowedScopes(plan.resource, provider) : undefined
   if (tokens.unasked && !isReleasable(provider, connection, allowed ?? [])) {
     return await giveUp(gateway, reply, arrival, subjectId, change, { kind: 'config', code: grantedTooMuch })

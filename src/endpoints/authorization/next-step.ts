@@ -8,7 +8,7 @@ export type Standing = {
   signIn: { candidates: readonly string[]; chosen: string | undefined }
   consent: 'given' | 'open'
   /** What must be connected, in the order it is asked. */
-  asks: readonly { provider: string; state: 'connected' | 'left out' | 'open' }[]
+  asks: readonly { provider: string; state: 'connected' | 'which site' | 'left out' | 'open' }[]
 }
 
 export type Step =
@@ -16,6 +16,7 @@ export type Step =
   | { step: 'confirm_switch' }
   | { step: 'consent' }
   | { step: 'connect'; provider: string; purpose: 'sign_in' | 'connect' }
+  | { step: 'pick_site'; provider: string }
   | { step: 'respond' }
   | { step: 'nobody_can_sign_in' }
 
@@ -37,5 +38,7 @@ export function nextStep(standing: Standing): Step {
     return { step: 'connect', provider: signInAt, purpose: 'sign_in' }
   }
   const open = standing.asks.find((ask) => ask.state === 'open')
-  return open ? { step: 'connect', provider: open.provider, purpose: 'connect' } : { step: 'respond' }
+  if (open) return { step: 'connect', provider: open.provider, purpose: 'connect' }
+  const unclear = standing.asks.find((ask) => ask.state === 'which site')
+  return unclear ? { step: 'pick_site', provider: unclear.provider } : { step: 'respond' }
 }

@@ -11,9 +11,8 @@ import type { ClientInteraction } from '../../storage/interactions.ts'
 import type { StepUp } from '../../storage/step-ups.ts'
 import { offlineAccess } from '../../tokens/scope.ts'
 import { canSignIn, covers, excess, type Provider } from '../../upstream/provider.ts'
-import { type Consenting, hasStandingConsent, isAgreed } from './consent-memory.ts'
+import type { Consenting } from './consent-memory.ts'
 import { withHeldScopes } from './held-scopes.ts'
-import type { Standing } from './next-step.ts'
 import { type Parties, partiesOf } from './parties.ts'
 import { refusalOf } from './refusal.ts'
 import { provesFreshness, stepUpOf } from './step-up.ts'
@@ -165,29 +164,6 @@ async function signedInEnough(
   if (request.prompt.includes('login') || request.prompt.includes('select_account')) return undefined
   const isTooOld = request.maxAge !== undefined && gateway.clock() - person.authTime > request.maxAge
   return isTooOld ? undefined : person
-}
-
-/** What the dispatcher needs to know of a plan. */
-export async function standingOf(gateway: Gateway, plan: Plan): Promise<Standing> {
-  const { interaction, person, candidates, asks } = plan
-  const consenting = consentingOf(plan, gateway.clock())
-  const isConsented =
-    isAgreed(interaction.consent, consenting) || (await hasStandingConsent(gateway, consenting))
-  return {
-    subject: person ? 'known' : 'unknown',
-    switchesAccount: interaction.switchesAccount,
-    signIn: {
-      candidates: candidates.map(({ id }) => id),
-      chosen: interaction.signInProvider ?? undefined,
-    },
-    consent: isConsented ? 'given' : 'open',
-    asks: asks.map((ask) => ({ provider: ask.provider.id, state: stateOf(gateway, plan, ask) })),
-  }
-}
-
-function stateOf(gateway: Gateway, plan: Plan, ask: ProviderAsk): Standing['asks'][number]['state'] {
-  if (connectionFor(plan, ask, gateway.clock()) !== undefined) return 'connected'
-  return plan.interaction.consent?.skipped.includes(ask.provider.id) ? 'left out' : 'open'
 }
 
 /** The connection that serves an ask: what this flow brought, or what the person had. */

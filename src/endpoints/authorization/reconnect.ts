@@ -41,8 +41,13 @@ export async function reconnect(
     const labels = { expected: before.accountLabel, returned: identity.label }
     return sendPage(reply, anotherAccountPage(gateway, trip, labels), 409)
   }
+  const sites = await gateway.upstream.findSites(provider, tokens, wish.scopes)
+  if (sites?.length === 0) {
+    await discard(gateway, provider, arrived, subjectId)
+    return await stopWith(gateway, trip, { kind: 'denied', code: 'no_site' })
+  }
   const now = gateway.clock()
-  const brought = { subjectId: before.subjectId, identity, tokens }
+  const brought = { subjectId: before.subjectId, identity, tokens, sites }
   const kept = await keepConnection(gateway, provider, brought, now)
   const event = auditEvent(now, {
     event: 'connection.reconnected',
@@ -85,11 +90,14 @@ async function movedTo(gateway: Gateway, provider: Provider, before: Connection,
   const all = await gateway.store.connections.listUses(before.subjectId, gateway.clock())
   const uses = all.filter(({ connectionId }) => connectionId === before.id)
   const moved = []
-  for (const { grantId, resourceId } of uses) {
+  for (const { grantId, resourceId, siteId } of uses) {
     const resource = resourceId === null ? undefined : await gateway.store.resources.find(resourceId)
     const allowed = resource && allowedScopes(resource, provider)
     if (!allowed || !isReleasable(provider, kept, allowed)) continue
-    moved.push({ removed: before.id, added: { grantId, connectionId: kept.id, provider: provider.id } })
+    moved.push({
+      removed: before.id,
+      added: { grantId, connectionId: kept.id, provider: provider.id, siteId },
+    })
   }
   return { moved, staying: uses.length - moved.length }
 }

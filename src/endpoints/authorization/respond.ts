@@ -15,6 +15,7 @@ import type { Grant } from '../../storage/grants.ts'
 import { covers, type Provider } from '../../upstream/provider.ts'
 import { shownHash } from './consent-memory.ts'
 import { connectionFor, type Person, type Plan } from './plan.ts'
+import { settledSites } from './site-choice.ts'
 import { requireFreshSignIn } from './step-up.ts'
 
 /** The end of an interaction: a code for the client, or a wider session for a connect link. */
@@ -40,11 +41,13 @@ async function respondWithCode(
   const expiresAt = now + gateway.config.lifetimes.code
   const grant = newGrant(gateway, plan, person, expiresAt, now)
   const connectionIds = connectionsOf(plan, now)
+  const siteIds = await settledSites(gateway, plan)
   const completed = await gateway.store.completions.withCode(
     interaction,
     {
       grant,
       connectionIds,
+      siteIds,
       code: {
         codeHash: sha256(code),
         grantId: grant.id,
@@ -77,6 +80,7 @@ async function respondWithCode(
       detail: {
         scopes,
         connections: Object.values(connectionIds),
+        sites: Object.keys(siteIds).length > 0 ? siteIds : undefined,
         // Absent where a yes of before still counted.
         consented_at: interaction.consent?.at,
         confirmed: stepUp && { tool: stepUp.tool, arguments_digest: `sha256:${stepUp.argumentsHash}` },
@@ -142,10 +146,11 @@ async function respondConnected(
   const earlier = await gateway.store.connections.listForGrant(request.grantId)
   const allowed = allowedScopes(resource, provider) ?? []
   const { kept, replaced } = sortedOut({ provider, allowed }, earlier, connection)
+  const siteId = (await settledSites(gateway, plan))[provider.id] ?? null
   const isCompleted = await gateway.store.completions.withConnection(
     interaction,
     {
-      added: { grantId: request.grantId, connectionId: kept.id, provider: request.provider },
+      added: { grantId: request.grantId, connectionId: kept.id, provider: request.provider, siteId },
       replaced: replaced.map(({ id }) => id),
       ticketHash: request.ticketHash,
     },
@@ -157,7 +162,7 @@ async function respondConnected(
       clientId: interaction.clientId,
       resourceId: interaction.resourceId,
       provider: request.provider,
-      detail: { connection: connection.id },
+      detail: { connection: connection.id, site: siteId ?? undefined },
     }),
   )
   if (!isCompleted) throw new PageRefusal(400, { kind: 'already used' })

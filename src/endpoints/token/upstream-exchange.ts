@@ -60,6 +60,7 @@ function exchangeAnswer(release: Release): TokenAnswer {
     scope: formatScope(release.scopes),
     provider: release.provider,
     account: release.account,
+    ...(release.site && { site: release.site }),
   }
 }
 
