@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  resolve: { conditions: ['coatcheck-source'] },
+  ssr: { resolve: { conditions: ['coatcheck-source', 'module', 'node', 'development|production'] } },
   test: {
     include: ['test/**/*.test.ts', 'sdk/test/**/*.test.ts'],
     testTimeout: 20_000,
