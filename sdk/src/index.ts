@@ -36,6 +36,15 @@ export {
   protect,
   type Visitor,
 } from './protect.ts'
+export {
+  type Publication,
+  PublishError,
+  type PublishErrorCode,
+  type Publishing,
+  type PublishOptions,
+  publishTools,
+  type ToolSource,
+} from './publish-tools.ts'
 export { canonicalResource, metadataUrl, namesAudience, sameResource } from './resource.ts'
 export { type ImpliedScopes, missingScopes, scopesOf } from './scope.ts'
 export type { ToolRule, ToolScopes } from './scope-rules.ts'
@@ -47,6 +56,7 @@ export {
   type VerifierOptions,
 } from './settings.ts'
 export type { Claims, TokenFault } from './token.ts'
+export type { ManifestTool, SuggestedScopes } from './tool-manifest.ts'
 export {
   type Upstream,
   type UpstreamFetcher,

@@ -1,8 +1,6 @@
-import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client'
-import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
-import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { denialMetaKey, type Guard, parseChallenge, protect } from '../src/index.ts'
+import { clients } from './support/clients.ts'
 import { type Issuer, startIssuer } from './support/issuer.ts'
 import { kinds, type MoreTools, startServer } from './support/servers.ts'
 import { claims, now, resource } from './support/tokens.ts'
@@ -27,29 +25,12 @@ beforeAll(async () => {
       write_note: { scopes: ['notes.read', 'notes.write'], match: 'all' },
       delete_all: { scopes: ['notes.all'] },
     },
-    // Policies are said in band where nothing else is said; so is this, in one of the tests.
-    delivery: { invalid_request: 'http' },
   })
 })
 afterAll(() => issuer.stop())
 beforeEach(() => {
   ran = []
 })
-
-const bearing = (token: string) => ({ requestInit: { headers: { authorization: `Bearer ${token}` } } })
-const clients = {
-  '1.x': async (url: string, token: string) => {
-    const client = new Client1({ name: 'first', version: '1.0.0' })
-    const transport = new Transport1(new URL(url), bearing(token))
-    await client.connect(transport as Parameters<Client1['connect']>[0])
-    return client
-  },
-  '2.x': async (url: string, token: string) => {
-    const client = new Client2({ name: 'second', version: '1.0.0' })
-    await client.connect(new Transport2(new URL(url), bearing(token)))
-    return client
-  },
-}
 
 const headers = (token: string, of: Record<string, string> = {}) => ({
   authorization: `Bearer ${token}`,

@@ -2,26 +2,39 @@ import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 
-/** Asks the tool `whoami` with a client of the official SDK, which sends the token it is given. */
-export const callers = {
+const bearing = (token: string) => ({ requestInit: { headers: { authorization: `Bearer ${token}` } } })
+
+/** Clients of the official SDK, which send the token they are given. */
+export const clients = {
   '1.x': async (url: string, token: string) => {
     const client = new Client1({ name: 'first', version: '1.0.0' })
     const transport = new Transport1(new URL(url), bearing(token))
     await client.connect(transport as Parameters<Client1['connect']>[0])
-    return await asked(client, () => client.callTool({ name: 'whoami' }))
+    return client
   },
   '2.x': async (url: string, token: string) => {
     const client = new Client2({ name: 'second', version: '1.0.0' })
     await client.connect(new Transport2(new URL(url), bearing(token)))
-    return await asked(client, () => client.callTool({ name: 'whoami' }))
+    return client
   },
 }
 
-const bearing = (token: string) => ({ requestInit: { headers: { authorization: `Bearer ${token}` } } })
+export const generations = Object.keys(clients) as (keyof typeof clients)[]
 
-async function asked(client: { close(): Promise<void> }, call: () => Promise<Record<string, unknown>>) {
+/** What the tool `whoami` answers to each of them. */
+export const callers = {
+  '1.x': async (url: string, token: string) => await whoami(await clients['1.x'](url, token)),
+  '2.x': async (url: string, token: string) => await whoami(await clients['2.x'](url, token)),
+}
+
+type Caller = {
+  callTool(call: { name: string }): Promise<Record<string, unknown>>
+  close(): Promise<void>
+}
+
+async function whoami(client: Caller) {
   try {
-    const { content } = await call()
+    const { content } = await client.callTool({ name: 'whoami' })
     return (content as { text: string }[]).map(({ text }) => text).join('\n')
   } finally {
     await client.close()
