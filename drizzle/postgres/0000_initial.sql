@@ -290,6 +290,18 @@ CREATE TABLE "registration_tokens" (
 	"expires_at" bigint NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "reseals" (
+	"id" text collate "C" PRIMARY KEY NOT NULL,
+	"master_key_id" text collate "C" NOT NULL,
+	"requested_by" text collate "C" NOT NULL,
+	"requested_at" bigint NOT NULL,
+	"holder" text collate "C",
+	"lease_ends_at" bigint NOT NULL,
+	"resealed" bigint NOT NULL,
+	"unopened" bigint NOT NULL,
+	"finished_at" bigint
+);
+--> statement-breakpoint
 CREATE TABLE "resource_credentials" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"resource_id" text collate "C" NOT NULL,

@@ -360,6 +360,18 @@ CREATE TABLE `registration_tokens` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `registration_tokens_token_hash` ON `registration_tokens` (`token_hash`);--> statement-breakpoint
 CREATE INDEX `registration_tokens_expires_at` ON `registration_tokens` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `reseals` (
+	`id` text PRIMARY KEY NOT NULL,
+	`master_key_id` text NOT NULL,
+	`requested_by` text NOT NULL,
+	`requested_at` integer NOT NULL,
+	`holder` text,
+	`lease_ends_at` integer NOT NULL,
+	`resealed` integer NOT NULL,
+	`unopened` integer NOT NULL,
+	`finished_at` integer
+);
+--> statement-breakpoint
 CREATE TABLE `resource_credentials` (
 	`id` text PRIMARY KEY NOT NULL,
 	`resource_id` text NOT NULL,

@@ -6,6 +6,19 @@ export type Place = { readonly table: string; readonly row: string; readonly col
 export type MasterKey = { readonly id: string; readonly key: Uint8Array }
 
 /**
+ * What keeps a master key and lends its use: this process itself, or a service that never gives the key away. What it
+ * wraps holds no dot. Both throw where the holder cannot be asked, and `unwrap` a `SealError` for what it did not wrap
+ * for this associated data.
+ */
+export type KeyHolder = {
+  readonly id: string
+  wrap(dataKey: Uint8Array, associated: Uint8Array): Promise<string>
+  unwrap(wrapped: string, associated: Uint8Array): Promise<Uint8Array>
+  /** What everything begins with that it wraps from now on: empty, unless the key has versions. */
+  current(): Promise<string>
+}
+
+/**
  * Seals values for storage and opens them again. Every value has a data key of its own, wrapped by a master
  * key; the master key's id stands in the value, so several master keys can be in use at once.
  * Asynchronous because a master key may live in another process.
@@ -14,6 +27,10 @@ export type Sealer = {
   seal(plaintext: string, place: Place): Promise<string>
   /** Throws `SealError` for anything that was not sealed for exactly this place under a known key. */
   open(sealed: string, place: Place): Promise<string>
+  /** The same value, its data key wrapped by the sealing key; what it seals is not touched. Throws as `open` does. */
+  rewrap(sealed: string, place: Place): Promise<string>
+  /** What every value begins with that is wrapped as it would be now. */
+  currentPrefix(): Promise<string>
   /** The ids of the master keys at hand, the sealing one first. */
   readonly keyIds: readonly string[]
 }
@@ -24,54 +41,103 @@ export class SealError extends Error {
 
 const version = 'v1'
 
+/** What every value begins with that a master key wraps. */
+export const sealedPrefix = (masterKeyId: string) => `${version}.${masterKeyId}.`
+
+/** Under which master key a value is sealed; nothing for what is no sealed value. */
+export function masterKeyIdOf(sealed: string): string | undefined {
+  return /^v1\.([\w-]{1,64})\./.exec(sealed)?.[1]
+}
+
 /** AES-256-GCM with random 96-bit nonces; the format is `v1.<key id>.<wrapped data key>.<sealed value>`. */
-export function createSealer(masterKeys: readonly [MasterKey, ...MasterKey[]]): Sealer {
-  const byId = new Map(masterKeys.map((masterKey) => [masterKey.id, masterKey.key]))
-  const [sealing] = masterKeys
+export function createSealer(
+  masterKeys: readonly [MasterKey | KeyHolder, ...(MasterKey | KeyHolder)[]],
+): Sealer {
+  const [sealing, ...opening] = masterKeys.map(holderOf) as [KeyHolder, ...KeyHolder[]]
+  const byId = new Map([sealing, ...opening].map((holder) => [holder.id, holder]))
+
+  async function wrapped(dataKey: Uint8Array, value: string, place: Place): Promise<string> {
+    const wrappedKey = await sealing.wrap(dataKey, keyData(sealing.id, place))
+    return [version, sealing.id, wrappedKey, value].join('.')
+  }
+
+  async function unwrapped(sealed: string, place: Place): Promise<{ dataKey: Uint8Array; value: string }> {
+    const [format, keyId, wrappedKey, value, ...rest] = sealed.split('.')
+    if (format !== version || !keyId || !wrappedKey || !value || rest.length > 0) {
+      throw new SealError('not a sealed value')
+    }
+    const holder = byId.get(keyId)
+    if (!holder) throw new SealError(`sealed under a master key that is not configured: ${keyId}`)
+    return { dataKey: await holder.unwrap(wrappedKey, keyData(keyId, place)), value }
+  }
+
   return {
     keyIds: [...byId.keys()],
     async seal(plaintext, place) {
       const dataKey = randomBytes(32)
-      const data = associatedData(sealing.id, place)
-      const wrapped = encrypt(sealing.key, dataKey, data)
-      const value = encrypt(dataKey, Buffer.from(plaintext, 'utf8'), data)
-      return [version, sealing.id, wrapped.toString('base64url'), value.toString('base64url')].join('.')
+      const value = encrypt(dataKey, Buffer.from(plaintext, 'utf8'), valueData(place))
+      return await wrapped(dataKey, value.toString('base64url'), place)
     },
     async open(sealed, place) {
-      const [format, keyId, wrapped, value, ...rest] = sealed.split('.')
-      if (format !== version || !keyId || !wrapped || !value || rest.length > 0) {
-        throw new SealError('not a sealed value')
-      }
-      const masterKey = byId.get(keyId)
-      if (!masterKey) throw new SealError(`sealed under a master key that is not configured: ${keyId}`)
-      const data = associatedData(keyId, place)
-      const dataKey = decrypt(masterKey, Buffer.from(wrapped, 'base64url'), data)
-      return decrypt(dataKey, Buffer.from(value, 'base64url'), data).toString('utf8')
+      const { dataKey, value } = await unwrapped(sealed, place)
+      return decrypt(dataKey, Buffer.from(value, 'base64url'), valueData(place)).toString('utf8')
     },
+    async rewrap(sealed, place) {
+      const { dataKey, value } = await unwrapped(sealed, place)
+      return await wrapped(dataKey, value, place)
+    },
+    currentPrefix: async () => `${sealedPrefix(sealing.id)}${await sealing.current()}`,
   }
+}
+
+function holderOf(masterKey: MasterKey | KeyHolder): KeyHolder {
+  if (!('key' in masterKey)) return masterKey
+  const { id, key } = masterKey
+  return {
+    id,
+    wrap: async (dataKey, associated) => wrapUnder(key, dataKey, associated),
+    unwrap: async (wrapped, associated) => unwrapUnder(key, wrapped, associated),
+    current: async () => '',
+  }
+}
+
+/** Wraps a key under another one of this process. */
+export function wrapUnder(key: Uint8Array, dataKey: Uint8Array, associated: Uint8Array): string {
+  return encrypt(key, dataKey, associated).toString('base64url')
+}
+
+/** Throws `SealError` for what `wrapUnder` did not make of this key and associated data. */
+export function unwrapUnder(key: Uint8Array, wrapped: string, associated: Uint8Array): Uint8Array {
+  return decrypt(key, Buffer.from(wrapped, 'base64url'), associated)
 }
 
 /** Seals under a key that only the holder of a presented secret can derive; no master key can open it. */
 export function sealUnder(key: Uint8Array, plaintext: string, place: Place): string {
-  return encrypt(key, Buffer.from(plaintext, 'utf8'), associatedData('', place)).toString('base64url')
+  return encrypt(key, Buffer.from(plaintext, 'utf8'), valueData(place)).toString('base64url')
 }
 
 /** Opens what `sealUnder` sealed. Throws `SealError`. */
 export function openUnder(key: Uint8Array, sealed: string, place: Place): string {
-  return decrypt(key, Buffer.from(sealed, 'base64url'), associatedData('', place)).toString('utf8')
+  return decrypt(key, Buffer.from(sealed, 'base64url'), valueData(place)).toString('utf8')
 }
 
-function associatedData(keyId: string, place: Place): Buffer {
+/** Of a wrapped data key: where its value is, and whose it is. */
+function keyData(keyId: string, place: Place): Buffer {
   return Buffer.from(JSON.stringify([version, keyId, place.table, place.row, place.column]))
 }
 
-function encrypt(key: Uint8Array, plaintext: Buffer, associated: Buffer): Buffer {
+/** Of the value itself: no master key is part of it, so that another one can take over without it. */
+function valueData(place: Place): Buffer {
+  return Buffer.from(JSON.stringify([version, place.table, place.row, place.column]))
+}
+
+function encrypt(key: Uint8Array, plaintext: Uint8Array, associated: Uint8Array): Buffer {
   const nonce = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(associated)
   return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
 }
 
-function decrypt(key: Uint8Array, sealed: Buffer, associated: Buffer): Buffer {
+function decrypt(key: Uint8Array, sealed: Buffer, associated: Uint8Array): Buffer {
   if (sealed.length < 28) throw new SealError('sealed value is too short')
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12), { authTagLength: 16 })
   decipher.setAAD(associated).setAuthTag(sealed.subarray(-16))

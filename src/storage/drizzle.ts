@@ -15,6 +15,7 @@ export const {
   exists,
   fillPlaceholders,
   getTableColumns,
+  getTableName,
   gt,
   gte,
   inArray,

@@ -16,7 +16,7 @@ export class WrongMasterKey extends Error {
  * The first start, or a key that is new beside a known one, leaves its own check.
  */
 export async function checkMasterKeys(
-  store: Pick<Store, 'keyChecks'>,
+  store: { keyChecks: Pick<Store['keyChecks'], 'list' | 'create'> },
   sealer: Sealer,
   now: number,
 ): Promise<void> {

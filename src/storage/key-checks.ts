@@ -1,4 +1,6 @@
-import type { Queries } from './dialect.ts'
+import { type NewAuditEvent, recordEvent } from './audit-events.ts'
+import type { Batch, Queries } from './dialect.ts'
+import { eq } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type KeyCheck = Tables['keyChecks']['$inferSelect']
@@ -11,12 +13,25 @@ export const selectChecks =
   'SELECT master_key_id AS "masterKeyId", sealed_check AS "sealedCheck" FROM key_checks'
 
 /** One known value sealed under each master key that was ever used here: what tells a wrong key at start. */
-export function keyChecks(db: Queries, { keyChecks: table }: Tables) {
+export function keyChecks(db: Queries, tables: Tables, batch: Batch) {
+  const { keyChecks: table } = tables
   return {
     list: async (): Promise<KeyCheck[]> => await db.select().from(table),
 
     async create(check: KeyCheck): Promise<void> {
       await db.insert(table).values(check).onConflictDoNothing().returning()
+    },
+
+    /** Forgets a key. `false`: it was not known. */
+    async retire(masterKeyId: string, event: NewAuditEvent): Promise<boolean> {
+      const retired = await batch((queries) => ({
+        guard: queries
+          .delete(table)
+          .where(eq(table.masterKeyId, masterKeyId))
+          .returning({ masterKeyId: table.masterKeyId }),
+        writes: [recordEvent(queries, tables, event)],
+      }))
+      return retired !== undefined
     },
   }
 }

@@ -22,9 +22,11 @@ import { refreshLeases } from './refresh-leases.ts'
 import { refreshTokens } from './refresh-tokens.ts'
 import { registrationTokens } from './registration-tokens.ts'
 import { removals } from './removals.ts'
+import { reseals } from './reseals.ts'
 import { resources } from './resources.ts'
 import { roles } from './roles.ts'
 import type { Tables } from './schema.ts'
+import { sealedValues } from './sealed-values.ts'
 import { signingKeys } from './signing-keys.ts'
 import { stepUps } from './step-ups.ts'
 import { subjects } from './subjects.ts'
@@ -55,15 +57,17 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     exchangedGrants: exchangedGrants(db, tables, batch),
     grants: grants(db, tables, batch),
     interactions: interactions(db, tables),
-    keyChecks: keyChecks(db, tables),
+    keyChecks: keyChecks(db, tables, batch),
     providers: providers(db, tables, batch),
     quotas: quotas(db, tables, batch),
     refreshLeases: refreshLeases(db, tables, batch),
     refreshTokens: refreshTokens(db, tables, batch),
     registrationTokens: registrationTokens(db, tables, batch),
     removals: removals(db, batch, tables),
+    reseals: reseals(db, tables, batch),
     resources: resources(db, tables, batch),
     roles: roles(db, tables, batch),
+    sealedValues: sealedValues(db, tables),
     signingKeys: signingKeys(db, tables, batch),
     stepUps: stepUps(db, tables),
     subjects: subjects(db, tables, batch),

@@ -110,7 +110,7 @@ describe('a start (CR-06)', () => {
     const checks: KeyCheck[] = []
     const meeting = Promise.withResolvers<void>()
     let looks = 0
-    const keyChecks: Store['keyChecks'] = {
+    const keyChecks: Pick<Store['keyChecks'], 'list' | 'create'> = {
       async list() {
         // Both look before either has written.
         if (++looks === 2) meeting.resolve()

@@ -38,4 +38,5 @@ export const {
   quotaCounts,
   stepUps,
   decisions,
+  reseals,
 } = tables
