@@ -19,12 +19,14 @@ import { revocationCommands } from './revocations.ts'
 import { roleCommands } from './roles.ts'
 import { sessionCommands } from './sessions.ts'
 import { subjectCommands } from './subjects.ts'
+import { testCommand } from './test.ts'
 import { toolCommands } from './tools.ts'
 
 /** Every command there is; help, completion and docs/cli.md follow from it. */
 export const commands: readonly Command[] = [
   ...gatewayCommands,
   doctorCommand,
+  testCommand,
   ...providerCommands,
   ...resourceCommands,
   ...applicationCommands,

@@ -59,8 +59,12 @@ export async function attempt(thing: string, check: () => Promise<Finding[]>): P
 
 /** The findings as a person reads them, no line wider than the screen. */
 export function report(found: readonly Finding[], screen: Screen): string {
-  const lines = found.flatMap((each) => linesOf(each, screen))
-  return [...lines, '', verdict(found)].join('\n')
+  return [findingLines(found, screen), '', verdict(found)].join('\n')
+}
+
+/** The same without the verdict. */
+export function findingLines(found: readonly Finding[], screen: Screen): string {
+  return found.flatMap((each) => linesOf(each, screen)).join('\n')
 }
 
 const margin = 'unchecked  '.length
@@ -94,7 +98,8 @@ function wrapped(text: string, width: number): string[] {
   return lines
 }
 
-function verdict(found: readonly Finding[]): string {
+/** What the findings come to, in a sentence. */
+export function verdict(found: readonly Finding[]): string {
   const count = (state: State) => found.filter((each) => each.state === state).length
   const [wrong, notes, unchecked] = [count('wrong'), count('note'), count('unchecked')]
   const also = [

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { error, type Rule, success, warning } from './check.ts'
-import { type Json, listed, quoted, strings } from './heard.ts'
+import { type Json, listed, quoted, said, strings } from './heard.ts'
 import type { ServerFacts } from './server-facts.ts'
 import { specs } from './specs.ts'
 
@@ -63,7 +63,8 @@ export const mcpAuthRules: readonly Rule<ServerFacts>[] = [
       const places = listed(forms.map(({ url }) => url))
       const stray = misplaced?.outcome === 'answer' && misplaced.status === 200
       const hint = stray ? ` What is at ${quoted(misplaced.url)} is found by nobody: move it.` : ''
-      return error(`There are no metadata at any of ${places}.${hint}`)
+      const why = forms[0] ? `: ${said(forms[0].heard)}` : ''
+      return error(`There are no metadata at any of ${places}${why}.${hint}`)
     },
   },
   {

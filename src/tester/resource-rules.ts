@@ -101,17 +101,6 @@ export const resourceRules: readonly Rule<ResourceFacts>[] = [
     }),
   },
   {
-    code: 'resource_url',
-    asks: 'Is the MCP server at an https URL without a fragment?',
-    spec: specs.resource('2'),
-    judge({ url }) {
-      const fault = urlFault(url, url)
-      return fault === undefined
-        ? success('It is at an https URL, or on this machine.')
-        : error(`Its URL ${fault}.`)
-    },
-  },
-  {
     code: 'authorization_servers',
     asks: 'Is at least one authorization server named, each by an https URL?',
     spec: specs.protectedResource('2'),

@@ -237,6 +237,7 @@ test('every route has been seen to succeed, and to answer what it says, empty or
   await call('POST', '/administrators', { name: 'ada', role: 'read', password: 'correct horse battery' })
   await call('GET', '/administrators/ada')
   await call('PATCH', '/administrators/ada', { role: 'write' })
+  await call('POST', '/tests', { url: 'http://localhost:1' })
 
   for (const { path } of lists) await call('GET', path)
   await call('GET', '/audit-events?limit=1')

@@ -25,6 +25,7 @@ import type { Route } from './route.ts'
 import { signingKeyRoutes } from './signing-keys.ts'
 import { simulationRoutes } from './simulations.ts'
 import { subjectRoutes } from './subjects.ts'
+import { testRoutes } from './tests.ts'
 import { tokenSessionRoutes } from './token-sessions.ts'
 import { toolRoutes } from './tools.ts'
 import { upstreamRevocationRoutes } from './upstream-revocations.ts'
@@ -72,6 +73,7 @@ function routesOf(gateway: Gateway, passwords: Passwords): Route[] {
     ...signingKeyRoutes(gateway),
     ...administratorRoutes(gateway, passwords),
     ...diagnosisRoutes(gateway),
+    ...testRoutes(gateway),
   ]
 }
 
