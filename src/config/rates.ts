@@ -25,6 +25,7 @@ const perMinute = [
   'introspections_per_resource',
   'retrievals_per_resource',
   'decisions_per_resource',
+  'manifests_per_resource',
   'unknown_sessions_per_resource',
   'exchanges_per_session',
   'connect_links_per_session',

@@ -5,18 +5,23 @@ import type { Gateway } from '../gateway.ts'
 import type { AskingResource } from '../grants/open-session.ts'
 import { authenticateResource } from '../http/asking-resource.ts'
 import { acceptJsonOnly } from '../http/json-body.ts'
+import { type Counted, countRequest } from '../http/rates.ts'
 import { answer, answerRetrievalError } from '../http/retrieval-errors.ts'
 import { type TokenBearer, tokenBearer } from '../http/tool-caller.ts'
 import { userTokenText } from '../http/user-token.ts'
 import { canonicalJson } from '../lib/canonical-json.ts'
 import { newOrderedId } from '../lib/ordered-id.ts'
 import { sha256 } from '../lib/secret.ts'
+import { unstorableText } from '../lib/storable-text.ts'
 import { decide } from '../policy/decide.ts'
-import { recordOf, sayNo, sayRuling } from '../policy/decision-answer.ts'
+import { recordOf, type Said, sayNo, sayRuling } from '../policy/decision-answer.ts'
 
+const storable = (text: string) => unstorableText(text).length === 0
+
+/** Of arguments only the names are kept. */
 const callSchema = z.strictObject({
-  tool: z.string().min(1).max(200),
-  arguments: z.record(z.string(), z.unknown()).optional(),
+  tool: z.string().min(1).max(200).refine(storable),
+  arguments: z.record(z.string().refine(storable), z.unknown()).optional(),
   /** Of all the arguments, where those that came are not all. */
   arguments_digest: z
     .string()
@@ -24,7 +29,10 @@ const callSchema = z.strictObject({
     .optional(),
 })
 
-const circumstances = { address: z.string().max(64).optional(), dry_run: z.boolean().default(false) }
+const circumstances = {
+  address: z.string().max(64).refine(storable).optional(),
+  dry_run: z.boolean().default(false),
+}
 const requestSchema = z.union([
   z.strictObject({ ...callSchema.shape, ...circumstances }).transform(({ address, dry_run, ...call }) => ({
     address,
@@ -56,6 +64,9 @@ export async function decisionEndpoints(scope: FastifyInstance, gateway: Gateway
     const { calls, isBatch, ...around } = asked.data
     const token = userTokenText(request)
     if (token === undefined) throw new OAuthError('invalid_request', 'Coatcheck-User-Token is missing')
+    // A batch counts as what it asks for, the question itself aside.
+    const further = calls.slice(1).map((): Counted => ['decisions_per_resource', asking.resource.id])
+    countRequest(gateway, ...further)
     const bearer = await tokenBearer(gateway, asking.resource, token)
     const decisions: object[] = []
     // One after the other: the calls of a batch draw on the same quotas.
@@ -93,6 +104,10 @@ async function decideOn(
   if (bearer.outcome === 'refused') return sayNo(bearer.code, bearer.code)
   const { caller, claims, end } = bearer
   const argumentsHash = digestOf(call)
+  const id = newOrderedId(gateway.clock())
+  const made = { id, at: gateway.clock(), resourceId: asking.resource.id, caller, tool: call.tool }
+  const of = { argumentNames: Object.keys(call.arguments ?? {}), argumentsHash, ...around }
+  const record = (said: Said) => recordOf(made, of, said, gateway.config.lifetimes.decisions_kept)
   const ruling = await decide(
     {
       store: gateway.store,
@@ -112,13 +127,11 @@ async function decideOn(
       },
       argumentsHash,
       mode: end === undefined && !around.dry_run ? 'call' : 'look',
+      record: (counted) => record(sayRuling(counted, end)),
     },
   )
   const said = sayRuling(ruling, end)
-  const id = newOrderedId(gateway.clock())
-  const made = { id, at: gateway.clock(), resourceId: asking.resource.id, caller, tool: call.tool }
-  const of = { argumentNames: Object.keys(call.arguments ?? {}), argumentsHash, ...around }
-  await gateway.decisionLog.record(recordOf(made, of, said, gateway.config.lifetimes.decisions_kept))
+  if (!said.counted) await gateway.decisionLog.record(record(said))
   return { decision_id: id, ...said.answer }
 }
 

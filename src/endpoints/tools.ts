@@ -29,7 +29,7 @@ export async function toolEndpoints(scope: FastifyInstance, gateway: Gateway): P
   scope.setErrorHandler(answerRetrievalError)
 
   scope.put('/v1/tools', { bodyLimit: mostBytes }, async (request, reply) => {
-    const { resource, credential } = await authenticateResource(gateway, request, 'decisions_per_resource')
+    const { resource, credential } = await authenticateResource(gateway, request, 'manifests_per_resource')
     const manifest = manifestSchema.safeParse(request.body)
     if (!manifest.success || unstorableText(manifest.data).length > 0) {
       throw new OAuthError('invalid_request', 'This is not a list of tools')
@@ -45,7 +45,7 @@ export async function toolEndpoints(scope: FastifyInstance, gateway: Gateway): P
       event: 'tools.published',
       actor: `resource:${credential.id}`,
       resourceId: resource.id,
-      detail: summary,
+      detail: toldOf(summary),
     })
     const isNews = Object.values(summary).some((names) => names.length > 0)
     await gateway.store.tools.publish(resource.id, rows, now, isNews ? event : undefined)
@@ -60,6 +60,15 @@ export async function toolEndpoints(scope: FastifyInstance, gateway: Gateway): P
       token === undefined ? await published(gateway, asking) : await callable(gateway, asking, request),
     )
   })
+}
+
+/** Names of each kind that are recorded: the record is kept for long, and a manifest may be all new each time. */
+const mostTold = 20
+
+function toldOf(summary: Record<string, string[]>): Record<string, unknown> {
+  const told = Object.entries(summary).map(([kind, names]) => [kind, names.slice(0, mostTold)])
+  const counts = Object.entries(summary).map(([kind, names]) => [kind, names.length])
+  return { ...Object.fromEntries(told), counts: Object.fromEntries(counts) }
 }
 
 async function published({ store }: Gateway, { resource }: AskingResource) {

@@ -43,11 +43,11 @@ const argumentLimit = z
 /** What a binding may be narrowed by; a key it does not know is refused, since it would narrow nothing. */
 export const conditionsSchema = z.strictObject({
   cidrs: z
-    .array(z.string().max(64).refine(ipaddr.isValidCIDR, 'is not a network in CIDR notation'))
+    .array(z.string().max(64).refine(isNetwork, 'is not a network in CIDR notation'))
     .min(1)
     .max(100)
     .optional()
-    .describe('Where the client must be, as the MCP server sees it'),
+    .describe('Where the client must be, by the word of the MCP server'),
   time_utc: z
     .array(z.string().refine(isWindow, 'is not HH:MM-HH:MM'))
     .min(1)
@@ -65,7 +65,8 @@ export const conditionsSchema = z.strictObject({
     .record(z.string().min(1).max(200), argumentLimit)
     .optional()
     .describe('What an argument of a call may be, by its name'),
-  max_authentication_age: z.int().min(0).max(31_536_000).optional().describe('Seconds since the sign-in'),
+  // A sign-in takes its time to become a call: from less than that nobody would ever come back.
+  max_authentication_age: z.int().min(60).max(31_536_000).optional().describe('Seconds since the sign-in'),
   acr_values: z
     .array(z.string().min(1).max(255))
     .min(1)
@@ -92,9 +93,19 @@ const rules: Record<FailedCondition, (conditions: Conditions, call: Circumstance
   acr_values: ({ acr_values: values }, { acr }) => !values || (acr !== undefined && values.includes(acr)),
 }
 
+/** Written as everybody reads it: some take `010.1` for an address, and not all for the same one. */
+const isAddress = (text: string) => ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text)
+
+/** One of IPv4 addresses in IPv6 clothes would never match, since those are taken off. */
+function isNetwork(cidr: string): boolean {
+  if (!ipaddr.isValidCIDR(cidr) || !isAddress(cidr.split('/')[0] ?? '')) return false
+  const [network] = ipaddr.parseCIDR(cidr)
+  return !(network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress())
+}
+
 /** An IPv4 address in IPv6 clothes is the IPv4 address. */
 function isWithin(address: string, cidr: string): boolean {
-  if (!ipaddr.isValid(address)) return false
+  if (!isAddress(address)) return false
   const parsed = ipaddr.process(address)
   const [network, bits] = ipaddr.parseCIDR(cidr)
   return parsed.kind() === network.kind() && parsed.match(network, bits)
@@ -111,8 +122,9 @@ function isWithinLimit(name: string, limit: ArgumentLimit, call: Circumstances):
   if (call.arguments === 'unknown') return true
   if (!Object.hasOwn(call.arguments, name)) return !call.declared.has(name)
   const value = call.arguments[name]
-  // Several values are within a limit where each of them is.
-  return Array.isArray(value) ? value.every((each) => isAllowed(each, limit)) : isAllowed(value, limit)
+  // Several values are within a limit where each of them is. None at all often stands for everything.
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value]
+  return values.length > 0 && values.every((each) => isAllowed(each, limit))
 }
 
 function isAllowed(value: unknown, { one_of, at_least, at_most }: ArgumentLimit): boolean {

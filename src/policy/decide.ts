@@ -1,4 +1,6 @@
+import { canonicalJson } from '../lib/canonical-json.ts'
 import { newId } from '../lib/secret.ts'
+import type { Decision } from '../storage/decisions.ts'
 import type { StepUpRule } from '../storage/documents.ts'
 import type { Draw } from '../storage/quotas.ts'
 import type { Resource } from '../storage/resources.ts'
@@ -7,6 +9,7 @@ import type { Store } from '../storage/store.ts'
 import type { FailedCondition } from './conditions.ts'
 import { judge, type PolicyAllowance, type ToolCall, type ToolCaller } from './decision.ts'
 import { countOf } from './quota.ts'
+import type { CanStepUp } from './step-up.ts'
 import { getToolPolicy } from './tool-policy.ts'
 
 /** What a policy says of one call in the end, counts and sign-ins included. */
@@ -24,8 +27,7 @@ export type Ruling = {
 
 export type Decide = {
   store: Pick<Store, 'tools' | 'roles' | 'quotas' | 'subjects' | 'stepUps'>
-  /** Whether somebody this subject signs in with can prove such a sign-in; where not, nobody is sent to make one. */
-  canStepUp(subjectId: string, rule: StepUpRule): Promise<boolean>
+  canStepUp: CanStepUp
   /** Seconds in which the sign-in for a call must be made, and the call. */
   stepUpLifetime: number
 }
@@ -38,6 +40,8 @@ export type DecidedCall = {
   argumentsHash?: string | undefined
   /** `look`: nothing is counted, used or asked for. */
   mode: 'call' | 'look'
+  /** What is kept of a yes that counted: in the same moment as the count, or neither is there. */
+  record?: (ruling: Ruling) => Decision
 }
 
 /**
@@ -63,69 +67,76 @@ export async function decide(parts: Decide, decided: DecidedCall): Promise<Rulin
     case 'policy_denied':
       return { allowed: false, bindings, failed: verdict.failed, code: verdict.code, reason: verdict.reason }
     case 'step_up_required':
-      return await askForSignIn(parts, caller, { ...verdict, bindings })
+      return await askForSignIn(parts, decided, { ...verdict, bindings })
   }
 }
 
 async function allow(parts: Decide, decided: DecidedCall, allowance: PolicyAllowance): Promise<Ruling> {
   const { caller, call, mode } = decided
-  const { bindings, quotas, stepUp, cacheLifetime } = allowance
+  const { bindings, quotas, stepUp: rule, cacheLifetime } = allowance
   const draws = quotas.map((quota) => countOf(quota, caller, call.now))
-  if (!(await draw(parts, draws, mode))) return await exhausted(parts, draws, call.now, bindings)
-  if (stepUp && !(await useSignIn(parts, decided))) {
-    if (mode === 'call' && draws.length > 0) await parts.store.quotas.giveBack(draws.map(({ id }) => id))
-    return await askForCall(parts, decided, stepUp, bindings)
-  }
-  const counted = mode === 'call' && (draws.length > 0 || stepUp !== undefined)
-  return { allowed: true, bindings, failed: [], counted, cacheLifetime }
+  const counted = mode === 'call' && (draws.length > 0 || rule !== undefined)
+  const yes: Ruling = { allowed: true, bindings, failed: [], counted, cacheLifetime }
+  const open = rule ? await openSignIns(parts, decided, rule) : []
+  const made = open.find(({ authTime }) => authTime !== null)
+  const isReady = rule === undefined || made !== undefined
+  const signIn = made && { id: made.id, now: call.now }
+  const takes = { signIn, decision: counted ? decided.record?.(yes) : undefined }
+  if (isReady && counted && (await parts.store.quotas.draw(draws, takes))) return yes
+  const full = await fullOf(parts, draws)
+  if (isReady && !counted && full.length === 0) return yes
+  // Nobody is sent to sign in for a call that would be one too many.
+  if (rule === undefined || full.length > 0) return exhausted(full, call.now, bindings)
+  return await askForCall(parts, decided, { rule, bindings, open })
 }
 
-async function draw({ store }: Decide, draws: readonly Draw[], mode: DecidedCall['mode']): Promise<boolean> {
-  if (draws.length === 0) return true
-  if (mode === 'call') return await store.quotas.draw(draws)
+async function fullOf({ store }: Decide, draws: readonly Draw[]): Promise<Draw[]> {
   const used = await store.quotas.used(draws.map(({ id }) => id))
-  return draws.every(({ id, limit }) => (used.get(id) ?? 0) < limit)
+  return draws.filter(({ id, limit }) => (used.get(id) ?? 0) >= limit)
 }
 
 /** The most restrictive one decides how long to wait: the last of the full windows to end. */
-async function exhausted(
-  { store }: Decide,
-  draws: readonly Draw[],
-  now: number,
-  bindings: string[],
-): Promise<Ruling> {
-  const used = await store.quotas.used(draws.map(({ id }) => id))
-  const full = draws.filter(({ id, limit }) => (used.get(id) ?? 0) >= limit)
-  // Should a window have ended since, the next second is soon enough.
+function exhausted(full: readonly Draw[], now: number, bindings: string[]): Ruling {
   const last = full.toSorted((left, right) => right.endsAt - left.endsAt)[0]
-  const retryAfter = Math.max(1, (last?.endsAt ?? now) - now)
-  const quota = last?.quotaId ?? ''
   return {
     allowed: false,
     bindings,
     failed: [],
     code: 'rate_limited',
     reason: 'quota_exceeded',
-    retryAfter,
-    quota,
+    // Should a quota have gone since, the next second is soon enough.
+    retryAfter: Math.max(1, (last?.endsAt ?? now) - now),
+    quota: last?.quotaId ?? '',
   }
 }
 
-async function useSignIn({ store }: Decide, decided: DecidedCall): Promise<boolean> {
-  const { call, mode } = decided
+/** Seconds a call may come after the sign-in for it, beyond its rule: clocks differ, and the client is called back first. */
+const grace = 60
+
+/**
+ * The sign-ins for this call that count by the tool's rule as it is now, made or still awaited. Where an administrator
+ * demands something else since, they were for something else.
+ */
+async function openSignIns({ store }: Decide, decided: DecidedCall, rule: StepUpRule): Promise<StepUp[]> {
   const key = stepUpCall(decided)
-  if (!key || mode === 'look') return false
-  return (await store.stepUps.consume(key, call.now)) !== undefined
+  if (!key) return []
+  const { now } = decided.call
+  const { max_age: age = Number.POSITIVE_INFINITY } = rule
+  const demanded = canonicalJson(rule)
+  const open = await store.stepUps.listOpen(key, now)
+  return open.filter(
+    (each) =>
+      canonicalJson(each.rule) === demanded && (each.authTime === null || now - each.authTime <= age + grace),
+  )
 }
 
 /** A sign-in for this call alone; the same one is asked for however often the call is tried before. */
 async function askForCall(
   parts: Decide,
   decided: DecidedCall,
-  rule: StepUpRule,
-  bindings: string[],
+  { rule, bindings, open }: { rule: StepUpRule; bindings: string[]; open: readonly StepUp[] },
 ): Promise<Ruling> {
-  const ruling = await askForSignIn(parts, decided.caller, {
+  const ruling = await askForSignIn(parts, decided, {
     bindings,
     failed: [],
     reason: 'sign_in_for_this_call',
@@ -134,7 +145,10 @@ async function askForCall(
   const key = stepUpCall(decided)
   if (ruling.allowed || ruling.code !== 'step_up_required' || decided.mode === 'look' || !key) return ruling
   const { now } = decided.call
-  const pending = await parts.store.stepUps.findPending(key, now)
+  // One that is nearly over would end before the person is back.
+  const pending = open.find(
+    ({ authTime, expiresAt }) => authTime === null && (expiresAt - now) * 2 > parts.stepUpLifetime,
+  )
   if (pending) return { ...ruling, stepUpId: pending.id }
   const stepUp: StepUp = {
     ...key,
@@ -145,18 +159,18 @@ async function askForCall(
     authTime: null,
     usedAt: null,
   }
-  await parts.store.stepUps.create(stepUp)
-  return { ...ruling, stepUpId: stepUp.id }
+  // Where somebody went meanwhile, nobody is left to sign in.
+  return (await parts.store.stepUps.create(stepUp)) ? { ...ruling, stepUpId: stepUp.id } : ruling
 }
 
 async function askForSignIn(
   { canStepUp }: Decide,
-  { subjectId }: ToolCaller,
+  { resource, caller }: DecidedCall,
   asked: { bindings: string[]; failed: FailedCondition[]; reason: string; stepUp: StepUpRule },
 ): Promise<Ruling> {
   const { bindings, failed, reason, stepUp } = asked
   const refused = { allowed: false, bindings, failed, reason } as const
-  return (await canStepUp(subjectId, stepUp))
+  return (await canStepUp({ ...caller, resource }, stepUp))
     ? { ...refused, code: 'step_up_required', stepUp }
     : { ...refused, code: 'step_up_unavailable' }
 }

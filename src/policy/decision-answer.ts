@@ -73,8 +73,12 @@ type CallFacts = {
   dry_run: boolean
 }
 
-/** Names of arguments a record has at most. */
+/** Names of arguments a record has at most, and their length: a client writes into it what it likes. */
 const mostNames = 50
+const longestName = 100
+
+const namesKept = (names: readonly string[]) =>
+  names.slice(0, mostNames).map((name) => name.slice(0, longestName).toWellFormed())
 
 /** What explains a decision later; of the arguments their names and digest alone. */
 export function recordOf(made: Made, call: CallFacts, said: Said, keptFor: number): Decision {
@@ -90,7 +94,7 @@ export function recordOf(made: Made, call: CallFacts, said: Said, keptFor: numbe
       ...why,
       scope: caller.scopes.join(' '),
       bindings: said.bindings,
-      arguments: call.argumentNames.slice(0, mostNames),
+      arguments: namesKept(call.argumentNames),
       arguments_digest: `sha256:${call.argumentsHash}`,
       ...(call.address !== undefined && { address: call.address }),
       ...(call.dry_run && { dry_run: true }),

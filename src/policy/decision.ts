@@ -2,8 +2,9 @@ import type { Conditions, RoleDocument, StepUpRule, ToolRule } from '../storage/
 import type { Quota } from '../storage/quotas.ts'
 import type { Tool } from '../storage/tools.ts'
 import { type Circumstances, type FailedCondition, failedConditions, mendedBySignIn } from './conditions.ts'
+import { declaredArguments } from './declared-arguments.ts'
 import { applies } from './quota.ts'
-import { declaredArguments, missingScopes, toolState } from './tool.ts'
+import { missingScopes, toolState } from './tool.ts'
 
 /** A role somebody has at a resource, and what narrows it. */
 export type HeldRole = { bindingId: string; role: string; document: RoleDocument; conditions: Conditions }
@@ -68,7 +69,7 @@ const cacheLifetime = 1
  * store, so that a simulation, a decision and a real call are the same.
  */
 export function judge(policy: ToolPolicy, caller: ToolCaller, call: ToolCall): PolicyVerdict {
-  const held = policy.roles.map((role) => judgedRole(role, policy, call))
+  const held = judgedRoles(policy, call)
   const deny = (denial: PolicyDenial, by: readonly JudgedRole[] = []): PolicyVerdict => ({
     allowed: false,
     bindings: by.map(({ bindingId }) => bindingId),
@@ -95,9 +96,13 @@ export function judge(policy: ToolPolicy, caller: ToolCaller, call: ToolCall): P
 
 type JudgedRole = HeldRole & { failed: FailedCondition[] }
 
-function judgedRole(role: HeldRole, { tool }: ToolPolicy, call: ToolCall): JudgedRole {
-  const declared = tool ? declaredArguments(tool.published) : new Set<string>()
-  return { ...role, failed: failedConditions(role.conditions, { ...call, declared }) }
+function judgedRoles({ roles, tool }: ToolPolicy, call: ToolCall): JudgedRole[] {
+  const isLimited = roles.some(({ conditions }) => conditions.arguments)
+  const declared = tool && isLimited ? declaredArguments(tool.published) : new Set<string>()
+  return roles.map((role) => ({
+    ...role,
+    failed: failedConditions(role.conditions, { ...call, declared }),
+  }))
 }
 
 const denied = (reason: PolicyReason, failed: FailedCondition[] = []): PolicyDenial => ({
@@ -108,7 +113,8 @@ const denied = (reason: PolicyReason, failed: FailedCondition[] = []): PolicyDen
 
 /**
  * A scope opens a tool where the token has it and a role whose conditions hold gives it. That the token lacks one is only
- * said where asking for it would help: a client that is told so asks the person again.
+ * said where asking for it would help: a client that is told so asks the person again, and one that is told so once more
+ * after that would never stop.
  */
 function judgeScopes(
   rule: ToolRule,
@@ -117,37 +123,39 @@ function judgeScopes(
   held: readonly JudgedRole[],
 ): PolicyDenial | undefined {
   const token = new Set(scopes)
-  const opensWith = (roles: readonly JudgedRole[]) =>
-    missingScopes(rule, intersection(token, givenScopes(policy, roles))).length === 0
-  if (opensWith(held.filter(({ failed }) => failed.length === 0))) return undefined
-  if (opensWith(held)) return conditionDenial(rule, held, opensWith)
-  const obtainable = givenScopes(policy, held)
-  if (missingScopes(rule, obtainable).length > 0) return denied('not_bound')
-  const needed =
-    rule.match === 'all' ? rule.scopes : rule.scopes.filter((name) => obtainable.has(name)).slice(0, 1)
-  return { code: 'scope_insufficient', reason: 'scope_missing', scopes: needed }
+  const given = (roles: readonly JudgedRole[]) => givenScopes(policy, roles)
+  const opens = (roles: readonly JudgedRole[]) =>
+    missingScopes(rule, intersection(token, given(roles))).length === 0
+  const couldOpen = (roles: readonly JudgedRole[]) => missingScopes(rule, given(roles)).length === 0
+  const holding = held.filter(({ failed }) => failed.length === 0)
+  const mendable = held.filter(({ failed }) => failed.every((name) => mendedBySignIn.includes(name)))
+  if (opens(holding)) return undefined
+  if (couldOpen(holding)) return missing(rule, given(holding))
+  if (opens(mendable)) return signInDenial(rule, mendable, opens)
+  if (couldOpen(mendable)) return missing(rule, given(mendable))
+  return couldOpen(held) ? denied('condition_failed', failedOf(rule, held)) : denied('not_bound')
 }
 
-function conditionDenial(
+function missing(rule: ToolRule, obtainable: ReadonlySet<string>): PolicyDenial {
+  const scopes =
+    rule.match === 'all' ? rule.scopes : rule.scopes.filter((name) => obtainable.has(name)).slice(0, 1)
+  return { code: 'scope_insufficient', reason: 'scope_missing', scopes }
+}
+
+/** What a sign-in must be: a new one where that is enough, since that can be proven rather than a strength. */
+function signInDenial(
   rule: ToolRule,
-  held: readonly JudgedRole[],
-  opensWith: (roles: readonly JudgedRole[]) => boolean,
+  mendable: readonly JudgedRole[],
+  opens: (roles: readonly JudgedRole[]) => boolean,
 ): PolicyDenial {
-  const isMendable = ({ failed }: JudgedRole) => failed.every((name) => mendedBySignIn.includes(name))
-  const mendable = held.filter(isMendable)
-  const giving = (roles: readonly JudgedRole[]) =>
-    roles.filter(
-      ({ document, failed }) =>
-        failed.length > 0 && document.scopes.some((name) => rule.scopes.includes(name)),
-    )
-  if (!opensWith(mendable)) return denied('condition_failed', failedOf(giving(held)))
-  const sought = giving(mendable)
+  const byAge = mendable.filter(({ failed, conditions }) => failed.length === 0 || !conditions.acr_values)
+  const sought = failing(rule, opens(byAge) ? byAge : mendable)
   const ages = sought.flatMap(({ conditions }) => conditions.max_authentication_age ?? [])
   const strengths = [...new Set(sought.flatMap(({ conditions }) => conditions.acr_values ?? []))]
   return {
     code: 'step_up_required',
     reason: 'sign_in_too_old_or_weak',
-    failed: failedOf(sought),
+    failed: failedOf(rule, sought),
     stepUp: {
       ...(ages.length > 0 && { max_age: Math.min(...ages) }),
       ...(strengths.length > 0 && { acr_values: strengths }),
@@ -155,7 +163,15 @@ function conditionDenial(
   }
 }
 
-const failedOf = (roles: readonly JudgedRole[]) => [...new Set(roles.flatMap(({ failed }) => failed))]
+/** The roles that would help to open a tool, did their conditions hold. */
+const failing = (rule: ToolRule, roles: readonly JudgedRole[]) =>
+  roles.filter(
+    ({ document, failed }) => failed.length > 0 && document.scopes.some((name) => rule.scopes.includes(name)),
+  )
+
+const failedOf = (rule: ToolRule, roles: readonly JudgedRole[]) => [
+  ...new Set(failing(rule, roles).flatMap(({ failed }) => failed)),
+]
 
 /** What roles give of a resource's scopes; all of them where they are everybody's. */
 export function givenScopes(

@@ -3,7 +3,7 @@ import { pointerOf } from '../lib/json-pointer.ts'
 import type { Conditions } from '../storage/documents.ts'
 import type { Resource } from '../storage/resources.ts'
 import type { Tool } from '../storage/tools.ts'
-import { declaredArguments } from './tool.ts'
+import { declaredArguments } from './declared-arguments.ts'
 
 /** The scopes that are none of the resource's. */
 export function scopeFaults(

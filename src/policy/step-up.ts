@@ -1,12 +1,18 @@
-import type { StepUpRule } from '../storage/documents.ts'
+import type { ResourceDocument, StepUpRule } from '../storage/documents.ts'
+import type { Resource } from '../storage/resources.ts'
 import type { Store } from '../storage/store.ts'
+import { canSignIn, type Provider } from '../upstream/provider.ts'
 import type { ProviderRegistry } from '../upstream/registry.ts'
 
-export type CanStepUp = (subjectId: string, rule: StepUpRule) => Promise<boolean>
+/** Whose sign-in it would be, for which resource, with what their token has. */
+export type SteppingUp = { subjectId: string; scopes: readonly string[]; resource: Resource }
+
+/** Whether somebody can make a sign-in that a rule demands; where not, nobody is sent to make one. */
+export type CanStepUp = (who: SteppingUp, rule: StepUpRule) => Promise<boolean>
 
 /**
- * Whether some provider this person signs in with proves what a rule demands. To send somebody where nothing is proven
- * would end in a claim that nobody checked.
+ * Whether some provider this person signs in with at this resource proves what a rule demands. To send somebody where
+ * nothing is proven would end in a claim that nobody checked, and where they may not sign in, in an error.
  */
 export function createCanStepUp({
   store,
@@ -15,11 +21,25 @@ export function createCanStepUp({
   store: Pick<Store, 'subjects'>
   providers: ProviderRegistry
 }): CanStepUp {
-  return async (subjectId, { acr_values }) => {
+  return async ({ subjectId, scopes, resource }, { acr_values }) => {
     // No descriptor can say yet that its provider proves a strength.
     if (acr_values !== undefined) return false
-    const identities = await store.subjects.listIdentities(subjectId)
-    const known = await Promise.all(identities.map(({ provider }) => providers.find(provider)))
-    return known.some((provider) => provider?.enabled && provider.descriptor.authorization.max_age)
+    const [identities, all] = await Promise.all([store.subjects.listIdentities(subjectId), providers.list()])
+    return admittedBy(resource.document, scopes, all.providers.filter(canSignIn)).some(
+      ({ id, descriptor }) =>
+        descriptor.authorization.max_age && identities.some(({ provider }) => provider === id),
+    )
   }
+}
+
+/** Of those that can sign people in the ones a resource takes: as it says, else those it needs, else all. */
+function admittedBy(
+  { sign_in: named, providers }: ResourceDocument,
+  scopes: readonly string[],
+  able: readonly Provider[],
+): readonly Provider[] {
+  if (named) return able.filter(({ id }) => named.includes(id))
+  const involved = providers.filter((each) => each.for?.some((scope) => scopes.includes(scope)) ?? true)
+  const needed = able.filter(({ id }) => involved.some(({ provider }) => provider === id))
+  return needed.length > 0 ? needed : able
 }

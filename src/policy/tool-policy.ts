@@ -38,10 +38,10 @@ export async function scopesStill(
   { resourceId, subjectId }: { resourceId: string | null; subjectId: string },
   scopes: readonly string[],
 ): Promise<string[]> {
-  const resource = resourceId === null ? undefined : await store.resources.find(resourceId)
-  if (!resource) return [...scopes]
-  const within = await scopesWithin(store, resource, subjectId, clock())
-  return scopes.filter((scope) => scope === offlineAccess || within.has(scope))
+  if (resourceId === null) return [...scopes]
+  const resource = await store.resources.find(resourceId)
+  const within = resource && (await scopesWithin(store, resource, subjectId, clock()))
+  return scopes.filter((scope) => scope === offlineAccess || within?.has(scope) === true)
 }
 
 /**

@@ -6,15 +6,20 @@ import type { Tool } from '../storage/tools.ts'
 
 const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/, 'is not a scope')
 
+/** Characters of JSON. A tool is read for every decision about it. */
+const longestTool = 100_000
+
 /** A tool as `tools/list` has it, and what its author suggests. */
-export const publishedToolSchema = z.strictObject({
-  name: z.string().min(1).max(200),
-  title: z.string().max(300).optional(),
-  description: z.string().max(20_000).optional(),
-  input_schema: z.record(z.string(), z.unknown()),
-  annotations: z.record(z.string(), z.unknown()).optional(),
-  suggested_scopes: z.array(scope).max(20).optional().describe('What its author thinks should open it'),
-})
+export const publishedToolSchema = z
+  .strictObject({
+    name: z.string().min(1).max(200),
+    title: z.string().max(300).optional(),
+    description: z.string().max(20_000).optional(),
+    input_schema: z.record(z.string(), z.unknown()),
+    annotations: z.record(z.string(), z.unknown()).optional(),
+    suggested_scopes: z.array(scope).max(20).optional().describe('What its author thinks should open it'),
+  })
+  .refine((tool) => JSON.stringify(tool).length <= longestTool, 'is too long')
 
 const stepUp = z
   .strictObject({
@@ -59,12 +64,6 @@ export function toolState({ isPublished, rule, reviewedHash, publishedHash }: To
 /** What a review is of: everything a caller or a model goes by; suggestions are only suggestions. */
 export function publishedHash({ suggested_scopes: _, ...tool }: PublishedTool): string {
   return sha256(canonicalJson(tool))
-}
-
-/** The names of the arguments a tool says it takes. */
-export function declaredArguments({ input_schema }: PublishedTool): ReadonlySet<string> {
-  const { properties } = input_schema
-  return new Set(typeof properties === 'object' && properties !== null ? Object.keys(properties) : [])
 }
 
 /** The scopes a tool's rule needs that `held` lacks so that it does not open; empty where it opens. */

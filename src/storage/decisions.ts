@@ -1,6 +1,7 @@
 import type { Queries } from './dialect.ts'
 import { and, desc, eq, lt } from './drizzle.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
+import { isOrphaned } from './query-errors.ts'
 import type { Tables } from './schema.ts'
 
 export type Decision = Tables['decisions']['$inferSelect']
@@ -15,15 +16,23 @@ export type DecisionFilter = {
 
 /** What was decided about calls of tools, and why. */
 export function decisions(db: Queries, { decisions: table }: Tables) {
-  return {
-    async record(made: readonly Decision[]): Promise<void> {
-      if (made.length === 0) return
+  /** Of a resource that went meanwhile nothing is kept, and of the others everything. */
+  async function record(made: readonly Decision[]): Promise<void> {
+    if (made.length === 0) return
+    try {
       await db
         .insert(table)
         .values([...made])
         .onConflictDoNothing()
         .returning({ id: table.id })
-    },
+    } catch (error) {
+      if (!isOrphaned(error)) throw error
+      if (made.length > 1) for (const each of made) await record([each])
+    }
+  }
+
+  return {
+    record,
 
     async find(id: string): Promise<Decision | undefined> {
       const [found] = await db.select().from(table).where(eq(table.id, id))

@@ -1,7 +1,9 @@
 import type { NewAuditEvent } from './audit-events.ts'
-import type { Batch, Queries } from './dialect.ts'
-import { and, asc, eq, gt, inArray, sql } from './drizzle.ts'
+import type { Decision } from './decisions.ts'
+import { type Batch, locking, type Queries } from './dialect.ts'
+import { and, asc, eq, gt, inArray, isNotNull, isNull, type SQL, sql } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
+import { isOrphaned } from './query-errors.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
@@ -10,16 +12,75 @@ export type Quota = Tables['quotas']['$inferSelect']
 /** A count that is drawn on, and up to what. */
 export type Draw = { id: string; quotaId: string; limit: number; endsAt: number }
 
+/** What a call takes besides, in the same moment: the sign-in made for it, and its place among the decisions. */
+export type Takes = { signIn?: { id: string; now: number } | undefined; decision?: Decision | undefined }
+
 /** How a quota stands in one window: how many counts were drawn on, how often, and the fullest of them. */
 export type QuotaUse = { counts: number; calls: number; most: number }
 
 /** How often tools may be called, and how often they were. */
 export function quotas(db: Queries, tables: Tables, batch: Batch) {
-  const { quotas: table, quotaCounts: counts } = tables
+  const { quotas: table, quotaCounts: counts, stepUps, decisions } = tables
   const recorded = recordedIn(batch, tables)
   const ofResource = prepared((queries, of: Slots<{ resourceId: string }>) =>
     queries.select().from(table).where(eq(table.resourceId, of.resourceId)).orderBy(asc(table.id)),
   )
+  const hasRoom = ({ id, limit }: Draw) =>
+    sql`coalesce((select used from quota_counts where id = ${id}), 0) < ${limit}`
+
+  /** How often each was drawn on; those that never were are absent. */
+  async function used(ids: readonly string[]): Promise<Map<string, number>> {
+    if (ids.length === 0) return new Map()
+    const rows = await db
+      .select({ id: counts.id, used: counts.used })
+      .from(counts)
+      .where(inArray(counts.id, [...ids]))
+    return new Map(rows.map((row) => [row.id, row.used]))
+  }
+
+  /** Makes the counts that nobody drew on yet. What is full stays so while its window lasts, and costs no write. */
+  async function begin(draws: readonly Draw[]): Promise<boolean> {
+    const known = await used(draws.map(({ id }) => id))
+    if (draws.some(({ id, limit }) => (known.get(id) ?? 0) >= limit)) return false
+    const fresh = draws.filter(({ id }) => !known.has(id))
+    if (fresh.length === 0) return true
+    await db
+      .insert(counts)
+      .values(fresh.map(({ id, quotaId, endsAt }) => ({ id, quotaId, used: 0, expiresAt: endsAt })))
+      .onConflictDoNothing()
+      .returning({ id: counts.id })
+    return true
+  }
+
+  function drawing(queries: Queries, draws: readonly Draw[], { signIn, decision }: Takes) {
+    const ids = draws.map(({ id }) => id)
+    const room = and(...draws.map(hasRoom))
+    const count = (condition?: SQL) =>
+      queries
+        .update(counts)
+        .set({ used: sql`${counts.used} + 1` })
+        .where(and(inArray(counts.id, ids), condition))
+        .returning({ id: counts.id })
+    const held = queries.select({ id: counts.id }).from(counts).where(inArray(counts.id, ids))
+    const kept = decision ? [queries.insert(decisions).values(decision).returning({ id: decisions.id })] : []
+    const lock = locking(held.orderBy(asc(counts.id)))
+    if (!signIn) return { lock, guard: count(room), writes: kept }
+    const guard = queries
+      .update(stepUps)
+      .set({ usedAt: signIn.now })
+      .where(
+        and(
+          eq(stepUps.id, signIn.id),
+          isNotNull(stepUps.authTime),
+          isNull(stepUps.usedAt),
+          gt(stepUps.expiresAt, signIn.now),
+          room,
+        ),
+      )
+      .returning({ id: stepUps.id })
+    return { lock, guard, writes: [...(ids.length > 0 ? [count()] : []), ...kept] }
+  }
+
   return {
     list: async (resourceId: string): Promise<Quota[]> => await ofResource(db, { resourceId }),
 
@@ -38,53 +99,23 @@ export function quotas(db: Queries, tables: Tables, batch: Batch) {
     },
 
     /**
-     * Counts one call in each, or in none where one of them is full. Exact whoever draws at the same time: the counts
-     * are locked, always in one order, before they are looked at.
+     * Counts one call in each and does with it what it `takes`; or none of all that, where one of them is full or the
+     * sign-in was used. Exact whoever draws at the same time: the counts are locked, always in one order, before they
+     * are looked at.
      */
-    async draw(draws: readonly Draw[]): Promise<boolean> {
+    async draw(draws: readonly Draw[], takes: Takes = {}): Promise<boolean> {
       const ordered = draws.toSorted((left, right) => (left.id < right.id ? -1 : 1))
-      const ids = ordered.map(({ id }) => id)
-      const hasRoom = sql.join(
-        ordered.map(
-          ({ id, limit }) => sql`coalesce((select used from quota_counts where id = ${id}), 0) < ${limit}`,
-        ),
-        sql` and `,
-      )
-      const drawn = await batch((queries) => ({
-        guard: queries
-          .insert(counts)
-          .values(ordered.map(({ id, quotaId, endsAt }) => ({ id, quotaId, used: 0, expiresAt: endsAt })))
-          .onConflictDoUpdate({ target: counts.id, set: { used: sql`${counts.used}` } })
-          .returning({ id: counts.id }),
-        writes: [
-          queries
-            .update(counts)
-            .set({ used: sql`${counts.used} + 1` })
-            .where(and(inArray(counts.id, ids), hasRoom))
-            .returning({ id: counts.id }),
-        ],
-      }))
-      return (drawn?.rows[0].length ?? 0) === ordered.length
+      try {
+        if (!(await begin(ordered))) return false
+        return (await batch((queries) => drawing(queries, ordered, takes))) !== undefined
+      } catch (error) {
+        // The quota or the resource went at the same moment; who asks again is told what is left.
+        if (isOrphaned(error)) return false
+        throw error
+      }
     },
 
-    /** Takes back one call from each, which was not made after all. */
-    async giveBack(ids: readonly string[]): Promise<void> {
-      await db
-        .update(counts)
-        .set({ used: sql`${counts.used} - 1` })
-        .where(and(inArray(counts.id, [...ids]), sql`${counts.used} > 0`))
-        .returning({ id: counts.id })
-    },
-
-    /** How often each was drawn on; those that never were are absent. */
-    async used(ids: readonly string[]): Promise<Map<string, number>> {
-      if (ids.length === 0) return new Map()
-      const rows = await db
-        .select({ id: counts.id, used: counts.used })
-        .from(counts)
-        .where(inArray(counts.id, [...ids]))
-      return new Map(rows.map(({ id, used }) => [id, used]))
-    },
+    used,
 
     /** How a quota stands in the window that ends then. */
     async useOf(quotaId: string, endsAt: number): Promise<QuotaUse> {

@@ -1,5 +1,6 @@
 import type { Queries } from './dialect.ts'
-import { and, eq, gt, isNotNull, isNull } from './drizzle.ts'
+import { and, eq, gt, isNull } from './drizzle.ts'
+import { isOrphaned } from './query-errors.ts'
 import type { Tables } from './schema.ts'
 
 export type StepUp = Tables['stepUps']['$inferSelect']
@@ -7,19 +8,20 @@ export type StepUp = Tables['stepUps']['$inferSelect']
 /** The one call a sign-in is asked for. */
 export type StepUpCall = Pick<StepUp, 'subjectId' | 'clientId' | 'resourceId' | 'tool' | 'argumentsHash'>
 
-/** Sign-ins that were asked for before one call, each good for that call once. */
+/** More than are open for one call, unless somebody asks for it so often at once. */
+const most = 100
+
+/** Sign-ins that were asked for before one call, each good for that call once: see `quotas.draw`. */
 export function stepUps(db: Queries, { stepUps: table }: Tables) {
-  const isFor = (call: StepUpCall) =>
-    and(
-      eq(table.subjectId, call.subjectId),
-      eq(table.clientId, call.clientId),
-      eq(table.resourceId, call.resourceId),
-      eq(table.tool, call.tool),
-      eq(table.argumentsHash, call.argumentsHash),
-    )
   return {
-    async create(stepUp: StepUp): Promise<void> {
-      await db.insert(table).values(stepUp).returning({ id: table.id })
+    /** `false`, and nothing is written, where the person, the client or the resource went at the same moment. */
+    async create(stepUp: StepUp): Promise<boolean> {
+      try {
+        return (await db.insert(table).values(stepUp).returning({ id: table.id })).length > 0
+      } catch (error) {
+        if (isOrphaned(error)) return false
+        throw error
+      }
     },
 
     async find(id: string): Promise<StepUp | undefined> {
@@ -27,30 +29,23 @@ export function stepUps(db: Queries, { stepUps: table }: Tables) {
       return found
     },
 
-    /** One that was asked for this call and that nobody has signed in for yet. */
-    async findPending(call: StepUpCall, now: number): Promise<StepUp | undefined> {
-      const [found] = await db
+    /** Those that were asked for this call and not used, made or not. */
+    async listOpen(call: StepUpCall, now: number): Promise<StepUp[]> {
+      return await db
         .select()
         .from(table)
-        .where(and(isFor(call), isNull(table.authTime), gt(table.expiresAt, now)))
-        .limit(1)
-      return found
-    },
-
-    /** The single use: one sign-in that was made for this call, from now on used. */
-    async consume(call: StepUpCall, now: number): Promise<StepUp | undefined> {
-      const [ready] = await db
-        .select({ id: table.id })
-        .from(table)
-        .where(and(isFor(call), isNotNull(table.authTime), isNull(table.usedAt), gt(table.expiresAt, now)))
-        .limit(1)
-      if (!ready) return undefined
-      const [used] = await db
-        .update(table)
-        .set({ usedAt: now })
-        .where(and(eq(table.id, ready.id), isNull(table.usedAt), gt(table.expiresAt, now)))
-        .returning()
-      return used
+        .where(
+          and(
+            eq(table.subjectId, call.subjectId),
+            eq(table.clientId, call.clientId),
+            eq(table.resourceId, call.resourceId),
+            eq(table.tool, call.tool),
+            eq(table.argumentsHash, call.argumentsHash),
+            isNull(table.usedAt),
+            gt(table.expiresAt, now),
+          ),
+        )
+        .limit(most)
     },
   }
 }

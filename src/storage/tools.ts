@@ -1,7 +1,7 @@
 import type { NewAuditEvent } from './audit-events.ts'
 import { recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, asc, eq, lte, notInArray, sql } from './drizzle.ts'
+import { and, asc, eq, isNull, lte, notInArray, sql } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
@@ -38,8 +38,8 @@ export function tools(db: Queries, tables: Tables, batch: Batch) {
     },
 
     /**
-     * Takes what an MCP server publishes now; what it publishes no more stays, as withdrawn. `changed` says whether any
-     * of it is new.
+     * Takes what an MCP server publishes now. What it publishes no more stays, as withdrawn, where somebody reviewed it
+     * once; the rest goes, or a server could fill the database with names. With an event some of it is news.
      */
     async publish(
       resourceId: string,
@@ -49,6 +49,10 @@ export function tools(db: Queries, tables: Tables, batch: Batch) {
     ): Promise<void> {
       const stamp = { publishedAt: now, ...(event && { changedAt: now }) }
       const names = published.map(({ name }) => name)
+      const isOther = and(
+        eq(table.resourceId, resourceId),
+        names.length === 0 ? undefined : notInArray(table.name, names),
+      )
       await batch((queries) => ({
         guard: queries
           .insert(applications)
@@ -66,15 +70,13 @@ export function tools(db: Queries, tables: Tables, batch: Batch) {
               .returning({ name: table.name })
           }),
           queries
+            .delete(table)
+            .where(and(isOther, isNull(table.reviewedAt)))
+            .returning({ name: table.name }),
+          queries
             .update(table)
             .set({ isPublished: false, changedAt: now })
-            .where(
-              and(
-                eq(table.resourceId, resourceId),
-                eq(table.isPublished, true),
-                names.length === 0 ? undefined : notInArray(table.name, names),
-              ),
-            )
+            .where(and(isOther, eq(table.isPublished, true)))
             .returning({ name: table.name }),
           ...(event ? [recordEvent(queries, tables, event)] : []),
         ],

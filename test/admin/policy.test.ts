@@ -161,6 +161,7 @@ describe('tools', () => {
 
   test('are forgotten once they are withdrawn, and not before', async () => {
     const gateway = await withTools()
+    await review(gateway, 'read_issue', { scopes: ['issues.read'] })
     expect((await gateway.admin('DELETE', toolPath('read_issue'))).status).toBe(409)
     await publishTools(gateway, ['write_issue'])
     expect((await gateway.admin('GET', toolPath('read_issue'))).json.state).toBe('withdrawn')

@@ -38,6 +38,9 @@ describe('networks', () => {
     ['2001:db8::1', '2001:db8::/32', true],
     ['2001:db8::1', '0.0.0.0/0', false],
     ['not an address', '0.0.0.0/0', false],
+    ['010.0.0.1', '8.0.0.0/8', false],
+    ['10.1', '10.0.0.0/8', false],
+    ['0xa000001', '10.0.0.0/8', false],
     [undefined, '0.0.0.0/0', false],
   ])('%s against %s', (address, cidr, holds) => {
     expect(fails({ cidrs: [cidr] }, { address })).toEqual(holds ? [] : ['cidrs'])
@@ -69,6 +72,15 @@ describe('arguments', () => {
     expect(fails(limited, { arguments: { repo: ['api', 'api'] } })).toEqual([])
     expect(fails(limited, { arguments: { repo: ['api', 'payroll'] } })).toEqual(['arguments'])
   })
+  test('a list of nothing may stand for everything, and fails', () => {
+    expect(fails(limited, { arguments: { repo: [] } })).toEqual(['arguments'])
+  })
+  test.each([[['api', ['payroll']]], [[['api']]], [{ 0: 'api' }], ['API'], ['api '], ['ａpi'], [null]])(
+    'another spelling of a value fails: %j',
+    (repo) => {
+      expect(fails(limited, { arguments: { repo } })).toEqual(['arguments'])
+    },
+  )
   test('left out, it fails for a tool that takes it: its default is unknown here', () => {
     expect(fails(limited, { arguments: {} })).toEqual(['arguments'])
   })
@@ -110,6 +122,10 @@ describe('what is refused when it is written', () => {
     [{ arguments: { repo: {} } }],
     [{ arguments: { repo: { matches: '.*' } } }],
     [{ max_authentication_age: -1 }],
+    [{ max_authentication_age: 0 }],
+    [{ cidrs: ['10/8'] }],
+    [{ cidrs: ['010.0.0.0/8'] }],
+    [{ cidrs: ['::ffff:10.0.0.0/104'] }],
   ])('%j', (conditions) => {
     expect(conditionsSchema.safeParse(conditions).success).toBe(false)
   })

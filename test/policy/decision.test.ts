@@ -146,6 +146,30 @@ test('a sign-in that is too old is asked for again, with the age it may have', (
   })
 })
 
+test('a client is not sent for a scope that would not open the tool either', () => {
+  const [a, b] = ['issues.read', 'issues.write']
+  const either = tool({ access: 'scopes', scopes: [a, b], match: 'any' })
+  const elsewhere = role([a], { cidrs: ['10.0.0.0/8'] })
+  expect(verdict({ tool: either, roles: [elsewhere] }, [])).toMatchObject({
+    code: 'policy_denied',
+    failed: ['cidrs'],
+  })
+  const roles = [elsewhere, role([b])]
+  expect(verdict({ tool: either, roles }, [])).toMatchObject({ code: 'scope_insufficient', scopes: [b] })
+  expect(verdict({ tool: either, roles }, [a])).toMatchObject({ code: 'scope_insufficient', scopes: [b] })
+  const stale = role([a], { max_authentication_age: 300 })
+  expect(verdict({ tool: either, roles: [stale] }, [])).toMatchObject({ code: 'scope_insufficient' })
+})
+
+test('a new sign-in is asked for where that is enough, and no strength that nobody can prove', () => {
+  const roles = [
+    role(['issues.read'], { acr_values: ['mfa'] }),
+    role(['issues.read'], { max_authentication_age: 300 }),
+  ]
+  expect(verdict({ roles })).toMatchObject({ code: 'step_up_required', stepUp: { max_age: 300 } })
+  expect(verdict({ roles })).not.toHaveProperty('stepUp.acr_values')
+})
+
 test('nobody is sent to sign in where that would not be enough', () => {
   const roles = [role(['issues.read'], { max_authentication_age: 300, cidrs: ['10.0.0.0/8'] })]
   expect(verdict({ roles })).toMatchObject({
@@ -157,6 +181,39 @@ test('nobody is sent to sign in where that would not be enough', () => {
 test('what hangs on the hour or the place is not said again unasked', () => {
   const roles = [role(['issues.read'], { time_utc: ['00:00-23:59'] })]
   expect(verdict({ roles })).toMatchObject({ allowed: true, cacheLifetime: 0 })
+})
+
+describe('an argument that is limited and left out', () => {
+  const limited = [role(['issues.read'], { arguments: { repo: { one_of: ['api'] } } })]
+  const taking = (input_schema: Record<string, unknown>) =>
+    verdict(
+      { tool: tool(readRule, { published: { ...published, input_schema } }), roles: limited },
+      undefined,
+      {
+        arguments: {},
+      },
+    ).allowed
+  const repo = { properties: { repo: { type: 'string', default: 'payroll' } } }
+  test.each<[string, Record<string, unknown>]>([
+    ['a part of all', { allOf: [{}, repo] }],
+    ['an alternative', { oneOf: [{ anyOf: [repo] }] }],
+    ['a reference', { $ref: '#/$defs/a~1b%20c', $defs: { 'a/b c': repo } }],
+    ['references to each other', { $ref: '#/$defs/a', $defs: { a: { allOf: [{ $ref: '#' }, repo] } } }],
+    ['a condition', { if: {}, else: repo }],
+    ['what another brings', { dependentSchemas: { owner: repo } }],
+    ['what is required', { required: ['repo'] }],
+  ])('is denied to a tool that takes it by %s', (_, schema) => {
+    expect(taking({ type: 'object', ...schema })).toBe(false)
+  })
+  test.each<[Record<string, unknown>]>([
+    [{ properties: { other: repo } }],
+    [{ $defs: { unused: repo } }],
+    [{ $ref: 'https://elsewhere.test/schema#/a' }],
+    [{ properties: [], required: 'repo', allOf: 7, $ref: '#/%zz/1' }],
+    [{ properties: { __proto__: null } }],
+  ])('is nothing to a tool that does not take it: %j', (schema) => {
+    expect(taking({ type: 'object', ...schema })).toBe(true)
+  })
 })
 
 const scopeSet = fc.uniqueArray(fc.constantFrom('issues.read', 'issues.write', 'other'))

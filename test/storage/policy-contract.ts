@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { auditEvent, type EventName } from '../../src/audit/event.ts'
 import { type Database, openDatabase } from '../../src/storage/database.ts'
+import type { Decision } from '../../src/storage/decisions.ts'
 import type { Draw } from '../../src/storage/quotas.ts'
 import { createStore, type Store } from '../../src/storage/store.ts'
 import type { Backend } from './contract.ts'
@@ -51,6 +52,19 @@ export function policyContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       endsAt: now + 60,
     })
 
+    const decision = (id: string): Decision => ({
+      id,
+      at: now,
+      resourceId: 'tracker',
+      subjectId: 'ada',
+      clientId: 'editor',
+      tool: 't',
+      allowed: true,
+      code: null,
+      detail: { counted: true },
+      expiresAt: now + 60,
+    })
+
     test('a hundred calls at once get exactly what a quota has', async () => {
       const answers = await Promise.all(
         Array.from({ length: 100 }, () => store.quotas.draw([draw('minute', 'flood', 7)])),
@@ -74,12 +88,27 @@ export function policyContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       )
     })
 
-    test('what was given back can be had again', async () => {
-      const one = [draw('minute', 'returned', 1)]
-      expect(await store.quotas.draw(one)).toBe(true)
-      await store.quotas.giveBack(['minute:returned'])
-      expect(await store.quotas.draw(one)).toBe(true)
-      expect(await store.quotas.draw(one)).toBe(false)
+    test('a count and its decision are there together, or neither is', async () => {
+      const takes = (id: string) => ({ decision: decision(id) })
+      expect(await store.quotas.draw([draw('minute', 'kept', 1)], takes('first'))).toBe(true)
+      expect(await store.quotas.draw([draw('minute', 'kept', 1)], takes('second'))).toBe(false)
+      const gone = { decision: { ...decision('third'), resourceId: 'gone' } }
+      expect(await store.quotas.draw([draw('minute', 'lost', 1)], gone)).toBe(false)
+      expect(await store.quotas.used(['minute:lost'])).toEqual(new Map([['minute:lost', 0]]))
+      const kept = await Promise.all(['first', 'second', 'third'].map((id) => store.decisions.find(id)))
+      expect(kept.map((each) => each?.id)).toEqual(['first', undefined, undefined])
+    })
+
+    test('a quota that went meanwhile counts nothing, and fails nobody', async () => {
+      expect(await store.quotas.draw([draw('gone', 'x', 1)])).toBe(false)
+    })
+
+    test('of decisions those of a resource that went meanwhile are lost, and no other', async () => {
+      const made = [decision('kept_a'), { ...decision('lost'), resourceId: 'gone' }, decision('kept_b')]
+      await store.decisions.record(made)
+      await store.decisions.record(made.slice(1, 2))
+      const kept = await Promise.all(made.map(({ id }) => store.decisions.find(id)))
+      expect(kept.map((each) => each?.id)).toEqual(['kept_a', undefined, 'kept_b'])
     })
 
     test('a sign-in made for one call is good for that call, once', async () => {
@@ -91,13 +120,34 @@ export function policyContract(name: string, backend: Pick<Backend, 'newUrl'>) {
         argumentsHash: 'x',
       }
       const asked = { ...call, rule: { max_age: 0 }, createdAt: now, expiresAt: now + 300, usedAt: null }
+      const open = async (of: Partial<typeof call> = {}) =>
+        (await store.stepUps.listOpen({ ...call, ...of }, now)).map(({ id }) => id).sort()
+      const draws = [draw('minute', 'signed', 5)]
+      const use = (id: string, at = now) => store.quotas.draw(draws, { signIn: { id, now: at } })
+      expect(await store.stepUps.create({ ...asked, subjectId: 'gone', id: 'su_none', authTime: null })).toBe(
+        false,
+      )
       await store.stepUps.create({ ...asked, id: 'su_open', authTime: null })
-      expect(await store.stepUps.consume(call, now)).toBeUndefined()
+      expect(await use('su_open')).toBe(false)
       await store.stepUps.create({ ...asked, id: 'su_made', authTime: now })
-      expect(await store.stepUps.consume({ ...call, argumentsHash: 'y' }, now)).toBeUndefined()
-      expect(await store.stepUps.consume({ ...call, tool: 'u' }, now)).toBeUndefined()
-      const uses = await Promise.all(Array.from({ length: 20 }, () => store.stepUps.consume(call, now)))
+      expect(await open()).toEqual(['su_made', 'su_open'])
+      expect(await open({ argumentsHash: 'y' })).toEqual([])
+      expect(await open({ tool: 'u' })).toEqual([])
+      expect(await use('su_made', now + 300)).toBe(false)
+      const uses = await Promise.all(Array.from({ length: 20 }, () => use('su_made')))
       expect(uses.filter((used) => used)).toHaveLength(1)
+      expect(await open()).toEqual(['su_open'])
+      expect(await store.quotas.used(['minute:signed'])).toEqual(new Map([['minute:signed', 1]]))
+    })
+
+    test('a sign-in is not used up where a quota is full', async () => {
+      const made = { subjectId: 'ada', clientId: 'editor', resourceId: 'tracker', tool: 'full' }
+      const times = { createdAt: now, expiresAt: now + 300, authTime: now, usedAt: null }
+      await store.stepUps.create({ ...made, ...times, argumentsHash: 'x', rule: {}, id: 'su_full' })
+      const full = [draw('minute', 'over', 1)]
+      expect(await store.quotas.draw(full)).toBe(true)
+      expect(await store.quotas.draw(full, { signIn: { id: 'su_full', now } })).toBe(false)
+      expect(await store.stepUps.find('su_full')).toMatchObject({ usedAt: null })
     })
 
     test('a quota is told of the window that ends then, and of no other', async () => {
