@@ -1,12 +1,13 @@
 import { aboutGrant, auditEvent } from '../audit/event.ts'
 import type { HeldConnection } from '../storage/connections.ts'
-import type { Site } from '../storage/documents.ts'
+import type { Site, SitesSeen } from '../storage/documents.ts'
 import type { Grant } from '../storage/grants.ts'
 import { grantedTooMuch } from '../upstream/connection-record.ts'
 import type { FreshToken, FreshTokens } from '../upstream/fresh-token.ts'
 import { missingScopes, type Provider } from '../upstream/provider.ts'
 import type { LookAtSites } from '../upstream/site-looks.ts'
 import { allowedScopes, isReleasable, showsTooMuch } from './asks.ts'
+import { chooseConnection } from './choose-connection.ts'
 import type { ConnectWish } from './connect-link.ts'
 import type { OfferConnectLink } from './offered-link.ts'
 import { type AskingResource, mayReach, openSession, type UserToken } from './open-session.ts'
@@ -81,17 +82,9 @@ async function answerTo(
   const missing = missingScopes(provider, connection.scopes, request.scopes)
   if (missing.length > 0 && connection.status === 'live') return await insufficient(missing)
 
-  const fresh = await parts.freshToken(provider, connection, {
-    minTtl: request.minTtl,
-    ...(request.rejected === undefined ? {} : { rejected: request.rejected }),
-  })
+  const { fresh, seen, waited } = await freshen(parts, provider, connection, request)
   // A provider may have been waited for: what is true now decides, not what was true when this began.
-  const looked =
-    fresh.outcome === 'token'
-      ? await parts.lookAtSites(provider, { ...connection, ...fresh.connection }, fresh.accessToken)
-      : undefined
-  const isAsBefore = fresh.outcome === 'token' && !fresh.waited && !looked?.waited
-  const now = isAsBefore ? entitled : await entitlement(parts, asking, request)
+  const now = waited ? await entitlement(parts, asking, request) : entitled
   if (now.outcome === 'refused') return now
   // New tokens may be good for more than the old ones were, and may not be stored yet.
   const isTooMuch = fresh.outcome === 'token' && !isReleasable(now.provider, fresh.connection, now.allowed)
@@ -101,12 +94,12 @@ async function answerTo(
   }
   switch (fresh.outcome) {
     case 'token': {
-      const lost = missingScopes(provider, fresh.connection.scopes, request.scopes)
-      if (lost.length > 0) return await insufficient(lost)
-      const pinned = pinnedSite(held.siteId, looked?.seen)
+      const pinned = pinnedSite(held.siteId, seen)
       if (pinned.outcome === 'gone') {
         return await askPerson('needs_reauthorization', repair, { since: pinned.since, reason: siteGone })
       }
+      const lost = missingScopes(provider, fresh.connection.scopes, request.scopes)
+      if (lost.length > 0) return await insufficient(lost)
       const site = pinned.outcome === 'site' ? pinned.site : undefined
       if (site && held.siteId === null) {
         await parts.store.connections.pinSite(now.drawnOn.id, held.id, site.id)
@@ -124,6 +117,21 @@ async function answerTo(
     case 'busy':
       return refusal('refresh_busy', { retry_after: fresh.retryAfter })
   }
+}
+
+/** A token that lives, and the sites it opens, where the account has any. */
+async function freshen(
+  parts: RetrievalParts,
+  provider: Provider,
+  connection: HeldConnection,
+  { minTtl, rejected }: RetrievalRequest,
+): Promise<{ fresh: FreshToken; seen?: SitesSeen | undefined; waited: boolean }> {
+  const wish = { minTtl, ...(rejected === undefined ? {} : { rejected }) }
+  const fresh = await parts.freshToken(provider, connection, wish)
+  if (fresh.outcome !== 'token') return { fresh, waited: true }
+  const current = { ...connection, ...fresh.connection }
+  const { seen, waited } = await parts.lookAtSites(provider, current, fresh.accessToken)
+  return { fresh, seen, waited: waited || fresh.waited }
 }
 
 type Entitlement = {
@@ -159,30 +167,6 @@ async function entitlement(
     (connection) => connection.subjectId === grant.subjectId && isReleasable(provider, connection, allowed),
   )
   return { outcome: 'entitled', grant, drawnOn, provider, allowed, held }
-}
-
-type Choice =
-  | { outcome: 'one'; connection: HeldConnection }
-  | { outcome: 'several'; accounts: { id: string; label: string }[] }
-  | { outcome: 'none' }
-
-/** Of one account's connections, a live one that has what is asked comes first. */
-function chooseConnection(
-  provider: Provider,
-  held: readonly HeldConnection[],
-  request: Pick<RetrievalRequest, 'account' | 'scopes'>,
-): Choice {
-  const candidates =
-    request.account === undefined ? held : held.filter(({ accountId }) => accountId === request.account)
-  const accounts = new Map(candidates.map(({ accountId, accountLabel }) => [accountId, accountLabel]))
-  if (accounts.size > 1) {
-    return { outcome: 'several', accounts: [...accounts].map(([id, label]) => ({ id, label })) }
-  }
-  const rank = (connection: HeldConnection) =>
-    (connection.status === 'live' ? 0 : 2) +
-    (missingScopes(provider, connection.scopes, request.scopes).length === 0 ? 0 : 1)
-  const [connection] = candidates.toSorted((a, b) => rank(a) - rank(b) || b.refreshedAt - a.refreshedAt)
-  return connection ? { outcome: 'one', connection } : { outcome: 'none' }
 }
 
 /** Promise 9: the audit row is durable before the token leaves, and a grant that ended meanwhile stops it. */

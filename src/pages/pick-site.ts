@@ -27,12 +27,12 @@ export function pickSitePage(props: PickSiteProps): Html {
     { title: `Which ${provider} site?`, issuerHost: props.issuerHost },
     html`<h1>Which ${provider} site?</h1>
 <p class="lead">Your account <strong><bdi>${displayText(props.account)}</bdi></strong> opens several. Pick the one ${server} is to work with.</p>
+<p class="small">This tells ${server} where to work. The key that ${provider} gave opens all of these; to close one to it, take the site away at ${provider}.</p>
 ${form(
   props,
   html`<div class="choices">${sites.map((site) => choice(site, props.before))}</div>
 <div class="answers"><button class="quiet" name="decision" value="${props.leave}">Cancel</button></div>`,
-)}
-<p class="small">This tells ${server} where to work. The key that ${provider} gave opens all of these; to close one to it, take the site away at ${provider}.</p>`,
+)}`,
   )
 }
 
@@ -40,6 +40,6 @@ function choice(site: PickSiteProps['sites'][number], before: string | undefined
   const host = site.url === undefined ? undefined : URL.parse(site.url)?.host
   const at = host === undefined ? undefined : html` <span class="small">${exactHost(host)}</span>`
   const again = site.id === before ? html` <span class="small">You picked this one before</span>` : undefined
-  return html`<button class="choice" name="site" value="${site.id}"><bdi>${displayText(site.name, 60)}</bdi>${at}${again}</button>
+  return html`<button class="choice" name="site" value="${site.id}"><span><bdi>${displayText(site.name, 60)}</bdi>${at}${again}</span></button>
 `
 }

@@ -173,6 +173,7 @@ button.link { min-height: 0; padding: .35rem 0; border: 0; font-weight: 400; tex
 .choices { display: grid; gap: .7rem; margin: 1.3rem 0; }
 .choice { display: flex; align-items: center; justify-content: space-between; gap: 1rem; text-align: left; }
 .choice::after { content: "→" / ""; }
+.choice .small { display: block; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 3px; }
 
 .technical { margin: 1.5rem 0 0; padding: 1rem 0 0; border-top: 1px dashed var(--line); font-size: .875rem; color: var(--soft); }

@@ -133,6 +133,28 @@ describe('an account that opens several sites', () => {
   })
 })
 
+test('a pick is kept though the list is out of reach when the session is given more rights', async () => {
+  opens('acme', 'umbrella')
+  const scopes = ['read:jira-work', 'write:jira-work']
+  const room = await house.open('wide', {
+    providers: [{ provider: 'atlassian', scopes: scopes.slice(0, 1) }],
+    offline_retrieval: 86_400,
+  })
+  const stay = await enter(house, room, { presses: [...asAda, 'umbrella'] })
+  const { credential } = room
+  await house.open('wide', { providers: [{ provider: 'atlassian', scopes }], offline_retrieval: 86_400 })
+  house.atlassian.control.script({ on: list, times: 'always', effect: { kind: 'respond', status: 503 } })
+  const link = await requestLink(house, { ...room, credential }, stay.tsid, {}, 'atlassian')
+  const stop = await stay.browser.walk(link.connect_url, ['continue', 'atlassian'])
+  expect(stop.text).toContain('can now work with')
+  expect((await token(room, stay)).body).not.toHaveProperty('site')
+  house.atlassian.control.clearScripts()
+  house.clock.advance(31)
+  const { body } = await token(room, stay)
+  expect(body).toMatchObject({ site: site('umbrella') })
+  expect(String(body.scope).split(' ')).toEqual(expect.arrayContaining(scopes))
+})
+
 describe('an account that opens one site', () => {
   beforeEach(() => opens('acme'))
 

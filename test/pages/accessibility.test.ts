@@ -38,6 +38,13 @@ const readings: Record<string, string[]> = {
     'button "Deny"',
     'button "Allow"',
   ],
+  'pick-site': [
+    'heading "Which Atlassian site?" [level=1]',
+    'button "Acme acme.atlassian.net"',
+    'button "Umbrella Research umbrella.atlassian.net"',
+    'button "Initech initech.atlassian.net"',
+    'button "Cancel"',
+  ],
   account: [
     'heading "Your account" [level=1]',
     'button "Sign out here"',

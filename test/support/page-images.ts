@@ -6,6 +6,7 @@ export const imagesShown: ReadonlyMap<string, string> = new Map([
   ['choose', 'choose'],
   ['consent', 'consent-new-person'],
   ['consent-optional', 'consent'],
+  ['pick-site', 'pick-site'],
   ['connect', 'connect'],
   ['done', 'done'],
   ['wrong-account', 'wrong-person'],

@@ -11,6 +11,7 @@ import { errorPage } from '../../src/pages/error.ts'
 import { errorText, type PageError } from '../../src/pages/error-text.ts'
 import { interstitialPage } from '../../src/pages/interstitial.ts'
 import { linkPage } from '../../src/pages/link.ts'
+import { type PickSiteProps, pickSitePage } from '../../src/pages/pick-site.ts'
 import { signInAgainPage } from '../../src/pages/sign-in-again.ts'
 import { wrongAccountPage } from '../../src/pages/wrong-account.ts'
 
@@ -266,7 +267,10 @@ const hostileAccount: AccountProps = {
           state: 'ended',
           rights: [{ scope: hostile, label: hostile }],
           identityScopes: [hostile],
-          usedBy: [{ name: hostile }],
+          usedBy: [
+            { name: hostile, site: hostile },
+            { name: 'Team Notes', siteIs: 'gone' },
+          ],
           lastUsed: { at: now, by: { name: hostile } },
           fields: { [hostile]: hostile },
         },
@@ -278,6 +282,20 @@ const hostileAccount: AccountProps = {
     { provider: { name: 'GitHub' }, label: longLabel, lastSignInAt: now, fields: {} },
   ],
   linkable: [{ id: hostile, name: hostile }],
+}
+
+const pickSite: PickSiteProps = {
+  ...form,
+  provider: { name: 'Atlassian' },
+  mcpServer,
+  account: 'maria@example.com',
+  sites: [
+    { id: 'a1', name: 'Acme', url: 'https://acme.atlassian.net' },
+    { id: 'u2', name: 'Umbrella Research', url: 'https://umbrella.atlassian.net' },
+    { id: 'i3', name: 'Initech', url: 'https://initech.atlassian.net' },
+  ],
+  leave: 'deny',
+  issuerHost,
 }
 
 const deed = { ...form, backUrl: '/account', issuerHost }
@@ -396,7 +414,28 @@ export const pageSamples: ReadonlyMap<string, Html> = byName([
     }),
   ],
   ['consent-hostile', consentPage(hostileConsent)],
+  ['pick-site', pickSitePage(pickSite)],
+  ['pick-site-again', pickSitePage({ ...pickSite, before: 'u2', leave: 'back' })],
+  [
+    'pick-site-hostile',
+    pickSitePage({
+      ...pickSite,
+      action: hostile,
+      fields: { [hostile]: hostile },
+      provider: { name: hostile },
+      mcpServer: { name: hostile },
+      account: hostile,
+      sites: [
+        { id: hostile, name: hostile, url: `https://desk.example.com/${hostile}` },
+        { id: 'long', name: longServer.name, url: longServer.uri },
+        { id: 'bare', name: 'bare' },
+      ],
+      before: hostile,
+      issuerHost: hostile,
+    }),
+  ],
   ['connect', connectPage(connect)],
+  ['connect-site-gone', connectPage({ ...connect, reason: 'site gone', account: 'maria@example.com' })],
   [
     'connect-again',
     connectPage({ ...connect, reason: 'needs signing in again', account: 'maria@example.com' }),

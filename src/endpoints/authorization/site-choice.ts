@@ -27,12 +27,15 @@ export async function siteChoice(gateway: Gateway, plan: Plan, ask: ProviderAsk)
   const { provider } = ask
   const id = connectionFor(plan, ask, gateway.clock())
   const connection = held.find((each) => each.id === id)
-  const sites = connection && needsSite(provider, connection.scopes) ? (connection.sites?.list ?? []) : []
-  if (!connection || sites.length < 2) return { state: 'settled', siteId: sites[0]?.id }
+  if (!connection || !needsSite(provider, connection.scopes)) return { state: 'settled', siteId: undefined }
+  const earlier = await earlierPicks(gateway, plan, connection)
+  // Whether it is still there is seen when the list is.
+  if (!connection.sites) return { state: 'settled', siteId: earlier[0] }
+  const sites = connection.sites.list
+  if (sites.length < 2) return { state: 'settled', siteId: sites[0]?.id }
   const isOpen = (siteId: string | null | undefined) => sites.some((site) => site.id === siteId)
   const picked = interaction.pickedSites[provider.id]
   if (isOpen(picked)) return { state: 'settled', siteId: picked }
-  const earlier = await earlierPicks(gateway, plan, connection)
   const before = earlier.find(isOpen)
   const isMending = interaction.request.kind === 'connect' || interaction.consent === null
   return before !== undefined && isMending
