@@ -37,8 +37,8 @@ async function signIn(step: Step, client: McpClient, browser: Browser): Promise<
 
 async function callTools(step: Step, client: McpClient): Promise<void> {
   const expected = {
-    whoami: 'ada (Ada Lovelace)',
-    list_repositories: 'ada/analytical-engine (private)',
+    whoami: 'Ada Lovelace',
+    list_repositories: 'ada/analytical-engine',
     list_events: 'Tea with Mr Babbage',
     list_sites: 'https://engine.atlassian.net',
   }
@@ -61,7 +61,7 @@ async function takeBack(
     browser.walk(link, ['Continue', 'Authorize']),
   )
   if (!done.text.includes('Connected')) throw new Error(`not connected again: ${described(done)}`)
-  await expectAnswer(step, client, 'whoami', 'ada (Ada Lovelace)')
+  await expectAnswer(step, client, 'whoami', 'Ada Lovelace')
 }
 
 async function expectAnswer(step: Step, client: McpClient, tool: string, text: string): Promise<void> {

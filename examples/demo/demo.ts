@@ -5,8 +5,8 @@ import { loadConfig } from '../../src/config/config.ts'
 import { configuredSecrets } from '../../src/config/generated-secrets.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { startGateway } from '../../src/main.ts'
-import { startMcpServer } from '../mcp-server/server.ts'
 import { administer } from './administer.ts'
+import { demoTools, runMcpServer } from './mcp-server.ts'
 import { startPage } from './page.ts'
 import { freePorts } from './ports.ts'
 import { startUpstreams, type Upstreams } from './upstreams.ts'
@@ -66,19 +66,22 @@ export async function startDemo(step: Step, firstPort?: number): Promise<Demo> {
     const credential = await step('its administrator registers them, and an MCP server', () =>
       administer({ issuer, adminToken: secrets.adminToken ?? '', mcpUrl, upstreams }),
     )
+    const tools = demoTools({
+      github: upstreams.github.api,
+      google: upstreams.google.url,
+      atlassian: upstreams.atlassian.api,
+    })
     const mcpServer = await step('the MCP server starts', () =>
-      startMcpServer({
-        issuer,
-        url: mcpUrl,
-        host: '127.0.0.1',
-        port: mcpPort,
-        ...credential,
-        apis: {
-          github: upstreams.github.api,
-          google: upstreams.google.url,
-          atlassian: upstreams.atlassian.api,
+      runMcpServer(
+        {
+          COATCHECK_ISSUER: issuer,
+          MCP_URL: mcpUrl,
+          PORT: String(mcpPort),
+          RESOURCE_CLIENT_ID: credential.clientId,
+          RESOURCE_CLIENT_SECRET: credential.clientSecret,
         },
-      }),
+        tools,
+      ),
     )
     cleanups.push(mcpServer.stop)
 

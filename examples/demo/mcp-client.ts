@@ -19,9 +19,11 @@ export type McpClient = {
   close(): Promise<void>
 }
 
+export type McpClientOptions = { mcpUrl: string; redirectUrl: string; grantTypes?: string[] | undefined }
+
 /** An MCP client as the official SDK makes it: it finds Coatcheck, registers itself, and keeps its tokens in memory. */
-export function createMcpClient({ mcpUrl, redirectUrl }: { mcpUrl: string; redirectUrl: string }): McpClient {
-  const memory = createOAuthMemory(redirectUrl)
+export function createMcpClient({ mcpUrl, redirectUrl, grantTypes }: McpClientOptions): McpClient {
+  const memory = createOAuthMemory(redirectUrl, grantTypes)
   const client = () => new Client({ name: 'coatcheck-demo', version: '1.0.0' })
   const transport = () =>
     new StreamableHTTPClientTransport(new URL(mcpUrl), { authProvider: memory.provider })

@@ -11,8 +11,10 @@ export type OAuthMemory = {
   accessToken(): string
 }
 
+const usualGrants = ['authorization_code', 'refresh_token']
+
 /** What the SDK wants a client to remember of its authorization, for as long as this process lives. */
-export function createOAuthMemory(redirectUrl: string): OAuthMemory {
+export function createOAuthMemory(redirectUrl: string, grantTypes = usualGrants): OAuthMemory {
   let request: { url?: URL; state?: string; verifier?: string } = {}
   let registered: OAuthClientInformationMixed | undefined
   let tokens: OAuthTokens | undefined
@@ -21,7 +23,7 @@ export function createOAuthMemory(redirectUrl: string): OAuthMemory {
     clientMetadata: {
       client_name: 'Coatcheck demo client',
       redirect_uris: [redirectUrl],
-      grant_types: ['authorization_code', 'refresh_token'],
+      grant_types: grantTypes,
       token_endpoint_auth_method: 'none',
     },
     state() {

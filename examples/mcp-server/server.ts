@@ -1,64 +1,58 @@
+import { personAction, protect, publishTools, type UpstreamOwner, upstreamOf } from '@coatcheck/mcp'
+import { expressGuard } from '@coatcheck/mcp/express'
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
-import Fastify, { type FastifyRequest } from 'fastify'
-import { type Caller, createAuthentication } from './access-token.ts'
-import { describeResource } from './protected-resource.ts'
-import type { Settings } from './settings.ts'
-import { createTools, toolScopes } from './tools.ts'
+import express from 'express'
 
-export type RunningMcpServer = { url: string; stop(): Promise<void> }
+/** Asks an API as whoever calls it, and shows these members of the answer. Any of its scopes opens it. */
+export type Tool = { scopes: string[]; description: string; provider: string; url: string; shows: string[] }
 
-/** An MCP server over streamable HTTP, with Coatcheck in front of its tools. */
-export async function startMcpServer(settings: Settings): Promise<RunningMcpServer> {
-  const { metadata, metadataPaths, challenge } = describeResource(settings)
-  const authenticate = createAuthentication(settings)
-  const callers = new WeakMap<FastifyRequest, Caller>()
-  const app = Fastify()
+export const githubTools = (api = 'https://api.github.com'): Record<string, Tool> => ({
+  whoami: {
+    scopes: ['profile.read'],
+    description: 'Who you are at GitHub',
+    provider: 'github',
+    url: `${api}/user`,
+    shows: ['login', 'name'],
+  },
+  list_repositories: {
+    scopes: ['repositories.read'],
+    description: 'Your repositories at GitHub',
+    provider: 'github',
+    url: `${api}/user/repos`,
+    shows: ['full_name', 'private'],
+  },
+})
 
-  for (const path of metadataPaths) app.get(path, async () => metadata)
-
-  app.route({
-    method: ['GET', 'POST', 'DELETE'],
-    url: new URL(settings.url).pathname,
-    onRequest: async (request, reply) => {
-      const header = request.headers.authorization
-      const caller = await authenticate(header)
-      if (caller) {
-        callers.set(request, caller)
-        return
-      }
-      // RFC 6750 section 3.1: who sent no token made no mistake.
-      const error = header === undefined ? undefined : 'invalid_token'
-      return reply.code(401).header('www-authenticate', challenge({ error })).send()
-    },
-    handler: async (request, reply) => {
-      const caller = callers.get(request)
-      if (!caller) throw new Error('onRequest lets nobody through without a token')
-      // It keeps no sessions, so there is nothing to listen to and nothing to end.
-      if (request.method !== 'POST') return reply.code(405).header('allow', 'POST').send()
-
-      const missing = missingScopes(request.body, caller)
-      if (missing.length > 0) {
-        const header = challenge({ error: 'insufficient_scope', scope: [...caller.scopes, ...missing] })
-        return reply.code(403).header('www-authenticate', header).send()
-      }
-      const tools = createTools(settings, caller)
-      const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
-      reply.hijack()
-      reply.raw.once('close', () => void tools.close())
-      await tools.connect(transport)
-      await transport.handleRequest(request.raw, reply.raw, request.body)
-    },
+export async function startMcpServer(env: NodeJS.ProcessEnv, tools = githubTools(env.GITHUB_API)) {
+  const credential = { id: env.RESOURCE_CLIENT_ID ?? '', secret: env.RESOURCE_CLIENT_SECRET ?? '' }
+  const gateway = { issuer: env.COATCHECK_ISSUER ?? 'http://localhost:8080', credential }
+  const resource = env.MCP_URL ?? 'http://localhost:8081/mcp'
+  const { withUpstream } = upstreamOf(gateway)
+  async function call({ provider, url, shows }: Tool, authInfo: UpstreamOwner) {
+    const response = await withUpstream(authInfo, provider, (token) => fetch(url, bearing(token.accessToken)))
+    if (!response.ok) throw new Error(`${provider} answered ${response.status}`)
+    return { content: [{ type: 'text' as const, text: JSON.stringify(await response.json(), shows) }] }
+  }
+  function createServer() {
+    const server = new McpServer({ name: 'coatcheck-example', version: '1.0.0' })
+    for (const [name, tool] of Object.entries(tools))
+      server.registerTool(name, tool, ({ authInfo }) => call(tool, authInfo).catch(inWords))
+    return server
+  }
+  const policy = env.TOOL_POLICY === 'gateway' ? 'gateway' : tools
+  if (policy === 'gateway') await publishTools({ ...gateway, tools: createServer })
+  const app = express().use(expressGuard(protect({ ...gateway, resource, tools: policy })))
+  app.post('/mcp', async (request, response) => {
+    const transport = new StreamableHTTPServerTransport({})
+    await createServer().connect(transport)
+    await transport.handleRequest(request, response)
   })
-
-  await app.listen({ host: settings.host, port: settings.port })
-  return { url: settings.url, stop: () => app.close() }
+  app.all('/mcp', (_, response) => void response.sendStatus(405))
+  return app.listen(Number(env.PORT ?? 8081), env.HOST ?? '127.0.0.1')
 }
 
-/** What the called tools need beyond what the person allowed this client. */
-function missingScopes(body: unknown, { scopes }: Caller): string[] {
-  const messages = [body].flat() as ({ method?: string; params?: { name?: string } } | null | undefined)[]
-  return messages
-    .filter((message) => message?.method === 'tools/call')
-    .flatMap((message) => toolScopes.get(message?.params?.name ?? '') ?? [])
-    .filter((scope) => !scopes.includes(scope))
-}
+const bearing = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
+/** Where a person has to act before there is a token, the answer brings the link for it. */
+const inWords = (error: unknown) => personAction(error).result
+if (import.meta.main) await startMcpServer(process.env)

@@ -8,7 +8,7 @@ export type ProtectedResourceMetadata = Readonly<Record<string, unknown>> & {
 }
 
 export type MetadataOptions = {
-  /** The scopes that mean something here. */
+  /** The scopes that mean something here; those that open `tools`, where they are said so. */
   readonly scopes?: readonly string[]
   /** What people call this server. */
   readonly name?: string

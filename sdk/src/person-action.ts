@@ -1,4 +1,4 @@
-import type { UpstreamError } from './upstream-error.ts'
+import { UpstreamError } from './upstream-error.ts'
 
 /** What a client said it can do: `capabilities` of its initialize request. */
 export type ClientCapabilities = { readonly elicitation?: { readonly url?: unknown } | undefined }
@@ -42,11 +42,12 @@ type ToldClient = {
 
 /**
  * The right MCP answer to an UpstreamError. Where a person has to act and the client can show a URL it is one to open; in
- * every other case words, which say who must act.
+ * every other case words, which say who must act. Takes whatever a tool may have caught: all other errors it throws again.
  */
-export function personAction(error: UpstreamError): InWords
-export function personAction(error: UpstreamError, client: ToldClient): PersonAction
-export function personAction(error: UpstreamError, client: ToldClient = {}): PersonAction {
+export function personAction(error: unknown): InWords
+export function personAction(error: unknown, client: ToldClient): PersonAction
+export function personAction(error: unknown, client: ToldClient = {}): PersonAction {
+  if (!(error instanceof UpstreamError)) throw error
   const { connectUrl, whoMustAct } = error.refusal
   const canOpen = client.capabilities?.elicitation?.url !== undefined
   if (whoMustAct !== 'user' || connectUrl === undefined) return inWords(error)
@@ -84,7 +85,7 @@ function whatHelps({ refusal }: UpstreamError): string {
     return ` Ask which account is meant: ${accounts.map(({ id, label }) => `${label} (${id})`).join(', ')}.`
   switch (whoMustAct) {
     case 'user':
-      return connectUrl === undefined ? '' : ` Open ${connectUrl}, then try again.`
+      return connectUrl === undefined ? '' : ` Open ${connectUrl} in a browser, then try again.`
     case 'admin':
       return ' An administrator has to look at this.'
     case 'nobody':

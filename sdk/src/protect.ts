@@ -8,7 +8,7 @@ import { type GuardedTools, guardedTools } from './guarded-tools.ts'
 import { denialMessage, type RpcCall } from './json-rpc.ts'
 import { type MetadataOptions, protectedResourceMetadata } from './metadata.ts'
 import { metadataUrl } from './resource.ts'
-import type { ToolScopes } from './scope-rules.ts'
+import { scopesOfRules, type ToolScopes } from './scope-rules.ts'
 import { ConfigurationError, readSettings, type VerifierOptions } from './settings.ts'
 import { toolGate } from './tool-gate.ts'
 import { toolPolicyOf } from './tool-policy-of.ts'
@@ -90,13 +90,14 @@ export function protect(options: Protection): Guard {
   const servers = settings.servers.map((server) => connectServer(server, settings.outside))
   const { verify } = verifierOf(settings, servers)
   const { requiredScopes = [], realm, documentation, delivery = {} } = options
-  const initialScopes = options.initialScopes ?? (requiredScopes.length > 0 ? requiredScopes : options.scopes)
+  const scopes = options.scopes ?? scopesOfRules(options.tools)
+  const initialScopes = options.initialScopes ?? (requiredScopes.length > 0 ? requiredScopes : scopes)
   const site: DenialSite = { resourceMetadata: metadataUrl(resource), initialScopes, realm, documentation }
   const issuers = servers.map(({ issuer }) => issuer)
   const policy = toolPolicyOf(options, settings)
   const documents = wellKnown(
     resource,
-    protectedResourceMetadata(resource, issuers, options),
+    protectedResourceMetadata(resource, issuers, { ...options, scopes }),
     options.authorizationServerMetadata === 'serve' ? servers[0] : undefined,
   )
 

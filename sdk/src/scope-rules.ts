@@ -36,6 +36,12 @@ function lacking(
   return deny('scope_insufficient', { requiredScopes, grantedScopes: granted, tool })
 }
 
+/** All scopes that open something; where the gateway decides, only it knows. */
+export function scopesOfRules(tools: 'gateway' | ToolScopes = {}): string[] {
+  if (tools === 'gateway') return []
+  return [...new Set(Object.values(tools).flatMap((rule) => (rule === 'public' ? [] : rule.scopes)))]
+}
+
 export function mistakesOfRules(rules: ToolScopes): string[] {
   return Object.entries(rules)
     .filter(([, rule]) => rule !== 'public' && rule.scopes.length === 0)

@@ -213,6 +213,11 @@ describe('what a client is told where a person must act', () => {
     })
     expect(JSON.stringify(personAction(down, { capabilities }))).toContain('in 30 seconds')
   })
+
+  test('is not there for errors of the tool itself', () => {
+    const own = new Error('of the tool')
+    expect(() => personAction(own)).toThrow(own)
+  })
 })
 
 test('what a person connected at one server is nothing to another', async () => {

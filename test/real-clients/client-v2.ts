@@ -8,9 +8,12 @@ import {
   StreamableHTTPClientTransport,
   UnauthorizedError,
 } from '@modelcontextprotocol/client'
+import type { McpClientOptions } from '../../examples/demo/mcp-client.ts'
+
+const usualGrants = ['authorization_code', 'refresh_token']
 
 /** A client as the second generation of the official SDK makes it, with what it stores in plain sight. */
-export function createClientV2({ mcpUrl, redirectUrl }: { mcpUrl: string; redirectUrl: string }) {
+export function createClientV2({ mcpUrl, redirectUrl, grantTypes = usualGrants }: McpClientOptions) {
   const stored: {
     url?: URL
     state?: string
@@ -24,7 +27,7 @@ export function createClientV2({ mcpUrl, redirectUrl }: { mcpUrl: string; redire
     clientMetadata: {
       client_name: 'Second generation',
       redirect_uris: [redirectUrl],
-      grant_types: ['authorization_code', 'refresh_token'],
+      grant_types: grantTypes,
       token_endpoint_auth_method: 'none',
     },
     state: () => {
@@ -83,6 +86,7 @@ export function createClientV2({ mcpUrl, redirectUrl }: { mcpUrl: string; redire
       await transport.finishAuth(callback.searchParams)
       if (await connect()) throw new Error('The MCP server refuses the token it asked for.')
     },
+    tools: async () => (await client.listTools()).tools.map(({ name }) => name),
     call: (tool: string) =>
       authorized(async () => {
         const { content, isError } = await client.callTool({ name: tool })

@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest'
+import { runMcpServer } from '../../examples/demo/mcp-server.ts'
 import { freePorts } from '../../examples/demo/ports.ts'
-import { startMcpServer } from '../../examples/mcp-server/server.ts'
 import { type Browser, createBrowser } from '../support/browser.ts'
 import { createTestClock, startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { startUpstream } from '../support/upstreams.ts'
@@ -27,7 +27,7 @@ export async function startGuardedServer(): Promise<GuardedServer> {
   const github = await startUpstream('github', { issuer: gateway.issuer, clock: clock.now })
   onTestFinished(github.stop)
   github.approveAs('ada')
-  const { web, api } = github.definition.variables as { web: string; api: string }
+  const { api } = github.definition.variables as { api: string }
   const [port = 0] = await freePorts(1)
   const mcpUrl = `http://localhost:${port}/mcp`
   await gateway.admin('PUT', '/providers/github', github.definition)
@@ -38,16 +38,15 @@ export async function startGuardedServer(): Promise<GuardedServer> {
     default_scopes: ['profile.read'],
     providers: [{ provider: 'github', scopes: [github.scope], required: true }],
   })
-  const { id: clientId, secret: clientSecret } = await createCredential(gateway, 'example')
+  const credential = await createCredential(gateway, 'example')
   const start = () =>
-    startMcpServer({
-      issuer: gateway.issuer,
-      url: mcpUrl,
-      host: '127.0.0.1',
-      port,
-      clientId,
-      clientSecret,
-      apis: { github: api, google: web, atlassian: web },
+    runMcpServer({
+      COATCHECK_ISSUER: gateway.issuer,
+      MCP_URL: mcpUrl,
+      PORT: String(port),
+      RESOURCE_CLIENT_ID: credential.id,
+      RESOURCE_CLIENT_SECRET: credential.secret,
+      GITHUB_API: api,
     })
   let mcpServer = await start()
   onTestFinished(() => mcpServer.stop())

@@ -50,7 +50,7 @@ async function start() {
   return { server, open, signIn }
 }
 
-const isAda = { result: { content: [{ type: 'text', text: 'ada (Ada)' }] } }
+const isAda = { result: { content: [{ type: 'text', text: '{"login":"ada","name":"Ada"}' }] } }
 
 test('mcp-remote signs in, goes on after a restart, and registers again when it was forgotten', async () => {
   const { server, open, signIn } = await start()

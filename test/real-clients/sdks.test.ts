@@ -9,7 +9,7 @@ const generations = [
   ['2.x', createClientV2],
 ] as const
 
-const isAda = { text: 'ada (Ada)', isError: false }
+const isAda = { text: '{"login":"ada","name":"Ada"}', isError: false }
 
 describe.each(generations)('the official SDK %s', (_version, createClient) => {
   async function start() {
