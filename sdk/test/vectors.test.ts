@@ -1,5 +1,10 @@
 import { globSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { canonicalJson } from '../../src/lib/canonical-json.ts'
+import { sha256 } from '../../src/lib/secret.ts'
+import { readDecision } from '../src/decision-answer.ts'
+import { argumentsDigest, askedCall } from '../src/decision-request.ts'
+import { eventStreamEditor, type Piece } from '../src/event-stream.ts'
 import {
   canonicalResource,
   challenge,
@@ -19,6 +24,9 @@ import {
   scopesOf,
   verifier,
 } from '../src/index.ts'
+import { isPlainJson, notJson, readRpcBytes } from '../src/rpc-body.ts'
+import { listEdit } from '../src/tool-list.ts'
+import type { ToolReach } from '../src/tool-policy.ts'
 import { publicJwk, signToken } from './support/issuer.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the vectors are data, and what is in them is what is tested
@@ -106,6 +114,73 @@ vectors(
   messages.cases,
 )
 
+const decisions = read('decisions')
+
+vectors(
+  'decisions',
+  async ({ answer, expect: expected }) => {
+    const { id, tool, granted_scopes: grantedScopes } = decisions.call
+    const decided = readDecision(answer, { tool, grantedScopes })
+    if (!decided) return expect('unreadable').toBe(expected)
+    if (decided.allowed) return expect({ allowed: true, cache_for: decided.cacheFor }).toEqual(expected)
+    const { denial } = decided
+    const site = camelCase(decisions.site)
+    const { status, headers, ...response } = await readResponse(denialResponse(denial, site))
+    expect({
+      code: denial.code,
+      delivery: denial.delivery,
+      http: { status, headers, ...response },
+      inband: denialMessage(denial, { id, method: 'tools/call' }, site),
+    }).toEqual(expected)
+  },
+  decisions.cases,
+)
+
+async function readResponse(response: Response) {
+  return {
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    body: await response.json(),
+  }
+}
+
+vectors('rpc-bodies', ({ content_type, body, expect: expected }) => {
+  const found = isPlainJson(content_type, undefined) ? readRpcBytes(new TextEncoder().encode(body)) : notJson
+  if (found.outcome === 'refused') return expect({ status: found.status, code: found.code }).toEqual(expected)
+  expect({ calls: found.calls, lists: found.listIds, ids: found.ids }).toEqual(expected)
+})
+
+const lists = read('tool-lists')
+
+vectors(
+  'tool-lists',
+  async ({ form, list_ids, denied, before, after }) => {
+    const reach: ToolReach = denied
+      ? { outcome: 'denied', denial: deny(denied) }
+      : { outcome: 'known', mayCall: (tool) => lists.callable.includes(tool) }
+    const edit = listEdit(list_ids, async () => reach, camelCase(lists.site))
+    if (form === 'json') return expect(await edit(before)).toBe(after)
+    const bytes = new TextEncoder().encode(before)
+    // However it is cut up.
+    for (const size of [1, 7, bytes.length]) {
+      const editor = eventStreamEditor(edit)
+      const pieces: Piece[] = []
+      for (let at = 0; at < bytes.length; at += size) pieces.push(...editor.push(bytes.slice(at, at + size)))
+      pieces.push(...editor.end())
+      expect(Buffer.concat(await Promise.all(pieces)).toString()).toBe(after)
+    }
+  },
+  lists.cases,
+)
+
+vectors('arguments', async ({ arguments: values, arguments_digest, asked: expected }) => {
+  expect(await argumentsDigest(values)).toBe(arguments_digest)
+  expect(await askedCall({ tool: 'write_note', arguments: values }, 1)).toEqual({
+    tool: 'write_note',
+    ...expected,
+  })
+})
+
 const tokens = read('tokens')
 
 vectors(
@@ -137,6 +212,14 @@ const keysUri = `${tokens.issuer}/keys`
 test('every file of vectors is run', () => {
   const files = globSync('sdk/vectors/*.json').map((file) => file.replace(/^.*\/|\.json$/g, ''))
   expect(files.toSorted()).toEqual([...covered].toSorted())
+})
+
+test('every code of a denial has its vector among decisions, and the argument digests are those of the gateway', () => {
+  const codes = decisions.cases.flatMap(({ expect: { code } }: Vector) => code ?? [])
+  expect(new Set(codes)).toEqual(new Set(Object.keys(denials)))
+  for (const { arguments: values, arguments_digest } of read('arguments')) {
+    expect(`sha256:${sha256(canonicalJson(values))}`).toBe(arguments_digest)
+  }
 })
 
 test('every code of a denial has its vector, and every denial with a challenge a well-formed one', () => {
