@@ -7,8 +7,8 @@ const deepest = 32
 
 /**
  * Reads JSON where RFC 8259 leaves readers no choice: UTF-8 without a byte order mark (section 8.1), every name of
- * an object once (section 4), and none that means something to JavaScript. What readers may disagree about, somebody
- * who looked at it before us may have understood otherwise.
+ * an object once (section 4), none that means something to JavaScript, and no number that a double cannot hold
+ * (section 6). What readers may disagree about, somebody who looked at it before us may have understood otherwise.
  */
 export function readJson(bytes: Uint8Array): ReadJson {
   const text = decode(bytes)
@@ -36,7 +36,10 @@ function parse(text: string): unknown {
   }
 }
 
-const sign = /[{}[\],:]|"[^"\\]*(?:\\.[^"\\]*)*"/g
+const sign = /[{}[\],:]|"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g
+
+/** What is infinite to one reader is nothing to the next, and written as `null`. */
+const isTooLarge = (found: string) => /^[-\d]/.test(found) && !Number.isFinite(Number(found))
 
 /** `text` is JSON, so that its signs say where the names stand. */
 function faultOf(text: string): string | undefined {
@@ -51,6 +54,7 @@ function faultOf(text: string): string | undefined {
       const fault = addName(open.at(-1), found)
       if (fault !== undefined) return fault
     }
+    if (isTooLarge(found)) return 'The body has a number that is too large'
     if (open.length > deepest) return 'The body is nested too deeply'
     mayBeName = found === '{' || found === ','
   }

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createStillClock } from '../support/gateway.ts'
 import { type Notes, notesDefinition, startNotes } from '../support/notes.ts'
@@ -185,6 +186,51 @@ describe('a batch', () => {
   test('is answered call by call, in order', async () => {
     const { body } = await ask({ calls: [{ tool: 'read_note' }, { tool: 'fresh' }] })
     expect(body.decisions).toMatchObject([{ allowed: true }, { allowed: false, code: 'policy_denied' }])
+  })
+})
+
+describe('what cannot be kept or counted', () => {
+  test.each<[string, object]>([
+    ['a NUL in the name of a tool', { tool: 'read_note\0' }],
+    ['half a surrogate pair in it', { tool: 'read_note\ud800' }],
+    ['a NUL in the name of an argument', { tool: 'about', arguments: { 'a\0': 1 } }],
+    ['half a surrogate pair in the address', { tool: 'about', address: '\udc00' }],
+    ['a NUL in one call of a batch', { calls: [{ tool: 'about' }, { tool: '\0' }] }],
+  ])('is refused: %s', async (_, body) => {
+    const { status, body: answered } = await ask(body)
+    expect(status).toBe(400)
+    expect(answered).toMatchObject({ error: 'invalid_request' })
+  })
+
+  test('values of arguments may be anything', async () => {
+    const values = { id: '\0\ud800', more: [{ constructor: 1, toString: null }, -0, 1e300, '\u202e'] }
+    expect((await ask({ tool: 'read_note', arguments: values })).body).toMatchObject({ allowed: true })
+  })
+
+  test('names of arguments are kept as far as they can be read', async () => {
+    const names = Array.from({ length: 60 }, (_, index) => `${'😀'.repeat(100)}${index}`)
+    const values = Object.fromEntries(names.map((name) => [name, 1]))
+    const { body } = await ask({ tool: 'read_note', arguments: values })
+    const explained = await explain(notes, String(body.decision_id))
+    expect(explained.body.arguments).toEqual(Array.from({ length: 50 }, () => '😀'.repeat(50)))
+  })
+
+  test('whatever is sent, the answer is a decision or a refusal', async () => {
+    const json = fc.jsonValue({ maxDepth: 3, noUnicodeString: false })
+    const oneOf = fc.record({ tool: fc.string(), arguments: json, address: fc.string(), calls: json })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(
+          json,
+          oneOf,
+          oneOf.map(({ tool }) => ({ tool })),
+        ),
+        async (body) => {
+          expect([200, 400]).toContain((await ask(body)).status)
+        },
+      ),
+      { numRuns: 60 },
+    )
   })
 })
 

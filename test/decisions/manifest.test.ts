@@ -66,6 +66,8 @@ describe('what an MCP server publishes of its tools', () => {
     ['a NUL in a name', [tool('a\u0000')]],
     ['an unknown member', [{ ...tool('a'), public: true }]],
     ['something else', 'tools'],
+    ['a tool of a hundred thousand characters', [tool('a', { b: { description: 'x'.repeat(100_000) } })]],
+    ['half a surrogate pair', [tool('a', { '\ud800': {} })]],
   ])('is refused with %s, and changes nothing', async (_, tools) => {
     const before = await states()
     const { status, body } = await publishTools(notes, tools)
@@ -74,10 +76,36 @@ describe('what an MCP server publishes of its tools', () => {
     expect(await states()).toEqual(before)
   })
 
+  test('is not kept for names that come and go, where nobody reviewed them', async () => {
+    for (const turn of [1, 2, 3]) {
+      await publishTools(
+        notes,
+        Array.from({ length: 30 }, (_, index) => tool(`fleeting_${turn}_${index}`)),
+      )
+    }
+    const left = (await states()) as { name: string; state: string }[]
+    expect(left.filter(({ name }) => name.startsWith('fleeting'))).toHaveLength(30)
+    expect(left.filter(({ state }) => state === 'withdrawn').map(({ name }) => name)).toEqual(['read'])
+    const { items } = await notes.gateway.admin<{ items: { detail: Record<string, unknown[]> }[] }>(
+      'GET',
+      '/audit-events?event=tools.published',
+    )
+    expect(items[0]?.detail.counts).toEqual({ added: 30, changed: 0, withdrawn: 30 })
+    expect(items[0]?.detail.added).toHaveLength(20)
+  })
+
   test('may be a thousand tools with their schemas', async () => {
     const many = Array.from({ length: 1000 }, (_, index) =>
       tool(`tool_${index}`, { text: { type: 'string', description: 'x'.repeat(1000) } }),
     )
     expect((await publishTools(notes, many)).body).toMatchObject({ tools: 1000 })
   })
+})
+
+test('is published so many times in a minute, and a flood takes nothing from decisions', async () => {
+  notes.clock.advance(60)
+  const answers = []
+  for (let count = 0; count < 40; count++) answers.push((await publishTools(notes, [])).status)
+  expect(new Set(answers)).toEqual(new Set([200, 429]))
+  expect((await askDecision(notes, token, { tool: 'read' })).status).toBe(200)
 })

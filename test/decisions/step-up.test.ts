@@ -84,6 +84,86 @@ describe('a tool that demands a sign-in for each call', () => {
   })
 })
 
+describe('a sign-in for one call', () => {
+  const policy = () => policyOf(world.gateway, 'notes')
+  const dry = (folder: string, by: string) =>
+    askDecision(world, by, { tool: 'delete_all', arguments: { folder }, dry_run: true })
+
+  test('is what a dry run says it is', async () => {
+    const { required } = await call('said')
+    expect((await dry('said', token)).body).toMatchObject({ code: 'step_up_required' })
+    const { tokens } = await stepUp(required as Required)
+    expect((await dry('said', tokens.access_token)).body).toMatchObject({ allowed: true, cache_for: 0 })
+    expect(await call('said', tokens.access_token)).toMatchObject({ allowed: true })
+    expect((await dry('said', tokens.access_token)).body).toMatchObject({ code: 'step_up_required' })
+  })
+
+  test('is too old once the age that the tool demands is over', async () => {
+    const { required } = await call('late')
+    const { tokens } = await stepUp(required as Required)
+    world.clock.advance(400)
+    expect(await call('late', tokens.access_token)).toMatchObject({ code: 'step_up_required' })
+  })
+
+  test('is asked for anew where the one that was asked for is nearly over', async () => {
+    const first = await call('slow')
+    world.clock.advance(200)
+    expect((await call('slow')).required).toEqual(first.required)
+    world.clock.advance(200)
+    expect((await call('slow')).required).not.toEqual(first.required)
+  })
+
+  test('opens nothing once an administrator demands something else', async () => {
+    const { required } = await call('stricter')
+    const { tokens } = await stepUp(required as Required)
+    const demand = async (rule: object) =>
+      await policy().open('delete_all', { scopes: ['notes.read'], step_up: rule })
+    await demand({ max_age: 300, acr_values: ['mfa'] })
+    expect(await call('stricter', tokens.access_token)).toMatchObject({ code: 'step_up_unavailable' })
+    await demand({ max_age: 300 })
+    expect(await call('stricter', tokens.access_token)).toMatchObject({ allowed: true })
+  })
+
+  test('is not asked of somebody whom no provider that the resource takes would let make it', async () => {
+    const change = async (more: object) => {
+      const { id: _, ...now } = await world.gateway.admin<Record<string, unknown>>('GET', '/resources/notes')
+      const { resource, name, scopes, default_scopes, providers } = now
+      await world.gateway.admin('PUT', '/resources/notes', {
+        ...{ resource, name, scopes, default_scopes, providers },
+        ...more,
+      })
+    }
+    await world.gateway.admin('PUT', '/providers/another', world.upstream.definition)
+    await change({ sign_in: ['another'] })
+    expect(await call('nowhere')).toMatchObject({ code: 'step_up_unavailable' })
+    await change({})
+    expect(await call('nowhere')).toMatchObject({ code: 'step_up_required' })
+  })
+
+  test('is not made silently', async () => {
+    const { required } = await call('silent')
+    const { acr_values } = required as Required
+    const parameters = { acr_values, prompt: 'none' }
+    const stop = await browser.get(authorizeUrl(world, newPkce().challenge, parameters))
+    expect(new URL(stop.url).searchParams.get('error')).toMatch(/^(login|consent)_required$/)
+    expect(await call('silent')).toMatchObject({ code: 'step_up_required' })
+  })
+
+  test('takes nothing of a quota while it is not made, and is not asked for where that is full', async () => {
+    await publishTools(world, [tool('delete_all', { folder: {} }), tool('read'), tool('once')])
+    await policy().open('once', { scopes: ['notes.read'], step_up: { max_age: 300 } })
+    await policy().limit({ per: 'subject', limit: 1, window: 'month', tools: ['once'] })
+    const once = async (by: string) => (await askDecision(world, by, { tool: 'once' })).body
+    const { required } = await once(token)
+    const { tokens } = await stepUp(required as Required)
+    const other = async () => await askDecision(world, token, { tool: 'once', arguments: { other: 1 } })
+    const [answer, ...others] = await Promise.all([once(tokens.access_token), other(), other(), other()])
+    expect(answer).toMatchObject({ allowed: true })
+    for (const { body } of others) expect(['step_up_required', 'rate_limited']).toContain(body.code)
+    expect((await other()).body).toMatchObject({ code: 'rate_limited', retry_after: expect.any(Number) })
+  })
+})
+
 describe('the page', () => {
   test('names the call, and is shown though the person is signed in and said yes before', async () => {
     const { required } = await call('page')

@@ -16,6 +16,7 @@ describe('reading JSON', () => {
     ['{"a\\\\":1,"a":2}', { 'a\\': 1, a: 2 }],
     ['{"a":["b","b"],"b":","}', { a: ['b', 'b'], b: ',' }],
     ['{"constructor":1,"toString":2}', { constructor: 1, toString: 2 }],
+    ['{"a":"1e400","b":[1e308,-0,1E-400]}', { a: '1e400', b: [1e308, -0, 0] }],
   ])('%s', (text, value) => {
     expect(read(text)).toEqual({ outcome: 'read', value })
   })
@@ -39,6 +40,9 @@ describe('reading JSON', () => {
     ['a comma too many', '[1,]'],
     ['text after its end', '{}{}'],
     ['NaN', 'NaN'],
+    ['a number too large', '{"a":1e400}'],
+    ['a number too small', '[1,-1E+309]'],
+    ['a number of four hundred digits', `[${'9'.repeat(400)}]`],
     ['a line feed in a text', '"a\nb"'],
   ])('is refused with %s', (_what, text) => {
     expect(read(text)).toEqual(refused)
