@@ -1,3 +1,4 @@
+import { upstreamOf } from '@coatcheck/mcp'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { listed, subjectNamed } from '../authorization/steps.ts'
 import { callbackOf } from '../support/browser.ts'
@@ -73,6 +74,14 @@ describe('an account that opens several sites', () => {
     const asked = { credential: desk.credential, tsid: stay.tsid, provider: 'atlassian' }
     const exchanged = await askExchange(house.gateway, { ...asked, userToken: stay.tokens.access_token })
     expect(exchanged.body).toMatchObject({ site: site('umbrella') })
+    const { issuer } = house.gateway
+    const owner = {
+      token: stay.tokens.access_token,
+      expiresAt: house.clock.now() + 60,
+      extra: { tsid: stay.tsid },
+    }
+    const { upstreamToken } = upstreamOf({ issuer, credential: desk.credential, clock: house.clock.now })
+    expect((await upstreamToken(owner, 'atlassian')).site).toEqual(site('umbrella'))
     expect(await session(desk, stay)).toMatchObject([{ state: 'live', site: site('umbrella') }])
   })
 
@@ -155,6 +164,23 @@ test('a pick is kept though the list is out of reach when the session is given m
   expect(String(body.scope).split(' ')).toEqual(expect.arrayContaining(scopes))
 })
 
+test('a pick is kept when the person reconnects on their account page, which an account without sites cannot', async () => {
+  opens('acme', 'umbrella')
+  const stay = await enter(house, desk, { presses: [...asAda, 'umbrella'] })
+  house.atlassian.control.passwordChanged(ada.atlassian)
+  house.clock.advance(3600)
+  expect((await token(desk, stay)).body).toMatchObject({ reason: 'invalid_grant' })
+  const account = `${house.gateway.issuer}/account`
+  opens()
+  for (const id of ['acme', 'umbrella']) house.atlassian.control.removeSite(id)
+  const none = await stay.browser.walk(account, ['reconnect'])
+  expect(none.text).toContain('This Atlassian account opens no site')
+  opens('acme', 'umbrella')
+  const stop = await stay.browser.walk(account, ['reconnect'])
+  expect(stop.text).toContain('The account is connected again')
+  expect((await token(desk, stay)).body).toMatchObject({ site: site('umbrella') })
+})
+
 describe('an account that opens one site', () => {
   beforeEach(() => opens('acme'))
 
@@ -210,6 +236,18 @@ describe('a site that is no longer on the list', () => {
     const page = await other.browser.get(`${house.gateway.issuer}/account`)
     expect(page.text).toContain('desk (its site is no longer open)')
     expect(page.text).toMatch(/wiki \W?\(site umbrella \)/)
+  })
+
+  test('is looked for once by however many ask at once, and not again within the hour', async () => {
+    house.clock.advance(3500)
+    await token(desk, stay)
+    const before = looks()
+    await Promise.all(Array.from({ length: 8 }, () => token(desk, stay)))
+    expect(looks()).toBe(before)
+    house.clock.advance(3600)
+    const answers = await Promise.all(Array.from({ length: 8 }, () => token(desk, stay)))
+    expect(answers.map(({ body }) => body.site)).toEqual(answers.map(() => site('acme')))
+    expect(looks()).toBe(before + 1)
   })
 
   test('is replaced by the one the person picks over the link', async () => {
