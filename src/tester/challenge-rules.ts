@@ -33,8 +33,17 @@ function refusedToken(heard: Heard | undefined, what: string): Verdict | undefin
   return verdict.kind === 'warning' ? error(verdict.message) : verdict
 }
 
-const malformedAt = (value: string, at: number) =>
-  `${quotedText(value)} cannot be read from character ${at + 1} on`
+/** The first of its challenges that is not in the grammar, with what it is an answer to. */
+function malformedIn({ bare, basic, garbage, inQuery }: ResourceFacts): string | undefined {
+  const all = { 'without a token': bare, 'to Basic': basic, 'to a token': garbage, 'to a query': inQuery }
+  for (const [to, heard] of Object.entries(all)) {
+    const value = header(heard, 'www-authenticate')
+    const parsed = value === undefined ? undefined : parseChallenge(value)
+    if (value === undefined || parsed?.outcome !== 'malformed') continue
+    return `WWW-Authenticate ${to} cannot be read from character ${parsed.at + 1} on: ${quotedText(value)}`
+  }
+  return undefined
+}
 
 /** What who has no good token is told. */
 export const challengeRules: readonly Rule<ResourceFacts>[] = [
@@ -51,14 +60,14 @@ export const challengeRules: readonly Rule<ResourceFacts>[] = [
     code: 'challenge_form',
     asks: 'Is there a Bearer challenge, first, in the grammar of HTTP? Clients read it with less care than they should.',
     spec: specs.http('11.6.1'),
-    judge({ bare, challenge }) {
+    judge(facts) {
+      const { bare, challenge } = facts
       if (bare.outcome === 'failed' || bare.status !== 401) return undefined
       if (!challenge) return error('There is no WWW-Authenticate.')
-      const value = header(bare, 'www-authenticate') ?? ''
-      if (challenge.outcome === 'malformed')
-        return error(`WWW-Authenticate: ${malformedAt(value, challenge.at)}.`)
-      const { challenges } = challenge
-      if (!challenges.some(isBearer)) return error(`WWW-Authenticate has no Bearer: ${quotedText(value)}.`)
+      const malformed = malformedIn(facts)
+      if (malformed !== undefined) return error(`${malformed}.`)
+      const challenges = challenge.outcome === 'parsed' ? challenge.challenges : []
+      if (!challenges.some(isBearer)) return error('WWW-Authenticate has no Bearer.')
       const [first] = challenges
       return first && isBearer(first)
         ? success('There is a Bearer challenge, in the grammar of HTTP.')

@@ -96,9 +96,11 @@ export function parameterOf(challenge: ParsedChallenges | undefined, name: strin
   return bearer?.parameters.get(name)
 }
 
+/** The authorization servers it names, as far as anybody could be asked there. */
 export function issuersOf(document: Json | undefined): string[] {
   const servers = document?.authorization_servers
-  return Array.isArray(servers) ? servers.filter((each) => urlOf(each) !== undefined) : []
+  const isAddress = (each: unknown) => /^https?:\/\//i.test(urlOf(each) ?? '')
+  return Array.isArray(servers) ? servers.filter(isAddress) : []
 }
 
 /** Tries an MCP server with whatever it must refuse. No tool is ever called. */

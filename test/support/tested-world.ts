@@ -1,6 +1,7 @@
 import { decodeJwt } from 'jose'
 import { FetchError } from '../../src/lib/fetch-error.ts'
 import type { GuardedFetch } from '../../src/lib/guarded-fetch.ts'
+import { checkUpstreamUrl } from '../../src/lib/upstream-url.ts'
 import { createAsk } from '../../src/tester/heard.ts'
 import { type TestOptions, type TestReport, testUrl } from '../../src/tester/test-url.ts'
 
@@ -136,6 +137,8 @@ export function soundMcpServer(document: unknown = soundResource): World {
 /** The world as the tester meets it; nobody is anywhere else, and what is not there is 404 in JSON. */
 function fetchIn(world: World): GuardedFetch {
   return async (input, { method = 'GET', headers = {}, body } = {}) => {
+    const fault = checkUpstreamUrl(String(input), { allowLoopback: false })
+    if (fault !== undefined) throw new FetchError('refused_url', `the URL ${fault}`)
     const url = new URL(input)
     const found = world[`${method} ${url.origin}${url.pathname}`] ?? world[`${method} ${url.origin}/*`]
     const said = typeof found === 'function' ? found({ url, headers, body: body?.toString() ?? '' }) : found

@@ -34,6 +34,7 @@ test('of a server that does everything right nothing is found wrong, and nothing
   const report = await testIn(world, mcpServer, { registering: 'register', foreignToken })
   expect(faultsIn(report)).toEqual([])
   expect(report.ok).toBe(true)
+  expect(JSON.stringify(report)).not.toMatch(/token-of-the-registration|for-another/)
   expect(report.tested.map(({ kind, url, unchecked }) => [kind, url, unchecked])).toEqual([
     ['mcp_server', mcpServer, []],
     ['authorization_server', issuer, []],
