@@ -1,5 +1,5 @@
 import type { Plan, PlannedRequest } from './load/plan.ts'
-import type { Seed } from './seed.ts'
+import { type Seed, toolName } from './seed.ts'
 
 /** What is measured, in the order it is told in. */
 export const operations = [
@@ -8,6 +8,7 @@ export const operations = [
   'refresh',
   'code',
   'introspect',
+  'decide',
   'register',
   'authorize',
   'jwks',
@@ -23,6 +24,7 @@ export const operationNames: Record<Operation, string> = {
   refresh: 'refresh grant, rotating',
   code: 'authorization code grant, PKCE',
   introspect: 'introspection',
+  decide: 'decision on a call of a tool, without a quota, `POST /v1/decisions`',
   register: 'client registration',
   authorize: '`GET /authorize`',
   jwks: 'JWKS',
@@ -110,6 +112,16 @@ const asks: Record<Operation, (seed: Seed) => Ask> = {
     })),
   }),
 
+  decide: (seed) => ({
+    order: 'in turn',
+    status: 200,
+    has: { decision_id: 'string' },
+    requests: seed.sessions.map(({ accessToken }) => ({
+      text: postJson('/v1/decisions', decidedCall, `${basic(seed)}coatcheck-user-token: ${accessToken}\r\n`),
+      says: { allowed: true },
+    })),
+  }),
+
   register: (seed) => ({
     order: 'in turn',
     status: 201,
@@ -138,6 +150,9 @@ const asks: Record<Operation, (seed: Seed) => Ask> = {
     requests: [{ text: get(seed.paths.metadata) }],
   }),
 }
+
+/** What an MCP server asks about. Its administrator opened the tool, and bound everybody to a role. */
+const decidedCall = { tool: toolName, arguments: { folder: 'work' }, address: '203.0.113.7' }
 
 /** What an MCP client registers. */
 const newClient = {
@@ -170,7 +185,8 @@ const get = (path: string, headers = ''): PlannedRequest['text'] =>
 const post = (path: string, form: Record<string, string>, headers = '') =>
   withBody(path, 'application/x-www-form-urlencoded', String(new URLSearchParams(form)), headers)
 
-const postJson = (path: string, body: unknown) => withBody(path, 'application/json', JSON.stringify(body), '')
+const postJson = (path: string, body: unknown, headers = '') =>
+  withBody(path, 'application/json', JSON.stringify(body), headers)
 
 function withBody(path: string, type: string, body: string, headers: string): string {
   const length = Buffer.byteLength(body)

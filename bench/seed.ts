@@ -40,6 +40,7 @@ export const clientRedirect = 'http://127.0.0.1:7777/callback'
 export const resourceUri = 'https://notes.test/mcp'
 export const resourceScope = 'notes.read'
 export const providerId = 'github'
+export const toolName = 'read_note'
 
 /** As long as the JWTs some providers hand out. */
 export const newUpstreamToken = (): string => randomBytes(1500).toString('base64url')

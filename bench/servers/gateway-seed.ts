@@ -19,6 +19,7 @@ import {
   resourceUri,
   type Seed,
   sha256,
+  toolName,
 } from '../seed.ts'
 
 type Gateway = { url: string; adminToken: string; databaseUrl: string; masterKey: Uint8Array }
@@ -43,6 +44,7 @@ export async function seedGateway(gateway: Gateway, amounts: Amounts): Promise<G
   const sealer = createSealer([{ id: 'bench', key: gateway.masterKey }])
   const database = await openDatabase(gateway.databaseUrl)
   try {
+    await openTool(gateway, database, credential)
     const codes = await saveCodes(database, clientId, amounts.codes)
     const sessions = await saveSessions(database, sealer, clientId, amounts.sessions)
     // The gateway signs the access tokens itself: each session is refreshed once.
@@ -86,14 +88,42 @@ async function administer(gateway: Gateway): Promise<Seed['credential']> {
   return { id: credential.client_id, secret: credential.client_secret }
 }
 
+/** A tool that a scope opens, and a role for everybody. There is no server to probe: that people may call is written. */
+async function openTool(
+  gateway: Gateway,
+  { db, tables }: Database,
+  credential: Seed['credential'],
+): Promise<void> {
+  const input_schema = { type: 'object', properties: { folder: { type: 'string' } } }
+  const published = await fetch(`${gateway.url}/v1/tools`, {
+    method: 'PUT',
+    headers: {
+      authorization: `Basic ${btoa(`${credential.id}:${credential.secret}`)}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ tools: [{ name: toolName, description: 'Reads a note', input_schema }] }),
+  })
+  if (!published.ok) throw new Error(`PUT /v1/tools answered ${published.status}`)
+  const at = '/admin/v1/resources/notes'
+  const { items } = await send<{ items: { published_hash: string }[] }>(gateway, 'GET', `${at}/tools`)
+  const reviewed = { published_hash: items[0]?.published_hash, scopes: [resourceScope] }
+  await send(gateway, 'PUT', `${at}/tools/${toolName}`, reviewed)
+  await send(gateway, 'PUT', `${at}/roles/reader`, { scopes: [resourceScope] })
+  await send(gateway, 'POST', `${at}/bindings`, { role: 'reader', holder: { everyone: true } })
+  await db.update(tables.applications).set({ activatedAt: systemClock(), activatedBy: 'bench' }).returning()
+}
+
 const upstreamClientId = 'coatcheck-at-upstream'
 const upstreamScope = 'repo'
 
-async function send<Body>(gateway: Gateway, method: string, path: string, body: unknown): Promise<Body> {
+async function send<Body>(gateway: Gateway, method: string, path: string, body?: unknown): Promise<Body> {
   const response = await fetch(gateway.url + path, {
     method,
-    headers: { authorization: `Bearer ${gateway.adminToken}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
+    headers: {
+      authorization: `Bearer ${gateway.adminToken}`,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
   })
   if (!response.ok) throw new Error(`${method} ${path} answered ${response.status} ${await response.text()}`)
   return (await response.json()) as Body

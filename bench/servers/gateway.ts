@@ -84,6 +84,7 @@ const roomy = {
   token_requests_per_client: 1_000_000,
   retrievals_per_resource: 10_000_000,
   introspections_per_resource: 10_000_000,
+  decisions_per_resource: 10_000_000,
 } satisfies Partial<Limits>
 
 /** Waits until a URL answers 200. */

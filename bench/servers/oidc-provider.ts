@@ -6,7 +6,7 @@ import { type Server, startScript } from './server.ts'
 export function oidcProvider(name: string, commits: Commits): Server {
   return {
     name,
-    operations: operations.filter((operation) => operation !== 'retrieve' && operation !== 'exchange'),
+    operations: operations.filter((operation) => !['retrieve', 'exchange', 'decide'].includes(operation)),
     codesPerSecond: 2_500,
     start: async (place) => await startScript(place, 'bench/servers/oidc-provider-main.ts', commits),
   }
