@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Notes, notesDefinition, startNotes } from '../support/notes.ts'
+import { askDecision, explain, listTools, policyOf, publishTools, tool } from '../support/tool-policy.ts'
+import { claimsOf, createCredential, introspect, newBrowser, signIn } from '../support/world.ts'
+
+// What a call is told when whoever makes it, or what it goes to, is blocked, gone, or gone and back again.
+
+let notes: Notes
+let token: string
+let subject: string
+const browser = newBrowser()
+
+beforeAll(async () => {
+  notes = await startNotes()
+  await publishTools(notes, [tool('read')])
+  const policy = policyOf(notes.gateway, 'notes')
+  await policy.open('read', { scopes: ['notes.read'] })
+  await policy.activate()
+  token = (await signIn(notes, { browser })).tokens.access_token
+  subject = String(claimsOf(token).sub)
+})
+afterAll(() => notes.stop())
+
+const ask = async () => (await askDecision(notes, token, { tool: 'read' })).body
+const patch = (path: string, enabled: boolean) => notes.gateway.admin('PATCH', path, { enabled })
+
+test('who is blocked is told who must act, the person before their client, and may go on afterwards', async () => {
+  const client = `/clients/${encodeURIComponent(notes.clientId)}`
+  await patch(client, false)
+  expect(await ask()).toMatchObject({ code: 'client_registration_revoked' })
+  await patch(`/subjects/${subject}`, false)
+  expect(await ask()).toMatchObject({ code: 'membership_inactive' })
+  expect((await listTools(notes, token)).body).toMatchObject({ code: 'membership_inactive', tools: [] })
+  await patch(client, true)
+  await patch(`/subjects/${subject}`, true)
+  token = (await signIn(notes, { browser: newBrowser() })).tokens.access_token
+  expect(await ask()).toMatchObject({ allowed: true })
+})
+
+test('an MCP server that is closed learns nothing, not even with its credential', async () => {
+  const put = (enabled: boolean) =>
+    notes.gateway.admin('PUT', '/resources/notes', { ...notesDefinition, enabled })
+  await put(false)
+  expect((await askDecision(notes, token, { tool: 'read' })).status).toBe(401)
+  expect((await publishTools(notes, [])).status).toBe(401)
+  await put(true)
+  expect(await ask()).toMatchObject({ allowed: true })
+})
+
+test('a resource that was deleted and made again knows no token, role, tool or decision of before', async () => {
+  const { body: made } = await askDecision(notes, token, { tool: 'none' })
+  await policyOf(notes.gateway, 'notes').bind({ scopes: [], administrator: true }, { subject })
+  await notes.gateway.admin('DELETE', '/resources/notes')
+  await notes.gateway.admin('PUT', '/resources/notes', { ...notesDefinition, access: 'bindings' })
+  const again = { ...notes, credential: await createCredential(notes.gateway, 'notes') }
+  expect((await askDecision(again, token, { tool: 'read' })).body).toMatchObject({ code: 'token_revoked' })
+  expect(await introspect(again, token)).toEqual({ active: false })
+  expect((await explain(again, String(made.decision_id))).status).toBe(404)
+  expect((await listTools(again)).body.tools).toEqual([])
+  await expect(signIn(again, { browser: newBrowser() })).rejects.toThrow('access_denied')
+})
