@@ -10,6 +10,8 @@ export type EventName =
   | 'audit.chain_ended'
   | 'audit.checkpoint'
   | 'audit.dropped'
+  | 'database.restored'
+  | 'database.moved'
   | 'administrator.refused'
   | 'administrator.created'
   | 'administrator.changed'

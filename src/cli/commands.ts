@@ -1,5 +1,6 @@
 import { administratorCommands } from './administrators.ts'
 import { applicationCommands } from './applications.ts'
+import { archiveCommands } from './archive.ts'
 import { auditCommands } from './audit.ts'
 import { auditRecordCommands } from './audit-record.ts'
 import { bindingCommands } from './bindings.ts'
@@ -25,6 +26,7 @@ import { toolCommands } from './tools.ts'
 /** Every command there is; help, completion and docs/cli.md follow from it. */
 export const commands: readonly Command[] = [
   ...gatewayCommands,
+  ...archiveCommands,
   doctorCommand,
   testCommand,
   ...providerCommands,

@@ -1,4 +1,5 @@
 import { ConfigError } from '../config/config.ts'
+import { ArchiveError } from '../storage/archive/format.ts'
 import { WrongMasterKey } from '../storage/key-check.ts'
 import { SchemaMismatchError } from '../storage/migrations.ts'
 import { StorageUnavailableError } from '../storage/unavailable.ts'
@@ -63,11 +64,13 @@ function withoutCommand(args: readonly string[]): Outcome {
   return { err: `Coatcheck does not know the command ${args.join(' ')}.\n\n${usage}`, exitCode: 2 }
 }
 
+/** Whose messages say what to do. */
+const known = [AdminApiError, ArchiveError, WrongMasterKey, SchemaMismatchError]
+
 /** What a failed command tells: every error of the configuration, one line for what we know, else the stack. */
 function explain(error: unknown): string {
-  if (error instanceof AdminApiError) return error.message
   if (error instanceof ConfigError) return [`${error.message}:`, ...error.errors].join('\n  ')
-  if (error instanceof WrongMasterKey || error instanceof SchemaMismatchError) return error.message
+  if (known.some((kind) => error instanceof kind) && error instanceof Error) return error.message
   if (error instanceof StorageUnavailableError) {
     return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
   }

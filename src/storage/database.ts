@@ -32,11 +32,14 @@ export type BeforeMigrations = (checks: readonly StoredCheck[]) => Promise<void>
 
 export type DatabaseOptions = Partial<Omit<GateOptions, 'audit'>> & {
   beforeMigrations?: BeforeMigrations
-  /** `read`: for a look at it as it is. Nothing is created, no migration is run, and no write goes well. */
+  /**
+   * `read`: for a look at it as it is. Nothing is created, no migration is run, and no write goes well. `complete`: for
+   * who brought its rows and has yet to take away `incompleteMark`; no migration is run.
+   */
   access?: Access
 }
 
-export type Access = 'read' | 'write'
+export type Access = 'read' | 'write' | 'complete'
 
 export type DatabaseAddress = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string }
 

@@ -22,6 +22,15 @@ export const createMigrationsTable =
   'CREATE TABLE IF NOT EXISTS applied_migrations (tag text PRIMARY KEY NOT NULL, hash text NOT NULL)'
 export const selectMigrations = 'SELECT tag, hash FROM applied_migrations ORDER BY tag'
 
+/**
+ * Among what an empty database has had while rows are brought into it from elsewhere: whoever else opens it finds out that
+ * it is not complete.
+ */
+export const incompleteMark: Migration = { tag: 'incomplete', hash: '', source: '' }
+
+/** Among what a database has had once all of it was moved elsewhere: nobody is to go on with what stayed. */
+export const movedMark: Migration = { tag: 'moved', hash: '', source: '' }
+
 /** A true write that changes nothing, and a read: what readiness asks of a database. */
 export const rewriteMigrations = 'UPDATE applied_migrations SET hash = hash RETURNING tag'
 
@@ -43,6 +52,14 @@ export function pendingMigrations(known: readonly Migration[], applied: readonly
   for (const { tag, hash } of applied) {
     const migration = known.find((candidate) => candidate.tag === tag)
     if (!migration) {
+      if (tag === incompleteMark.tag) {
+        throw new SchemaMismatchError(
+          'a restore or move into this database did not come to its end; run it again, which begins anew',
+        )
+      }
+      if (tag === movedMark.tag) {
+        throw new SchemaMismatchError('everything in this database was moved to another; use that one')
+      }
       throw new SchemaMismatchError(
         `the database was written by a newer version of Coatcheck (it has had migration ${tag}); run that version, or restore a backup made by this one`,
       )

@@ -9,7 +9,7 @@ import {
 } from '../migrations.ts'
 
 /** Any number, as long as every version of the gateway uses the same. */
-const migrationLock = 7_265_728_431
+export const migrationLock = 7_265_728_431
 
 /**
  * Brings the schema up to date in one transaction, which waits for any other that does: either all of it

@@ -101,7 +101,8 @@ function opened(file: string): Connection {
   return new SqliteDatabase(file, { readonly: isFile, fileMustExist: isFile, timeout: busyTimeout })
 }
 
-function configured(file: string): Connection {
+/** A connection with the settings every one that writes must have; the file is made where there is none. */
+export function configured(file: string): Connection {
   if (file !== ':memory:') createFile(file)
   const connection = new SqliteDatabase(file, { timeout: busyTimeout })
   try {

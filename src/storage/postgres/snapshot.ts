@@ -1,0 +1,94 @@
+import pg from 'pg'
+import { ArchiveError, type ArchiveTable, archiveTables } from '../archive/format.ts'
+import type { OpenSnapshot, SnapshotUse } from '../archive/snapshot.ts'
+import {
+  type Applied,
+  movedMark,
+  pendingMigrations,
+  readMigrations,
+  selectMigrations,
+} from '../migrations.ts'
+import { olderSchema } from '../sqlite/snapshot.ts'
+import { asUnavailable } from './faults.ts'
+import { migrationLock } from './migrate.ts'
+import { tables } from './tables.ts'
+
+/** Rows read at once. */
+const page = 500
+
+/**
+ * One state of the database, by one repeatable-read transaction. `alone` also keeps everybody from writing and
+ * starting, and fails where anybody else is connected: a gateway asks for something every five seconds.
+ */
+export async function openPostgresSnapshot(url: string, use: SnapshotUse | 'stopped'): Promise<OpenSnapshot> {
+  const client = new pg.Client({ connectionString: url, application_name: 'coatcheck archive' })
+  client.on('error', () => {})
+  const all = archiveTables(tables)
+  try {
+    await client.connect()
+    if (use === 'shared') await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+    else await takeForOneself(client, all, use)
+    const { rows } = await client.query<Applied>(selectMigrations)
+    if (pendingMigrations(readMigrations('postgres'), rows).length > 0) throw olderSchema()
+    return {
+      kind: 'postgres',
+      tables: all,
+      rows: (table) => rowsOf(client, table),
+      async markMoved() {
+        await client.query('INSERT INTO applied_migrations (tag, hash) VALUES ($1, $2)', [
+          movedMark.tag,
+          movedMark.hash,
+        ])
+        return async () => void (await client.query('COMMIT'))
+      },
+      close: () => client.end(),
+    }
+  } catch (error) {
+    await client.end()
+    throw asUnavailable(error)
+  }
+}
+
+async function takeForOneself(client: pg.Client, all: readonly ArchiveTable[], use: 'alone' | 'stopped') {
+  if (use === 'alone') await refuseOthers(client)
+  const names = ['applied_migrations', ...all.map(({ name }) => `"${name}"`)].join(', ')
+  await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = '10s'`)
+  // Before the first look, which decides what this transaction sees.
+  await client.query(`SELECT pg_advisory_xact_lock(${migrationLock})`).catch(asBusy)
+  await client.query(`LOCK TABLE ${names} IN EXCLUSIVE MODE`).catch(asBusy)
+}
+
+const inUse = (by: string) =>
+  new ArchiveError(
+    `the database is in use (${by}): stop every gateway on it first. Where all are stopped, and these are other connections, say so: --stopped`,
+  )
+
+function asBusy(error: unknown): never {
+  if (error instanceof pg.DatabaseError && error.code === '55P03') throw inUse('somebody writes to it')
+  throw error
+}
+
+async function refuseOthers(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ name: string; count: number }>(
+    `SELECT coalesce(nullif(application_name, ''), 'unnamed') AS name, count(*)::int AS count
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+    GROUP BY 1 ORDER BY 1`,
+  )
+  if (rows.length > 0) throw inUse(rows.map(({ name, count }) => `${name}: ${count}`).join(', '))
+}
+
+async function* rowsOf(client: pg.Client, { name, columns }: ArchiveTable) {
+  const values = columns.map((column) => `"${column.name}"`).join(', ')
+  const select = `SELECT json_build_array(${values})::text AS line FROM "${name}"`
+  await client.query(`DECLARE archived NO SCROLL CURSOR FOR ${select}`)
+  try {
+    for (;;) {
+      const { rows } = await client.query<{ line: string }>(`FETCH ${page} FROM archived`)
+      if (rows.length === 0) return
+      yield rows.map(({ line }) => line)
+    }
+  } finally {
+    await client.query('CLOSE archived')
+  }
+}
