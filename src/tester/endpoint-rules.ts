@@ -1,4 +1,4 @@
-import { error, type Rule, success, unchecked, type Verdict, warning } from './check.ts'
+import { error, type Rule, success, type Verdict, warning } from './check.ts'
 import { lets } from './discovery-rules.ts'
 import { type Heard, header, quoted, redirectOf, said } from './heard.ts'
 import { isUncached, readOAuthError } from './oauth-error.ts'
@@ -13,9 +13,16 @@ const of =
     return heard && judge(heard)
   }
 
+/** Of an endpoint that is not there one question is enough. */
+const ofAnswered =
+  (name: 'authorization' | 'token', judge: (heard: Heard) => Verdict) => (facts: ServerFacts) =>
+    facts[name]?.outcome === 'answer' ? of(name, judge)(facts) : undefined
+
 /** Whether somebody is sent to where only a client that is known may send people. */
 export function refusesToRedirect(heard: Heard, redirectUri: string, whose: string): Verdict {
-  if (heard.outcome === 'failed') return unchecked(`The authorization endpoint: ${heard.reason}.`)
+  if (heard.outcome === 'failed' || heard.status === 404 || heard.status === 405) {
+    return error(`At the authorization endpoint ${said(heard)}: nobody can sign in.`)
+  }
   const to = redirectOf(heard)
   if (to && to.origin === new URL(redirectUri).origin) {
     return error(`People are redirected to ${whose}: anybody can send them anywhere.`)
@@ -43,7 +50,7 @@ export const endpointRules: readonly Rule<ServerFacts>[] = [
     code: 'authorization_cors',
     asks: 'Is the authorization endpoint closed to scripts of other origins?',
     spec: specs.bestPractice('2.6'),
-    judge: of('authorization', (heard) =>
+    judge: ofAnswered('authorization', (heard) =>
       header(heard, 'access-control-allow-origin') === undefined
         ? success('No script of another origin may read the authorization endpoint.')
         : error('The authorization endpoint sends Access-Control-Allow-Origin, which it must not.'),
@@ -53,12 +60,11 @@ export const endpointRules: readonly Rule<ServerFacts>[] = [
     code: 'authorization_framing',
     asks: 'Can no page of the authorization endpoint be shown in a frame?',
     spec: specs.bestPractice('4.16'),
-    judge: of('authorization', (heard) => {
-      if (heard.outcome === 'failed') return unchecked(`The authorization endpoint: ${heard.reason}.`)
-      return redirectOf(heard) || preventsFraming(heard)
+    judge: ofAnswered('authorization', (heard) =>
+      redirectOf(heard) || preventsFraming(heard)
         ? success('Its pages cannot be shown in a frame.')
-        : warning('Neither frame-ancestors nor X-Frame-Options keeps its pages out of a frame.')
-    }),
+        : warning('Neither frame-ancestors nor X-Frame-Options keeps its pages out of a frame.'),
+    ),
   },
   {
     code: 'unknown_client',
@@ -83,7 +89,7 @@ export const endpointRules: readonly Rule<ServerFacts>[] = [
     code: 'token_caching',
     asks: 'Is what the token endpoint answers kept by no cache?',
     spec: specs.oauth('5.1'),
-    judge: of('token', (heard) =>
+    judge: ofAnswered('token', (heard) =>
       isUncached(heard)
         ? success('The token endpoint says no-store.')
         : warning('The token endpoint does not say Cache-Control: no-store, at least not with an error.'),

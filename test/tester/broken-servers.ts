@@ -138,6 +138,13 @@ export const brokenServers: readonly Broken[] = [
     { [authorize]: ({ url }) => moved(`${url.searchParams.get('redirect_uri')}?error=unauthorized_client`) },
     ['error unknown_client_page'],
   ],
+  ['no authorization endpoint where it should be', { [authorize]: 'nothing' }, ['error unknown_client_page']],
+  [
+    'an authorization endpoint that takes POST alone',
+    { [authorize]: { ...page, status: 405 } },
+    ['error unknown_client_page'],
+  ],
+  ['no token endpoint where it should be', { [token]: 'nothing' }, ['error unknown_client']],
   ['a sign-in for anybody', { [authorize]: moved('/sign-in') }, ['warning unknown_client_page']],
   [
     'a failing authorization endpoint',

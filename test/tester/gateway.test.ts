@@ -121,7 +121,7 @@ test('what is not fit is told with where it is written, and exit code 1', async 
   expect(exitCode).toBe(1)
   expect(out).toContain('\x1b[31mwrong      \x1b[39m\x1b[1minvalid_server_metadata\x1b[22m: ')
   expect(out).toContain('\n           → https://www.rfc-editor.org/rfc/rfc8414#section-2\n')
-  expect(out).toMatch(/\n\nNot fit for MCP\. 2 things are wrong; \d+ notes; 1 not checked\.$/)
+  expect(out).toMatch(/\n\nNot fit for MCP\. 3 things are wrong; \d+ notes; 1 not checked\.$/)
 })
 
 test.each([['ftp://auth.example'], ['auth.example'], ['http://auth.example'], ['https://a:b@auth.example']])(
