@@ -14,6 +14,7 @@ import { exchangeContract } from './exchange-contract.ts'
 import { policyContract } from './policy-contract.ts'
 import { intent, refreshContract, refreshed, tokensOf } from './refresh-contract.ts'
 import { revocationContract } from './revocation-contract.ts'
+import { sitesContract } from './sites-contract.ts'
 import { connection, subject } from './rows.ts'
 import { sweepContract } from './sweep-contract.ts'
 
@@ -42,6 +43,7 @@ refreshContract('PostgreSQL', backend)
 revocationContract('PostgreSQL', backend)
 connectionEndsContract('PostgreSQL', backend)
 exchangeContract('PostgreSQL', backend)
+sitesContract('PostgreSQL', backend)
 
 /** A database with the two subjects the tests below change. */
 async function openWithSubjects() {

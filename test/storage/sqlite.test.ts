@@ -30,6 +30,7 @@ import { exchangeContract } from './exchange-contract.ts'
 import { policyContract } from './policy-contract.ts'
 import { refreshContract } from './refresh-contract.ts'
 import { revocationContract } from './revocation-contract.ts'
+import { sitesContract } from './sites-contract.ts'
 import { subject } from './rows.ts'
 import { sweepContract } from './sweep-contract.ts'
 
@@ -57,6 +58,7 @@ refreshContract('SQLite', backend)
 revocationContract('SQLite', backend)
 connectionEndsContract('SQLite', backend)
 exchangeContract('SQLite', backend)
+sitesContract('SQLite', backend)
 
 /** Another process, as far as SQLite is concerned: a connection that holds the right to write. */
 function holdLock(file: string) {
