@@ -8,6 +8,17 @@ import { queueRevocations } from './upstream-revocations.ts'
 
 export type ProviderRow = Tables['providers']['$inferSelect']
 
+/**
+ * What a provider said of people is its word no more once it is gone, or leads elsewhere: another one by its name must
+ * not find that somebody is in its groups.
+ */
+export const forgetGroups = (queries: Queries, { identities }: Tables, provider: string) =>
+  queries
+    .update(identities)
+    .set({ groups: [] })
+    .where(eq(identities.provider, provider))
+    .returning({ subjectId: identities.subjectId })
+
 /** The providers an administrator set up; a handful, never paged. */
 export function providers(db: Queries, tables: Tables, batch: Batch) {
   const { providers: table, connections } = tables
@@ -57,7 +68,7 @@ export function providers(db: Queries, tables: Tables, batch: Batch) {
     /**
      * Replaces exactly the version that was read; `undefined` where somebody else was faster. A `death` befalls
      * every connection made at the provider as it was: their tokens must not go to where it is now, and are queued to
-     * be revoked where they came from.
+     * be revoked where they came from. What groups people were in is forgotten with them.
      */
     async replace(
       read: ProviderRow,
@@ -84,7 +95,7 @@ export function providers(db: Queries, tables: Tables, batch: Batch) {
             .where(eq(table.id, read.id))
             .returning(),
           recordEvent(queries, tables, event),
-          ...(death ? [endConnections(queries, read.id, death)] : []),
+          ...(death ? [endConnections(queries, read.id, death), forgetGroups(queries, tables, read.id)] : []),
         ],
       }))
       const [saved] = replaced?.rows[1] ?? []

@@ -2,6 +2,7 @@ import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, eq, exists, inArray, isNotNull, isNull, not, type SQL, sql } from './drizzle.ts'
 import { isLive, withExchanged } from './live-grant.ts'
+import { forgetGroups } from './providers.ts'
 import type { Tables } from './schema.ts'
 import { queuedConnections, queueRevocations } from './upstream-revocations.ts'
 
@@ -83,6 +84,7 @@ export function removals(db: Queries, batch: Batch, tables: Tables) {
           queueRevocations(queries, tables, which, { event, extent: 'grant', now }),
           queries.delete(connections).where(which).returning({ id: connections.id }),
           queries.delete(providers).where(eq(providers.id, id)).returning({ id: providers.id }),
+          forgetGroups(queries, tables, id),
           recordEvent(queries, tables, event),
         ],
       }))

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { policyOf } from '../support/tool-policy.ts'
-import { newBrowser, resourceUri, signIn, startWorld, type World } from '../support/world.ts'
+import { introspect, newBrowser, resourceUri, signIn, startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {
@@ -38,4 +38,24 @@ test('whoever is in none of them gets nothing', async () => {
   await expect(signIn(world, { browser: newBrowser(), parameters: { scope } })).rejects.toThrow(
     'access_denied',
   )
+})
+
+test('another provider that takes the name of one finds nobody in its groups', async () => {
+  world.upstream.approveAs('ada')
+  const { tokens } = await signIn(world, { browser: newBrowser(), parameters: { scope } })
+  expect(await introspect(world, tokens.access_token)).toMatchObject({ scope: 'notes.read' })
+  const { definition } = world.upstream
+  const moved = { ...definition, client_id: 'another-client' }
+  await world.gateway.admin('PUT', '/providers/oidc', moved)
+  expect(await introspect(world, tokens.access_token)).toMatchObject({ scope: '' })
+})
+
+test('the word of a provider that is gone counts no more', async () => {
+  const { definition } = world.upstream
+  const withGroups = { extends: 'oidc', identity: { groups: 'groups' } }
+  await world.gateway.admin('PUT', '/providers/oidc', { ...definition, descriptor: withGroups })
+  const { tokens } = await signIn(world, { browser: newBrowser(), parameters: { scope } })
+  expect(await introspect(world, tokens.access_token)).toMatchObject({ scope: 'notes.read' })
+  await world.gateway.admin('DELETE', '/providers/oidc')
+  expect(await introspect(world, tokens.access_token)).toMatchObject({ scope: '' })
 })
