@@ -1,5 +1,6 @@
 import { protect } from '@coatcheck/mcp'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { runMcpServer } from '../../examples/demo/mcp-server.ts'
 import { startServer } from '../../sdk/test/support/servers.ts'
 import type { TestReport } from '../../src/tester/test-url.ts'
 import { mcpServerRules, serverRules } from '../../src/tester/test-url.ts'
@@ -8,6 +9,7 @@ import { coatcheck } from '../support/cli.ts'
 import { freePort, startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { openIssuer } from '../support/issuer.ts'
 import { faultsIn } from '../support/tested-world.ts'
+import { createCredential } from '../support/world.ts'
 
 let root: TestGateway
 let below: TestGateway
@@ -95,6 +97,24 @@ test('an MCP server behind @coatcheck/mcp is fit, and so is the gateway it names
     [...mcpServerRules, ...serverRules].map(({ code }) => code).toSorted(),
   )
   expect(await below.admin('GET', '/clients')).toEqual({ items: [] })
+})
+
+test('the example MCP server is fit, as it stands there', async () => {
+  const mcpUrl = `http://localhost:${await freePort()}/mcp`
+  const definition = { resource: mcpUrl, name: 'Example', scopes: {}, default_scopes: [] }
+  await root.admin('PUT', '/resources/example', definition)
+  const { id, secret } = await createCredential(root, 'example')
+  const example = await runMcpServer({
+    COATCHECK_ISSUER: root.issuer,
+    MCP_URL: mcpUrl,
+    PORT: new URL(mcpUrl).port,
+    RESOURCE_CLIENT_ID: id,
+    RESOURCE_CLIENT_SECRET: secret,
+  })
+  onTestFinished(example.stop)
+  const report = await root.admin<TestReport>('POST', '/tests', { url: mcpUrl })
+  expect(faultsIn(report)).toEqual([])
+  expect(report.tested[0]).toMatchObject({ kind: 'mcp_server', url: mcpUrl, unchecked: [] })
 })
 
 test('the command line tests the same, with a token for another server where there is one', async () => {
