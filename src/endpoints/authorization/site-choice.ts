@@ -68,7 +68,9 @@ export async function settledSites(gateway: Gateway, plan: Plan): Promise<Record
 }
 
 export async function showSites(gateway: Gateway, plan: Plan, providerId: string): Promise<Html> {
-  const { ask, choice } = await openChoice(gateway, plan, providerId)
+  const open = await openChoice(gateway, plan, providerId)
+  if (!open) throw new Error('a site is asked about where there is a choice')
+  const { ask, choice } = open
   const { request, id } = plan.interaction
   return pickSitePage({
     provider: { name: ask.provider.name },
@@ -93,8 +95,10 @@ export async function pickSite(
   const { interaction, person } = plan
   const providerId = values.get('provider') ?? ''
   const siteId = values.get('site') ?? ''
-  const { choice } = await openChoice(gateway, plan, providerId)
-  if (!choice.sites.some(({ id }) => id === siteId)) throw new PageRefusal(400, { kind: 'bad request' })
+  const open = await openChoice(gateway, plan, providerId)
+  // Pressed twice, or things have moved on: what is asked now is what the person sees next.
+  if (!open) return seeOther(reply, interactionUrl(gateway, interaction.id))
+  if (!open.choice.sites.some(({ id }) => id === siteId)) throw new PageRefusal(400, { kind: 'bad request' })
   const pickedSites = { ...interaction.pickedSites, [providerId]: siteId }
   await gateway.store.interactions.advance(interaction, { pickedSites, ...person }, gateway.clock())
   return seeOther(reply, interactionUrl(gateway, interaction.id))
@@ -103,6 +107,5 @@ export async function pickSite(
 async function openChoice(gateway: Gateway, plan: Plan, providerId: string) {
   const ask = plan.asks.find(({ provider }) => provider.id === providerId)
   const choice = ask && (await siteChoice(gateway, plan, ask))
-  if (!ask || choice?.state !== 'open') throw new PageRefusal(400, { kind: 'bad request' })
-  return { ask, choice }
+  return ask && choice?.state === 'open' ? { ask, choice } : undefined
 }
