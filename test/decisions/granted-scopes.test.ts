@@ -35,6 +35,19 @@ describe('where only bindings give scopes', () => {
     expect(await introspect(team, tokens.access_token)).toMatchObject({ active: true, scope: 'notes.read' })
   })
 
+  test('a token that was given before a role was is as narrow as it was consented to, refreshed or not', async () => {
+    const { tokens } = await signIn(notes, { browser, parameters: { resource, scope } })
+    await policy.bind(
+      { scopes: ['notes.write'] },
+      { subject },
+      { role: 'later', expiresAt: notes.clock.now() + 60 },
+    )
+    expect(await introspect(team, tokens.access_token)).toMatchObject({ scope: 'notes.read' })
+    const refreshed = (await (await refresh(notes, tokens.refresh_token)).json()) as { scope: string }
+    expect(refreshed.scope).toBe('notes.read')
+    notes.clock.advance(61)
+  })
+
   test('what a role gave is gone from introspection at once, and from the next token', async () => {
     const ends = notes.clock.now() + 600
     await policy.bind({ scopes: ['notes.write'] }, { everyone: true }, { role: 'writer', expiresAt: ends })

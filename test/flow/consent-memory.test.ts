@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Browser } from '../support/browser.ts'
 import { calendar, enter, type House, type Person, type Room, startHouse, visit } from '../support/house.ts'
 import { callbackOf } from '../support/page.ts'
+import { policyOf } from '../support/tool-policy.ts'
 import { claimsOf, newBrowser, redeem, registerClient, type Tokens } from '../support/world.ts'
 
 const webRedirect = 'https://app.test/callback'
@@ -172,6 +173,21 @@ describe('a remembered consent', () => {
       providers: [{ provider: 'github', scopes: ['repo', 'gist'] }],
     })
     expect(await isAskedAgain({ clientId, room })).toBe(true)
+  })
+
+  test('is not one to what a role gave only afterwards, and no token has it before', async () => {
+    const providers = [{ provider: 'github', scopes: ['repo'] }]
+    const room = await house.open('bound', { access: 'bindings', providers })
+    const roles = policyOf(house.gateway, 'bound')
+    await roles.bind({ scopes: ['notes.read'] }, { everyone: true }, { role: 'reader' })
+    const clientId = await preRegister({ token_endpoint_auth_method: 'none', trusted: true })
+    const wish = { clientId, room, more: { scope: 'notes.read notes.write' } }
+    await consentOnce(wish)
+    expect(await isAskedAgain(wish)).toBe(false)
+    await roles.bind({ scopes: ['notes.read', 'notes.write'] }, { everyone: true }, { role: 'writer' })
+    expect(await isAskedAgain(wish)).toBe(true)
+    await consentOnce(wish)
+    expect(await isAskedAgain(wish)).toBe(false)
   })
 
   test('ends when the client changes its name, its page or its redirect URIs', async () => {
