@@ -7,7 +7,8 @@ const deepest = 100
 
 /**
  * Reads JSON where RFC 8259 leaves readers no choice: UTF-8 without a byte order mark (section 8.1), every name of an
- * object once (section 4). What was judged here is read once more by the server behind, which must find the same.
+ * object once (section 4), no number that a double cannot hold (section 6). What was judged here is read once more by the
+ * server behind, which must find the same.
  */
 export function readStrictJson(bytes: Uint8Array): ReadJson {
   const text = decode(bytes)
@@ -70,6 +71,10 @@ function faultOfValue(value: unknown): string | undefined {
   let level: unknown[] = [value]
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > deepest) return 'The body is nested too deeply'
+    // What is infinite to one reader is `null` to the next.
+    if (level.some((each) => typeof each === 'number' && !Number.isFinite(each))) {
+      return 'The body has a number that is too large'
+    }
     const objects = level.filter((each): each is object => typeof each === 'object' && each !== null)
     // Copied from one object to another, it would become what the other inherits from.
     if (objects.some((each) => Object.hasOwn(each, '__proto__')))

@@ -114,6 +114,20 @@ describe('a decision', () => {
     expect(gateway.decisions()).toBe(2)
   })
 
+  test('is delivered in another way where the author says so', async () => {
+    gateway = fakeGateway({ delivery: { rate_limited: 'http', scope_insufficient: 'inband' } })
+    gateway.says.decision = () => ({ allowed: false, code: 'rate_limited', retry_after: 41 })
+    const limited = await send(toolCall('read_note'))
+    expect([limited.status, limited.headers.get('retry-after')]).toEqual([429, '41'])
+    gateway.says.decision = () => ({ allowed: false, code: 'scope_insufficient', required: { scope: 'a b' } })
+    const { status, body } = await send(toolCall('read_note'))
+    expect(status).toBe(200)
+    expect(body.result).toMatchObject({
+      isError: true,
+      _meta: { 'coatcheck/denial': { code: 'scope_insufficient', required_scopes: ['a', 'b'] } },
+    })
+  })
+
   test('with a code that is not known yet is a no of the policy', async () => {
     gateway.says.decision = () => ({ allowed: false, code: 'constructor' })
     const { body } = await send(toolCall('read_note', 'x'))
