@@ -69,7 +69,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     roles: roles(db, tables, batch),
     sealedValues: sealedValues(db, tables),
     signingKeys: signingKeys(db, tables, batch),
-    stepUps: stepUps(db, tables),
+    stepUps: stepUps(db, tables, batch),
     subjects: subjects(db, tables, batch),
     tools: tools(db, tables, batch),
     unusedClients: unusedClients(db, tables),

@@ -150,6 +150,18 @@ export function policyContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       expect(await store.stepUps.find('su_full')).toMatchObject({ usedAt: null })
     })
 
+    test('of sign-ins that are awaited for calls of a tool the latest stay, and all that were made', async () => {
+      const call = { subjectId: 'ada', clientId: 'editor', resourceId: 'tracker', tool: 'flooded' }
+      const asked = { ...call, rule: {}, expiresAt: now + 300, usedAt: null }
+      const create = (id: string, createdAt: number, authTime: number | null) =>
+        store.stepUps.create({ ...asked, id, createdAt, authTime, argumentsHash: id })
+      await create('made', now - 1, now)
+      for (let index = 0; index < 60; index++) await create(`awaited_${index}`, now + index, null)
+      const ids = ['made', ...Array.from({ length: 60 }, (_, index) => `awaited_${index}`)]
+      const left = await Promise.all(ids.map((id) => store.stepUps.find(id)))
+      expect(left.flatMap((each) => each?.id ?? [])).toEqual(['made', ...ids.slice(-50)])
+    })
+
     test('a quota is told of the window that ends then, and of no other', async () => {
       const full = { ...draw('day', 'told', 9), endsAt: now + 500 }
       for (const id of ['day:told', 'day:told', 'day:other']) await store.quotas.draw([{ ...full, id }])
