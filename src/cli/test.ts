@@ -4,7 +4,7 @@ import { systemClock } from '../lib/clock.ts'
 import { createGuardedFetch } from '../lib/guarded-fetch.ts'
 import { checkUpstreamUrl } from '../lib/upstream-url.ts'
 import type { Kind } from '../tester/check.ts'
-import { createAsk } from '../tester/heard.ts'
+import { createAsk, quoted } from '../tester/heard.ts'
 import { type Tested, type TestReport, testUrl } from '../tester/test-url.ts'
 import type { Answer, Call, Command } from './command.ts'
 import { about, type Finding, findingLines, verdict } from './finding.ts'
@@ -54,7 +54,7 @@ export function shown({ ok, tested }: TestReport, screen: Screen): string {
 }
 
 function title({ kind, url }: Tested, { isColored }: Screen): string {
-  const text = `${kind === 'mcp_server' ? 'MCP server' : 'Authorization server'} ${url}`
+  const text = `${kind === 'mcp_server' ? 'MCP server' : 'Authorization server'} ${quoted(url)}`
   return isColored ? styleText('bold', text, { validateStream: false }) : text
 }
 

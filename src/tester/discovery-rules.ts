@@ -115,8 +115,9 @@ export const discoveryRules: readonly Rule<ServerFacts>[] = [
     spec: specs.metadata('3'),
     judge(facts) {
       const asked = [...facts.forms.map(({ heard }) => heard), facts.jwks, facts.token, facts.registration]
-      const redirects = asked.flatMap((heard) => (heard && redirectOf(heard) ? [heard] : []))
-      const [first] = redirects
+      const answers = asked.filter((heard) => heard?.outcome === 'answer')
+      const first = answers.find(redirectOf)
+      if (answers.length === 0) return undefined
       return first
         ? error(`${quoted(first.url)}: ${said(first)}. It must answer itself.`)
         : success('Nothing that clients fetch is redirected.')
