@@ -32,7 +32,8 @@ function welcome({ pageUrl, mcpUrl, issuer, folder }: Demo): string {
   Or add it to a client  ${bold(`claude mcp add --transport http coatcheck-demo ${mcpUrl}`)}
 
   Be Ada or Grace: GitHub, Google and Atlassian are stand-ins, there is no password.
-  ${dim(`Coatcheck is at ${issuer}, its administrator's token in ${join(folder, 'admin.token')}`)}
+  ${dim('To administer it, in a second terminal here:')}
+  export COATCHECK_ISSUER=${issuer} COATCHECK_ADMIN_TOKEN_FILE=${join(folder, 'admin.token')}
 
   Ctrl-C stops everything and removes it.
 `
