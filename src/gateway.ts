@@ -8,12 +8,13 @@ import { createKeySets } from './clients/key-sets.ts'
 import type { Config } from './config/config.ts'
 import { createRates, type Rates } from './config/rates.ts'
 import { createLinkOffers, type OfferConnectLink } from './grants/offered-link.ts'
+import { createResealing, type Resealing } from './keys/reseal.ts'
 import type { Clock } from './lib/clock.ts'
 import { createForwardings, type Forwardings } from './lib/forwardings.ts'
 import { createGuardedFetch } from './lib/guarded-fetch.ts'
 import { createHeadroom, type Headroom } from './lib/headroom.ts'
 import { createMemory, type Memory } from './lib/memory.ts'
-import { createSealer, type MasterKey, type Sealer } from './lib/seal.ts'
+import { createSealer, type MasterKeys, type Sealer } from './lib/seal.ts'
 import { sha256 } from './lib/secret.ts'
 import { createWhereabouts, type Whereabouts } from './lib/whereabouts.ts'
 import type { Readings } from './metrics/exposition.ts'
@@ -43,6 +44,8 @@ export type Gateway = {
   clock: Clock
   store: Store
   sealer: Sealer
+  /** Moves sealed values to the sealing key. */
+  resealing: Resealing
   signingKeys: SigningKeys
   /** What the rows of the audit record are linked with. */
   auditKey(): Promise<Uint8Array>
@@ -91,7 +94,7 @@ export type Gateway = {
 }
 
 /** Secrets the configuration need not hold, because they may be generated for a gateway of this machine alone. */
-export type Secrets = { masterKeys: readonly [MasterKey, ...MasterKey[]]; adminToken: string | undefined }
+export type Secrets = { masterKeys: MasterKeys; adminToken: string | undefined }
 
 /** A verifier may keep its copy of the JWKS as long as we allow it; a new key waits twice that before it signs. */
 export const jwksMaxAge = 300
@@ -116,7 +119,8 @@ export async function openGateway(
 ): Promise<OpenGateway> {
   const sealer = createSealer(secrets.masterKeys)
   const database = await openDatabase(config.databaseUrl, {
-    beforeMigrations: async (checks) => void (await verifyMasterKeys(checks, sealer)),
+    beforeMigrations: async (checks, isSealedUnder) =>
+      void (await verifyMasterKeys(checks, sealer, isSealedUnder)),
     observe: (event) => {
       if (event.kind === 'busy') return meter.count('databaseBusy', {})
       meter.time('commitDuration', {}, event.seconds)
@@ -208,6 +212,7 @@ export function assembleGateway(
     clock,
     store,
     sealer,
+    resealing: createResealing({ store, sealer, clock }),
     signingKeys,
     auditKey: () => getAuditKey({ store, sealer }),
     verifyAccessToken: createVerifyAccessToken({ signingKeys, issuer: config.issuer, clock }),

@@ -10,6 +10,7 @@ import type { Clock } from './lib/clock.ts'
 import type { Exposition } from './metrics/exposition.ts'
 import { serveMetrics } from './metrics/server.ts'
 import type { Database } from './storage/database.ts'
+import { checkMasterKeys } from './storage/key-check.ts'
 import { sweep, sweepDefaults } from './storage/sweep.ts'
 
 export type RunningGateway = {
@@ -28,6 +29,8 @@ const keepAliveEvery = 600
 const revokeEvery = 5
 const probeEvery = 60
 const failuresEvery = 60
+const resealEvery = 1
+const keyCheckEvery = 60
 
 /** Rows of the audit record that one sweep takes at most. */
 const mostDropped = 20_000
@@ -65,6 +68,11 @@ export async function startGateway(
       every(checkpointEvery, 'a checkpoint of the audit record', writeCheckpoint),
       every(failuresEvery, 'recording failures', () => gateway.failures.record('due')),
       every(tendEvery, 'writing decisions', gateway.decisionLog.flush),
+      every(resealEvery, 'resealing', gateway.resealing.runDue),
+      // A key that another process let go of while this one seals with it is not to be forgotten.
+      every(keyCheckEvery, 'checking the master keys', async () =>
+        checkMasterKeys(gateway.store, gateway.sealer, clock()),
+      ),
       every(revokeEvery, 'revoking at providers', gateway.revocations.carryOutDue),
       every(tendEvery, 'tending refreshes', gateway.tendRefreshes),
       every(probeEvery, 'probing MCP servers', async () => {
@@ -90,6 +98,7 @@ export async function startGateway(
         await app.close()
         await gateway.decisionLog.flush().catch((error) => app.log.warn({ err: error }, 'decisions are lost'))
         await gateway.probing.stop()
+        await gateway.resealing.stop()
         await gateway.revocations.stop()
         await gateway.stopRefreshing().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
         const endRecord = gateway.failures.record('all').then(() => endChains(gateway, database))

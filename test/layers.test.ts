@@ -9,7 +9,7 @@ const ranks = [
   ['errors', 'tester'],
   ['storage'],
   ['audit'],
-  ['upstream', 'clients', 'tokens'],
+  ['upstream', 'clients', 'tokens', 'keys'],
   ['policy'],
   ['grants'],
   ['config'],

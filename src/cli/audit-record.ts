@@ -1,16 +1,12 @@
 import { chainsOf, type SignedHeads, signedHeads, signedHeadsSchema } from '../audit/heads.ts'
 import { findAuditKey } from '../audit/key.ts'
 import { type Fault, verifyRecord } from '../audit/verify.ts'
-import { loadConfig } from '../config/config.ts'
-import { presentSecrets } from '../config/generated-secrets.ts'
 import { systemClock } from '../lib/clock.ts'
-import { createSealer } from '../lib/seal.ts'
 import type { AuditEvent } from '../storage/audit-events.ts'
-import { openDatabase } from '../storage/database.ts'
-import { verifyMasterKeys } from '../storage/key-check.ts'
-import { createStore, type Store } from '../storage/store.ts'
+import type { Store } from '../storage/store.ts'
 import { AdminApiError } from './admin-api.ts'
 import type { Answer, Call, Command } from './command.ts'
+import { withVault } from './offline.ts'
 import { readBody, type Terminal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -18,30 +14,15 @@ type AuditRecord = { store: Store; key: Uint8Array }
 
 /** The record as it stands in the database, without a gateway: it is looked at where one may not be believed. */
 async function withRecord<Value>(
-  { env, readFile }: Terminal,
+  terminal: Terminal,
   look: (record: AuditRecord) => Promise<Value>,
 ): Promise<Value> {
-  const config = loadConfig(env, readFile)
-  const [first, ...rest] = presentSecrets(config).masterKeys ?? []
-  if (!first) throw new AdminApiError('The master key is not here, and without it nothing can be verified')
-  const sealer = createSealer([first, ...rest])
-  const database = await openDatabase(config.databaseUrl, {
-    access: 'read',
-    beforeMigrations: async (checks) => void (await verifyMasterKeys(checks, sealer)),
-  })
-  try {
-    const { pendingMigrations } = await database.condition()
-    if (pendingMigrations > 0) {
-      throw new AdminApiError('The database is of an older version: coatcheck migrate brings it up to date')
-    }
-    const store = createStore(database.db, database.tables, database.batch)
+  return await withVault(terminal, async ({ store, sealer }) => {
     const key = await findAuditKey({ store, sealer })
     if (!key)
       throw new AdminApiError('The database has no audit key: no gateway ever ran on it, or it was taken out')
     return await look({ store, key })
-  } finally {
-    await database.close()
-  }
+  })
 }
 
 function headsFrom({ text, terminal }: Call): SignedHeads | undefined {

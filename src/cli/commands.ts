@@ -12,6 +12,7 @@ import { decisionCommands } from './decisions.ts'
 import { doctorCommand } from './doctor.ts'
 import { gatewayCommands } from './gateway.ts'
 import { keyCommands } from './keys.ts'
+import { masterKeyCommands } from './master-keys.ts'
 import { openApiCommand } from './openapi.ts'
 import { providerCommands } from './providers.ts'
 import { quotaCommands } from './quotas.ts'
@@ -45,6 +46,7 @@ export const commands: readonly Command[] = [
   ...auditCommands,
   ...auditRecordCommands,
   ...keyCommands,
+  ...masterKeyCommands,
   ...administratorCommands,
   openApiCommand,
   completionCommand(() => commands),

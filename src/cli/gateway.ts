@@ -1,6 +1,6 @@
 import { endChains } from '../audit/chains.ts'
 import { loadConfig } from '../config/config.ts'
-import { configuredSecrets, presentSecrets } from '../config/generated-secrets.ts'
+import { presentSecrets, secretsForStart } from '../config/generated-secrets.ts'
 import { openGateway } from '../gateway.ts'
 import { systemClock } from '../lib/clock.ts'
 import { createSealer } from '../lib/seal.ts'
@@ -15,7 +15,7 @@ const readConfig = ({ env, readFile }: Terminal) => loadConfig(env, readFile)
 
 async function serve({ terminal }: Call): Promise<Answer> {
   const config = readConfig(terminal)
-  const { generated, ...secrets } = configuredSecrets(config)
+  const { generated, ...secrets } = await secretsForStart(config)
   const running = await startGateway(config, secrets, { clock: systemClock, log: { level: config.logLevel } })
   const stop = async () => {
     await running.stop()
@@ -38,8 +38,8 @@ async function migrate({ terminal }: Call): Promise<Answer> {
   const [first, ...rest] = presentSecrets(config).masterKeys ?? []
   const sealer = first && createSealer([first, ...rest])
   const database = await openDatabase(config.databaseUrl, {
-    beforeMigrations: async (checks) => {
-      if (sealer) await verifyMasterKeys(checks, sealer)
+    beforeMigrations: async (checks, isSealedUnder) => {
+      if (sealer) await verifyMasterKeys(checks, sealer, isSealedUnder)
     },
   })
   await database.close()
@@ -49,7 +49,7 @@ async function migrate({ terminal }: Call): Promise<Answer> {
 /** A rotation without a gateway; should one run after all, it sees the new key within a second. */
 export async function rotateOffline(terminal: Terminal): Promise<Json> {
   const config = readConfig(terminal)
-  const { gateway, database } = await openGateway(config, configuredSecrets(config), systemClock)
+  const { gateway, database } = await openGateway(config, await secretsForStart(config), systemClock)
   try {
     await gateway.signingKeys.signingKey()
     const rotation = await gateway.signingKeys.rotate('admin:cli')

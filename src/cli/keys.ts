@@ -9,6 +9,13 @@ async function rotate(call: Call): Promise<Answer> {
   return rotated(await call.api()('POST', '/signing-keys/rotate', { emergency: call.isSet('emergency') }))
 }
 
+async function remove({ api, argument }: Call): Promise<Answer> {
+  const kid = argument('KID')
+  const json = await api()('DELETE', `/signing-keys/${encodeURIComponent(kid)}`)
+  const successor = json.successor ? ` Key ${wordsOf(json.successor)} was made in its place.` : ''
+  return { text: `Nothing that ${kid} signed counts any more.${successor}`, json }
+}
+
 function rotated(json: Json): Answer {
   const text = `Key ${wordsOf(json.kid)} is published now; it signs from ${timeOf(json.active_at)}.`
   return { text, json }
@@ -45,5 +52,13 @@ export const keyCommands: readonly Command[] = [
     },
     examples: ['coatcheck key rotate', 'coatcheck key rotate --emergency'],
     run: rotate,
+  },
+  {
+    name: 'key remove',
+    arguments: ['KID'],
+    summary: 'take a signing key that leaked out of the published set, at once',
+    options: apiOptions,
+    examples: ['coatcheck key remove yfP0OoXbKhGkk8gvG7pRnP3fUzeH3xO1fyGZd3sV2Vw'],
+    run: remove,
   },
 ]

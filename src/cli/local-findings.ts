@@ -8,7 +8,7 @@ import { viewOf } from '../endpoints/admin/diagnosis.ts'
 import { checkProvider } from '../endpoints/admin/provider-check.ts'
 import { assembleGateway, type Gateway, openGateway } from '../gateway.ts'
 import { systemClock } from '../lib/clock.ts'
-import { createSealer, type MasterKey, type Sealer } from '../lib/seal.ts'
+import { createSealer, type KeyHolder, type MasterKey, type Sealer } from '../lib/seal.ts'
 import { type Database, databaseAddress, openDatabase } from '../storage/database.ts'
 import { verifyMasterKeys, WrongMasterKey } from '../storage/key-check.ts'
 import type { StoredCheck } from '../storage/key-checks.ts'
@@ -168,7 +168,7 @@ async function keyFindings(
   }
 }
 
-function sealerOf(masterKeys: readonly MasterKey[] = []): Sealer | undefined {
+function sealerOf(masterKeys: readonly (MasterKey | KeyHolder)[] = []): Sealer | undefined {
   const [first, ...rest] = masterKeys
   return first && createSealer([first, ...rest])
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { knownAppSchemes } from '../clients/registrable-uri.ts'
 import { type RegistrationPolicy, registrationPolicySchema } from '../clients/registration-policy.ts'
+import type { KeyServiceAddress } from '../keys/key-service.ts'
 import { isLoopbackHost } from '../lib/address.ts'
 import { type Fault, faultsOf } from '../lib/schema-faults.ts'
 import type { MasterKey } from '../lib/seal.ts'
@@ -21,6 +22,8 @@ export type Config = {
   databaseUrl: string
   /** Absent: to be read from, or generated into, the data folder; for a loopback issuer only. */
   masterKeys: MasterKey[] | undefined
+  /** Absent: every master key is one of `masterKeys`. */
+  keyService: (KeyServiceAddress & { use: 'seal' | 'open' }) | undefined
   adminToken: string | undefined
   trustedProxies: string[]
   allowLoopbackUpstreams: boolean
@@ -88,6 +91,7 @@ export function loadConfig(
     metricsPort: from.COATCHECK_METRICS_PORT,
     databaseUrl: from.COATCHECK_DATABASE_URL,
     masterKeys: from.COATCHECK_MASTER_KEYS,
+    keyService: keyServiceOf(from, env, readFile),
     adminToken: from.COATCHECK_ADMIN_TOKEN,
     trustedProxies: from.COATCHECK_TRUSTED_PROXIES,
     allowLoopbackUpstreams: from.COATCHECK_ALLOW_LOOPBACK_UPSTREAMS,
@@ -169,6 +173,42 @@ function resolveSecrets(
   return { value, errors }
 }
 
+/** The token is read anew each time where it stands in a file: an agent may renew it. */
+function keyServiceOf(
+  from: Environment,
+  env: Record<string, string | undefined>,
+  readFile: (path: string) => string,
+): Config['keyService'] {
+  const { COATCHECK_KEY_SERVICE_URL: url, COATCHECK_KEY_SERVICE_TOKEN: atStart = '' } = from
+  if (url === undefined) return undefined
+  const path = env.COATCHECK_KEY_SERVICE_TOKEN_FILE
+  const token = () => (path ? readFile(path).trim() : atStart)
+  return { url, id: keyNameOf(url), token, use: from.COATCHECK_KEY_SERVICE_USE }
+}
+
+const keyNameOf = (url: string) => new URL(url).pathname.split('/').at(-1) ?? ''
+
+/** What is missing or twice where a service keeps a master key. */
+function keyServiceFaults(from: Environment, isOpen: (name: keyof Environment) => boolean): string[] {
+  const { COATCHECK_KEY_SERVICE_URL: url, COATCHECK_KEY_SERVICE_TOKEN: token } = from
+  const taken = from.COATCHECK_MASTER_KEYS?.some(({ id }) => url !== undefined && id === keyNameOf(url))
+  return [
+    ...(url !== undefined && token === undefined && isOpen('COATCHECK_KEY_SERVICE_TOKEN')
+      ? ['COATCHECK_KEY_SERVICE_TOKEN: is required with COATCHECK_KEY_SERVICE_URL']
+      : []),
+    ...(url === undefined && token !== undefined && isOpen('COATCHECK_KEY_SERVICE_URL')
+      ? ['COATCHECK_KEY_SERVICE_URL: is required with COATCHECK_KEY_SERVICE_TOKEN']
+      : []),
+    ...(taken ? ['COATCHECK_KEY_SERVICE_URL: the name of its key is the id of a master key'] : []),
+  ]
+}
+
+/** Whether something seals, beside what may be generated. */
+function hasSealingKey(from: Environment): boolean {
+  const isService = from.COATCHECK_KEY_SERVICE_URL !== undefined && from.COATCHECK_KEY_SERVICE_USE === 'seal'
+  return from.COATCHECK_MASTER_KEYS !== undefined || isService
+}
+
 const isLoopbackIssuer = (from: Environment) => isLoopbackHost(new URL(from.COATCHECK_ISSUER).hostname)
 
 /**
@@ -187,14 +227,18 @@ function contradictions(
   // Port 0 is another one each time.
   const sharesPort = from.COATCHECK_PORT !== 0 && from.COATCHECK_METRICS_PORT === from.COATCHECK_PORT
   const ports = sharesPort && isOpen('COATCHECK_PORT') ? [sharedPort] : []
+  const service = keyServiceFaults(from, isOpen)
   if (isLoopbackIssuer(from)) {
     const mayListen = isLoopbackHost(from.COATCHECK_HOST) || from.COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER
     const isExposed = !mayListen && isOpen('COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER')
-    return [...ports, ...(isExposed ? [exposedLoopbackIssuer] : [])]
+    return [...ports, ...service, ...(isExposed ? [exposedLoopbackIssuer] : [])]
   }
   return [
     ...ports,
-    ...(from.COATCHECK_MASTER_KEYS || !isOpen('COATCHECK_MASTER_KEYS') ? [] : [masterKeysMissing]),
+    ...service,
+    ...(hasSealingKey(from) || !isOpen('COATCHECK_MASTER_KEYS') || !isOpen('COATCHECK_KEY_SERVICE_URL')
+      ? []
+      : [masterKeysMissing]),
     ...(from.COATCHECK_ALLOW_LOOPBACK_UPSTREAMS ? [loopbackUpstreamsInPublic] : []),
   ]
 }

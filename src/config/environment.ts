@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isLoopbackHost } from '../lib/address.ts'
 import type { MasterKey } from '../lib/seal.ts'
+import { checkUpstreamUrl } from '../lib/upstream-url.ts'
 import { databaseAddress } from '../storage/database.ts'
 
 const flag = z
@@ -59,6 +60,18 @@ export const masterKeys = z.string().transform((value, context): MasterKey[] => 
   return keys
 })
 
+/** `https://vault.example/v1/transit/keys/name`: the last part names the key, there and here. */
+const keyServiceUrl = z.string().superRefine((value, context) => {
+  const refuse = (message: string) => context.addIssue({ code: 'custom', message })
+  const fault = checkUpstreamUrl(value, { allowLoopback: true })
+  if (fault) return refuse(fault)
+  const { pathname, search } = new URL(value)
+  if (search !== '') refuse('must have no query')
+  if (!/^\/v1\/.+\/keys\/[\w-]{1,64}$/.test(pathname)) {
+    refuse('must be the address of a transit key, such as https://vault.example/v1/transit/keys/coatcheck')
+  }
+})
+
 export const adminToken = z.string().min(32, 'must have 32 characters or more')
 
 const databaseUrl = z.string().superRefine((value, context) => {
@@ -96,6 +109,9 @@ export const environmentSchema = z.strictObject({
   COATCHECK_METRICS_PORT: port.optional(),
   COATCHECK_DATABASE_URL: databaseUrl.default('sqlite:data/coatcheck.db'),
   COATCHECK_MASTER_KEYS: masterKeys.optional(),
+  COATCHECK_KEY_SERVICE_URL: keyServiceUrl.optional(),
+  COATCHECK_KEY_SERVICE_TOKEN: z.string().min(1).optional(),
+  COATCHECK_KEY_SERVICE_USE: z.enum(['seal', 'open']).default('seal'),
   COATCHECK_ADMIN_TOKEN: adminToken.optional(),
   COATCHECK_TRUSTED_PROXIES: cidrs.default([]),
   COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: flag,
@@ -105,7 +121,12 @@ export const environmentSchema = z.strictObject({
 
 export type Environment = z.infer<typeof environmentSchema>
 
-export const secretVariables = ['COATCHECK_DATABASE_URL', 'COATCHECK_MASTER_KEYS', 'COATCHECK_ADMIN_TOKEN']
+export const secretVariables = [
+  'COATCHECK_DATABASE_URL',
+  'COATCHECK_MASTER_KEYS',
+  'COATCHECK_KEY_SERVICE_TOKEN',
+  'COATCHECK_ADMIN_TOKEN',
+]
 
 export type OwnVariables = {
   variables: Record<string, string>

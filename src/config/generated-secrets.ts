@@ -12,14 +12,18 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { z } from 'zod'
-import type { MasterKey } from '../lib/seal.ts'
+import { createKeyService } from '../keys/key-service.ts'
+import { systemClock } from '../lib/clock.ts'
+import { createGuardedFetch } from '../lib/guarded-fetch.ts'
+import type { KeyHolder, MasterKey, MasterKeys } from '../lib/seal.ts'
 import { newSecret } from '../lib/secret.ts'
-import { databaseAddress } from '../storage/database.ts'
+import { databaseAddress, openDatabase } from '../storage/database.ts'
+import type { StoredCheck } from '../storage/key-checks.ts'
 import { type Config, ConfigError, masterKeysMissing } from './config.ts'
 import { adminToken, masterKeys } from './environment.ts'
 
 export type ConfiguredSecrets = {
-  masterKeys: readonly [MasterKey, ...MasterKey[]]
+  masterKeys: MasterKeys
   adminToken: string | undefined
   /** The files that were written just now, for the first start to tell. */
   generated: string[]
@@ -39,17 +43,55 @@ export function configuredSecrets(config: Config): ConfiguredSecrets {
     return secret
   }
   const mayGenerate = config.issuerIsLoopback
-  const keys = config.masterKeys ?? (mayGenerate ? kept('master.key', newMasterKey, masterKeys) : [])
-  const [first, ...rest] = keys
+  const isMissing = config.masterKeys === undefined && config.keyService?.use !== 'seal'
+  const own =
+    mayGenerate && isMissing
+      ? kept('master.key', newMasterKey, masterKeys)
+      : (presentSecrets(config).own ?? [])
+  const [first, ...rest] = withService(config, own)
   if (!first) throw new ConfigError([masterKeysMissing])
   const token =
     config.adminToken ?? (mayGenerate ? kept(adminTokenFile, newAdminToken, adminToken) : undefined)
   return { masterKeys: [first, ...rest], adminToken: token, generated }
 }
 
+/**
+ * The secrets of a start. Throws `ConfigError` where the master key is gone that the database is sealed under: a new one
+ * would open nothing.
+ */
+export async function secretsForStart(config: Config): Promise<ConfiguredSecrets> {
+  if (config.issuerIsLoopback && !presentSecrets(config).masterKeys) {
+    const ids = (await storedChecks(config.databaseUrl)).map(({ masterKeyId }) => masterKeyId)
+    if (ids.length > 0) {
+      const path = join(dataFolder(config.databaseUrl), 'master.key')
+      throw new ConfigError([
+        `${path}: is gone, and the database is sealed under ${ids.join(', ')}: put it back from where it was kept, or the key into COATCHECK_MASTER_KEYS; without it, only a new database helps, and everybody signs in anew`,
+      ])
+    }
+  }
+  return configuredSecrets(config)
+}
+
+/** Looks, and leaves everything as it is. */
+async function storedChecks(databaseUrl: string): Promise<readonly StoredCheck[]> {
+  const address = databaseAddress(databaseUrl)
+  if (address.kind === 'sqlite' && (address.path === ':memory:' || !existsSync(address.path))) return []
+  let found: readonly StoredCheck[] = []
+  const database = await openDatabase(databaseUrl, {
+    access: 'read',
+    beforeMigrations: async (checks) => {
+      found = checks
+    },
+  })
+  await database.close()
+  return found
+}
+
 /** The secrets there are, made or found by nobody: what `configuredSecrets` would not have to generate. */
 export type PresentSecrets = {
-  masterKeys: MasterKey[] | undefined
+  masterKeys: (MasterKey | KeyHolder)[] | undefined
+  /** Those of them that no service keeps. */
+  own: MasterKey[] | undefined
   adminToken: string | undefined
   /** The generated files that are there. */
   files: string[]
@@ -64,11 +106,27 @@ export function presentSecrets(config: Config): PresentSecrets {
     files.push(path)
     return readSecret(path, readFileSync(path, 'utf8').trim(), schema)
   }
+  const own = config.masterKeys ?? kept('master.key', masterKeys)
   return {
-    masterKeys: config.masterKeys ?? kept('master.key', masterKeys),
+    masterKeys: own || config.keyService ? withService(config, own ?? []) : undefined,
+    own,
     adminToken: config.adminToken ?? kept(adminTokenFile, adminToken),
     files,
   }
+}
+
+/** The master keys in their order, the sealing one first. */
+function withService({ keyService, limits }: Config, own: readonly MasterKey[]): (MasterKey | KeyHolder)[] {
+  if (!keyService) return [...own]
+  // The operator named it, so it may be on a private network, or an agent on this very machine.
+  const fetch = createGuardedFetch({ allowLoopback: true })
+  const service = createKeyService({
+    address: keyService,
+    fetch,
+    clock: systemClock,
+    deadline: limits.discovery_deadline,
+  })
+  return keyService.use === 'seal' ? [service, ...own] : [...own, service]
 }
 
 /** Never the value. A file cut short must not become a secret that is easy to guess. */

@@ -49,10 +49,11 @@ export function masterKeyIdOf(sealed: string): string | undefined {
   return /^v1\.([\w-]{1,64})\./.exec(sealed)?.[1]
 }
 
+/** At least one, the first of which seals. */
+export type MasterKeys = readonly [MasterKey | KeyHolder, ...(MasterKey | KeyHolder)[]]
+
 /** AES-256-GCM with random 96-bit nonces; the format is `v1.<key id>.<wrapped data key>.<sealed value>`. */
-export function createSealer(
-  masterKeys: readonly [MasterKey | KeyHolder, ...(MasterKey | KeyHolder)[]],
-): Sealer {
+export function createSealer(masterKeys: MasterKeys): Sealer {
   const [sealing, ...opening] = masterKeys.map(holderOf) as [KeyHolder, ...KeyHolder[]]
   const byId = new Map([sealing, ...opening].map((holder) => [holder.id, holder]))
 

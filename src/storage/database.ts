@@ -4,6 +4,7 @@ import type { DatabaseCondition } from './condition.ts'
 import type { Batch, Queries } from './dialect.ts'
 import type { StoredCheck } from './key-checks.ts'
 import type { Tables } from './schema.ts'
+import type { IsSealedUnder } from './sealed-use.ts'
 import type { GateOptions } from './sqlite/gate.ts'
 
 export type Database = {
@@ -27,8 +28,11 @@ export type Database = {
 /** `auditRows` is what PostgreSQL estimates, and SQLite numbered. */
 export type Extent = { bytes: number; auditRows: number }
 
-/** Told of the key checks that are there before anything is written, migrations included; what it throws stops it all. */
-export type BeforeMigrations = (checks: readonly StoredCheck[]) => Promise<void>
+/**
+ * Told of the key checks that are there before anything is written, migrations included, and may ask under which keys
+ * something is sealed; what it throws stops it all.
+ */
+export type BeforeMigrations = (checks: readonly StoredCheck[], isSealedUnder: IsSealedUnder) => Promise<void>
 
 export type DatabaseOptions = Partial<Omit<GateOptions, 'audit'>> & {
   beforeMigrations?: BeforeMigrations

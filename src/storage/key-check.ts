@@ -1,5 +1,6 @@
 import { type Place, SealError, type Sealer } from '../lib/seal.ts'
 import type { StoredCheck } from './key-checks.ts'
+import type { IsSealedUnder } from './sealed-use.ts'
 import type { Store } from './store.ts'
 
 const known = 'coatcheck key check'
@@ -31,9 +32,14 @@ export async function checkMasterKeys(
 
 /**
  * The ids of the keys at hand that were used here before. Writes nothing. Throws `WrongMasterKey` where a known key
- * id opens nothing, and where there are checks and none of them is of a key at hand.
+ * id opens nothing, and where there are checks and none of them is of a key at hand; told how to find out, also where
+ * something is sealed under a key that is not at hand.
  */
-export async function verifyMasterKeys(checks: readonly StoredCheck[], sealer: Sealer): Promise<string[]> {
+export async function verifyMasterKeys(
+  checks: readonly StoredCheck[],
+  sealer: Pick<Sealer, 'keyIds' | 'open'>,
+  isSealedUnder: IsSealedUnder = async () => false,
+): Promise<string[]> {
   const used = checks.filter(({ masterKeyId }) => sealer.keyIds.includes(masterKeyId))
   for (const { masterKeyId, sealedCheck } of used) {
     const opened = await sealer.open(sealedCheck, place(masterKeyId)).catch((error: unknown) => {
@@ -46,6 +52,15 @@ export async function verifyMasterKeys(checks: readonly StoredCheck[], sealer: S
   if (checks.length > 0 && used.length === 0) {
     const ids = checks.map(({ masterKeyId }) => masterKeyId).join(', ')
     throw new WrongMasterKey(`this database is sealed with other master keys: ${ids}`)
+  }
+  const missing: string[] = []
+  for (const { masterKeyId } of checks) {
+    if (!sealer.keyIds.includes(masterKeyId) && (await isSealedUnder(masterKeyId))) missing.push(masterKeyId)
+  }
+  if (missing.length > 0) {
+    throw new WrongMasterKey(
+      `values in this database are sealed under master keys that are not configured: ${missing.join(', ')}; put them behind the first one`,
+    )
   }
   return used.map(({ masterKeyId }) => masterKeyId)
 }

@@ -71,6 +71,29 @@ export function signingKeys(db: Queries, tables: Tables, batch: Batch) {
       return written !== undefined
     },
 
+    /**
+     * Takes a key away, as it was seen, and puts its successor there where it needs one. False if somebody else changed
+     * it first; then nothing is written.
+     */
+    async remove(
+      { kid, retiresAt }: Pick<SigningKey, 'kid' | 'retiresAt'>,
+      successor: SigningKey | undefined,
+      event: NewAuditEvent,
+    ): Promise<boolean> {
+      const asSeen = retiresAt === null ? isNull(table.retiresAt) : eq(table.retiresAt, retiresAt)
+      const removed = await batch((queries) => ({
+        guard: queries
+          .delete(table)
+          .where(and(eq(table.kid, kid), asSeen))
+          .returning({ kid: table.kid }),
+        writes: [
+          recordEvent(queries, tables, event),
+          ...(successor ? [queries.insert(table).values(successor).returning({ kid: table.kid })] : []),
+        ],
+      }))
+      return removed !== undefined
+    },
+
     async deleteRetired(before: number): Promise<number> {
       const deleted = await db.delete(table).where(lt(table.retiresAt, before)).returning({ kid: table.kid })
       return deleted.length

@@ -2,6 +2,7 @@
  * `busy`: another process held the database for too long. `overloaded`: too much is waiting already.
  * `full`, `faulty`, `read_only`, `unreachable`: what the database or its disk answered. `replaced`: the file
  * at the path is no longer the one that was opened. `closed`: this process is stopping.
+ * `key_service`: what opens the sealed values does not answer, or refuses.
  */
 export type UnavailableReason =
   | 'busy'
@@ -12,6 +13,7 @@ export type UnavailableReason =
   | 'unreachable'
   | 'replaced'
   | 'closed'
+  | 'key_service'
 
 /**
  * The database cannot answer now. Nobody may be told that a write with this outcome took place, nor that it

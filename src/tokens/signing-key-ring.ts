@@ -57,6 +57,20 @@ export function planRotation(
   }
 }
 
+/**
+ * From when on a new key signs that is made because this one goes; nothing where none has to be. Only the youngest key
+ * has no end, so it leaves nobody behind it. Where another one signs, the new one waits as after any rotation.
+ */
+export function successionOf(
+  keys: readonly SigningKey[],
+  { kid, retiresAt }: SigningKey,
+  now: number,
+  { overlap }: RotationPace,
+): number | undefined {
+  if (retiresAt !== null) return undefined
+  return signingKeyAt(keys, now)?.kid === kid ? now : now + overlap
+}
+
 export type GeneratedKey = { readonly kid: string; readonly publicJwk: PublicJwk; readonly privateJwk: JWK }
 
 /** A new ES256 key, named by its thumbprint (RFC 7638). */

@@ -11,6 +11,7 @@ import {
   publishedKeys,
   type RotationPace,
   signingKeyAt,
+  successionOf,
 } from './signing-key-ring.ts'
 
 export type SigningKeyRepository = {
@@ -22,7 +23,19 @@ export type SigningKeyRepository = {
     others: readonly Retirement[],
     event: NewAuditEvent,
   ): Promise<boolean>
+  remove(
+    key: Pick<SigningKey, 'kid' | 'retiresAt'>,
+    successor: SigningKey | undefined,
+    event: NewAuditEvent,
+  ): Promise<boolean>
 }
+
+export type RemovalOutcome =
+  /** `successor`: the key that was made because no younger one was there. */
+  | { readonly outcome: 'removed'; readonly successor?: string }
+  | { readonly outcome: 'unknown' }
+  /** Another process changed the keys at the same moment. */
+  | { readonly outcome: 'overtaken' }
 
 export type SigningKeysOptions = {
   readonly repository: SigningKeyRepository
@@ -54,6 +67,11 @@ export type SigningKeys = {
    * zero makes everything signed so far worthless at once, for a key that leaked.
    */
   rotate(actor: string, pace?: RotationPace): Promise<RotationOutcome>
+  /**
+   * Takes a key out of the published set, for one that leaked: nothing it signed counts any more, here within a second
+   * in every process, and elsewhere as soon as the JWKS is read again. There is always a key that signs.
+   */
+  remove(actor: string, kid: string): Promise<RemovalOutcome>
 }
 
 /**
@@ -135,6 +153,21 @@ export function createSigningKeys({ repository, sealer, clock, pace }: SigningKe
       const rotated = await repository.rotate(youngest, successor, others, event)
       rows = undefined
       return rotated ? { outcome: 'rotated', kid: successor.kid, activeAt } : { outcome: 'overtaken' }
+    },
+
+    async remove(actor, kid) {
+      const now = clock()
+      const keys = await repository.list()
+      const key = keys.find((each) => each.kid === kid)
+      if (!key) return { outcome: 'unknown' }
+      const activeAt = successionOf(keys, key, now, pace)
+      const successor = activeAt === undefined ? undefined : await sealedKey(now, activeAt)
+      const detail = { kid, ...(successor && { successor: successor.kid }) }
+      const event = auditEvent(now, { event: 'signing_key.removed', actor, detail })
+      const removed = await repository.remove(key, successor, event)
+      rows = undefined
+      if (!removed) return { outcome: 'overtaken' }
+      return { outcome: 'removed', ...(successor && { successor: successor.kid }) }
     },
   }
 }

@@ -21,6 +21,7 @@ const noFile = () => {
 const database = () => `sqlite:${join(folder, 'data', 'coatcheck.db')}`
 const config = (env: Record<string, string> = {}): Config =>
   loadConfig({ COATCHECK_DATABASE_URL: database(), ...env }, noFile)
+const keyOf = (masterKey: object) => ('key' in masterKey ? masterKey.key : undefined)
 const inData = (name: string) => join(folder, 'data', name)
 const modeOf = (path: string) => statSync(path).mode & 0o777
 
@@ -30,7 +31,7 @@ test('the first start writes a master key and an admin token for the owner alone
   expect(generated.map(modeOf)).toEqual([0o600, 0o600])
   expect(modeOf(join(folder, 'data'))).toBe(0o700)
   expect(masterKeys).toHaveLength(1)
-  expect(masterKeys[0].key).toHaveLength(32)
+  expect(keyOf(masterKeys[0])).toHaveLength(32)
   expect(adminToken).toMatch(/^cc_admin_[\w-]{43}$/)
   expect(readFileSync(inData('admin.token'), 'utf8')).toBe(`${adminToken}\n`)
 })
@@ -64,7 +65,7 @@ test('two gateways have two keys', () => {
   rmSync(join(folder, 'data'), { recursive: true })
   const two = configuredSecrets(config())
   expect(two.adminToken).not.toBe(one.adminToken)
-  expect(two.masterKeys[0].key).not.toEqual(one.masterKeys[0].key)
+  expect(keyOf(two.masterKeys[0])).not.toEqual(keyOf(one.masterKeys[0]))
 })
 
 test('what is configured is used, and nothing is written for it', () => {

@@ -240,12 +240,67 @@ test('every secret also comes from the file its twin names, without the newline 
     COATCHECK_MASTER_KEYS: goodKey(),
     COATCHECK_ADMIN_TOKEN: 'x'.repeat(32),
   }
-  for (const name of secretVariables) {
+  for (const name of secretVariables.filter((each) => each !== 'COATCHECK_KEY_SERVICE_TOKEN')) {
     const value = values[name] ?? ''
     expect(load({ [`${name}_FILE`]: '/secret' }, { '/secret': `${value}\n` })).toEqual(
       load({ [name]: value }),
     )
   }
+})
+
+const keyService = 'https://vault.example/v1/team/transit/keys/coat-check'
+
+test('a key service takes the place of master keys, and its token is read anew each time', () => {
+  const publicIssuerAlone = {
+    COATCHECK_ISSUER: 'https://auth.example',
+    COATCHECK_KEY_SERVICE_URL: keyService,
+  }
+  const files = { '/token': 'first\n' }
+  const config = load({ ...publicIssuerAlone, COATCHECK_KEY_SERVICE_TOKEN_FILE: '/token' }, files)
+  expect(config).toMatchObject({
+    masterKeys: undefined,
+    keyService: { url: keyService, id: 'coat-check', use: 'seal' },
+  })
+  expect(config.keyService?.token()).toBe('first')
+  files['/token'] = 'second\n'
+  expect(config.keyService?.token()).toBe('second')
+  expect(load({ ...publicIssuerAlone, COATCHECK_KEY_SERVICE_TOKEN: 't' }).keyService?.token()).toBe('t')
+})
+
+test.each<[string, Env, string]>([
+  ['without a token', { COATCHECK_KEY_SERVICE_URL: keyService }, 'COATCHECK_KEY_SERVICE_TOKEN: is required'],
+  ['without an address', { COATCHECK_KEY_SERVICE_TOKEN: 't' }, 'COATCHECK_KEY_SERVICE_URL: is required'],
+  [
+    'over http beyond this machine',
+    { COATCHECK_KEY_SERVICE_URL: keyService.replace('https', 'http'), COATCHECK_KEY_SERVICE_TOKEN: 't' },
+    'COATCHECK_KEY_SERVICE_URL: must be https',
+  ],
+  [
+    'that is no key',
+    { COATCHECK_KEY_SERVICE_URL: 'https://vault.example/v1/transit', COATCHECK_KEY_SERVICE_TOKEN: 't' },
+    'COATCHECK_KEY_SERVICE_URL: must be the address of a transit key',
+  ],
+  [
+    'with the id of a master key',
+    {
+      COATCHECK_KEY_SERVICE_URL: keyService,
+      COATCHECK_KEY_SERVICE_TOKEN: 't',
+      COATCHECK_MASTER_KEYS: `coat-check:${goodKey().split(':')[1]}`,
+    },
+    'COATCHECK_KEY_SERVICE_URL: the name of its key is the id of a master key',
+  ],
+])('a key service %s is refused', (_what, env, message) => {
+  const [error, ...others] = errorsOf(() => load(env))
+  expect(error).toContain(message)
+  expect(others).toEqual([])
+})
+
+test('a key service that only opens leaves a public issuer in need of a master key', () => {
+  const env = { COATCHECK_KEY_SERVICE_URL: keyService, COATCHECK_KEY_SERVICE_TOKEN: 't' }
+  const opening = { ...env, COATCHECK_KEY_SERVICE_USE: 'open', COATCHECK_ISSUER: 'https://auth.example' }
+  expect(errorsOf(() => load(opening))).toEqual([
+    'COATCHECK_MASTER_KEYS: is required unless the issuer is on loopback',
+  ])
 })
 
 test('a twin beside its variable, or one that cannot be read, is an error and no other', () => {

@@ -87,7 +87,7 @@ describe('a start (CR-06)', () => {
     const [old, fresh] = [newKey('old'), newKey('fresh')]
     await open(old)
     await open(fresh, old)
-    await expect(open(fresh)).rejects.toThrow('a master key that is not configured: old')
+    await expect(open(fresh)).rejects.toThrow('master keys that are not configured: old;')
   })
 
   test('with a wrong key beside the right one refuses where its id is known', async () => {

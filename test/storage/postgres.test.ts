@@ -13,9 +13,10 @@ import { storageContract } from './contract.ts'
 import { exchangeContract } from './exchange-contract.ts'
 import { policyContract } from './policy-contract.ts'
 import { intent, refreshContract, refreshed, tokensOf } from './refresh-contract.ts'
+import { resealContract } from './reseal-contract.ts'
 import { revocationContract } from './revocation-contract.ts'
-import { sitesContract } from './sites-contract.ts'
 import { connection, subject } from './rows.ts'
+import { sitesContract } from './sites-contract.ts'
 import { sweepContract } from './sweep-contract.ts'
 
 let server: TestServer
@@ -41,6 +42,7 @@ boundsContract('PostgreSQL', backend)
 policyContract('PostgreSQL', backend)
 refreshContract('PostgreSQL', backend)
 revocationContract('PostgreSQL', backend)
+resealContract('PostgreSQL', backend)
 connectionEndsContract('PostgreSQL', backend)
 exchangeContract('PostgreSQL', backend)
 sitesContract('PostgreSQL', backend)

@@ -29,9 +29,10 @@ import { storageContract } from './contract.ts'
 import { exchangeContract } from './exchange-contract.ts'
 import { policyContract } from './policy-contract.ts'
 import { refreshContract } from './refresh-contract.ts'
+import { resealContract } from './reseal-contract.ts'
 import { revocationContract } from './revocation-contract.ts'
-import { sitesContract } from './sites-contract.ts'
 import { subject } from './rows.ts'
+import { sitesContract } from './sites-contract.ts'
 import { sweepContract } from './sweep-contract.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'coatcheck-sqlite-'))
@@ -56,6 +57,7 @@ boundsContract('SQLite', backend)
 policyContract('SQLite', backend)
 refreshContract('SQLite', backend)
 revocationContract('SQLite', backend)
+resealContract('SQLite', backend)
 connectionEndsContract('SQLite', backend)
 exchangeContract('SQLite', backend)
 sitesContract('SQLite', backend)

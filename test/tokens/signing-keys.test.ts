@@ -33,6 +33,13 @@ function house() {
       events.push(event)
       return true
     },
+    async remove({ kid, retiresAt }, successor, event) {
+      const at = keys.findIndex((key) => key.kid === kid && key.retiresAt === retiresAt)
+      if (at < 0) return false
+      keys.splice(at, 1, ...(successor ? [successor] : []))
+      events.push(event)
+      return true
+    },
   }
   const process = (master = masterKey) =>
     createSigningKeys({ repository, sealer: createSealer([master]), clock: () => state.now, pace })
@@ -173,6 +180,61 @@ describe('signing keys', () => {
     expect((await signingKeys.signingKey()).kid).toBe(kid)
   })
 
+  test('a key that is removed counts no more in any process, and one that signed is replaced at once', async () => {
+    const { keys, state, process, events } = house()
+    const [here, elsewhere] = [process(), process()]
+    const { kid } = await here.signingKey()
+    const token = await mintAccessToken({
+      ...minting,
+      key: await here.signingKey(),
+      scopes: [],
+      jti: 'j',
+      authTime: start,
+      now: start,
+      lifetime: 600,
+    })
+    await elsewhere.signingKey()
+    const removed = await here.remove('admin:ada', kid)
+    expect(removed).toMatchObject({ outcome: 'removed', successor: keys[0]?.kid })
+    state.now++
+    for (const each of [here, elsewhere]) {
+      expect((await each.signingKey()).kid).toBe(keys[0]?.kid)
+      expect((await each.jwks()).keys.map((key) => key.kid)).toEqual([keys[0]?.kid])
+      const verification = { keys: await each.verificationKeys(), issuer: minting.issuer, now: state.now }
+      expect(await verifyAccessToken(token, verification)).toBeUndefined()
+    }
+    expect(events).toMatchObject([{ event: 'signing_key.removed', actor: 'admin:ada', detail: { kid } }])
+    expect(await here.remove('admin:ada', kid)).toEqual({ outcome: 'unknown' })
+  })
+
+  test('a removed key that waited to sign gets a successor that waits as long; the one that signs goes on', async () => {
+    const { keys, process } = house()
+    const signingKeys = process()
+    const { kid } = await signingKeys.signingKey()
+    const rotated = await signingKeys.rotate('admin:ada')
+    if (rotated.outcome !== 'rotated') throw new Error('not rotated')
+    await signingKeys.remove('admin:ada', rotated.kid)
+    expect((await signingKeys.signingKey()).kid).toBe(kid)
+    expect(keys.filter(({ retiresAt }) => retiresAt === null)).toMatchObject([
+      { activeAt: start + pace.overlap },
+    ])
+    // The one that signs goes too: the only other one takes over before its time.
+    await signingKeys.remove('admin:ada', kid)
+    expect(keys).toHaveLength(1)
+    expect((await signingKeys.signingKey()).kid).toBe(keys[0]?.kid)
+  })
+
+  test('of two processes that change the keys at once, one removes nothing it did not see', async () => {
+    const { keys, process } = house()
+    const [here, elsewhere] = [process(), process()]
+    const { kid } = await here.signingKey()
+    const outcomes = await Promise.all([here.rotate('a'), elsewhere.remove('b', kid)])
+    expect(outcomes.map(({ outcome }) => outcome).filter((outcome) => outcome === 'overtaken')).toHaveLength(
+      1,
+    )
+    expect(keys.filter(({ retiresAt }) => retiresAt === null)).toHaveLength(1)
+  })
+
   test('a failed opening is not remembered either', async () => {
     const { keys, state, process } = house()
     const { kid } = await process().signingKey()
@@ -183,7 +245,12 @@ describe('signing keys', () => {
       return sealer.open(...sealed)
     }
     const signingKeys = createSigningKeys({
-      repository: { list: async () => keys, createFirst: async () => false, rotate: async () => false },
+      repository: {
+        list: async () => keys,
+        createFirst: async () => false,
+        rotate: async () => false,
+        remove: async () => false,
+      },
       sealer: { ...sealer, open },
       clock: () => state.now,
       pace,

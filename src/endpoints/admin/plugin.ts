@@ -14,6 +14,7 @@ import { clientRoutes } from './clients.ts'
 import { connectionRoutes } from './connections.ts'
 import { decisionRoutes } from './decisions.ts'
 import { diagnosisRoutes } from './diagnosis.ts'
+import { masterKeyRoutes } from './master-keys.ts'
 import { descriptionRoute } from './openapi.ts'
 import { providerRoutes } from './providers.ts'
 import { quotaRoutes } from './quotas.ts'
@@ -71,6 +72,7 @@ function routesOf(gateway: Gateway, passwords: Passwords): Route[] {
     ...upstreamRevocationRoutes(gateway),
     ...auditEventRoutes(gateway),
     ...signingKeyRoutes(gateway),
+    ...masterKeyRoutes(gateway),
     ...administratorRoutes(gateway, passwords),
     ...diagnosisRoutes(gateway),
     ...testRoutes(gateway),

@@ -64,6 +64,35 @@ export function signingKeyRoutes({ signingKeys, store, clock }: Gateway): Route[
         }
       },
     }),
+
+    route({
+      method: 'DELETE',
+      path: '/signing-keys/{kid}',
+      role: 'write',
+      operationId: 'removeSigningKey',
+      summary: 'Take a key that leaked out of the published set, and refuse all it signed',
+      params: z.strictObject({ kid: z.string().max(200) }),
+      answers: {
+        200: z.strictObject({
+          kid: z.string(),
+          successor: z.string().optional().describe('The key that was made in its place'),
+        }),
+      },
+      problems: ['not_found', 'overtaken'],
+      handle: async ({ params: { kid }, by: { actor } }) => {
+        const removal = await signingKeys.remove(actor, kid)
+        switch (removal.outcome) {
+          case 'removed': {
+            const { successor } = removal
+            return ok({ kid, ...(successor !== undefined && { successor }) })
+          }
+          case 'unknown':
+            throw new Problem(404, 'not_found', 'There is no such signing key')
+          case 'overtaken':
+            throw new Problem(409, 'overtaken', 'Another process changed the keys at the same moment')
+        }
+      },
+    }),
   ]
 }
 

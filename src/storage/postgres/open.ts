@@ -6,6 +6,7 @@ import { overPostgres } from '../drizzle.ts'
 import { type StoredCheck, selectChecks } from '../key-checks.ts'
 import { movedMark, rewriteMigrations } from '../migrations.ts'
 import { unwrapErrors } from '../query-errors.ts'
+import { sealedUse } from '../sealed-use.ts'
 import type { GateOptions } from '../sqlite/gate.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
 import { batchOn } from './batch.ts'
@@ -30,6 +31,8 @@ export type PostgresOptions = {
 
 /** Milliseconds after which a statement without an answer is given up: a server may be gone without a word. */
 const queryTimeout = 15_000
+
+const sealedPlaces = `SELECT table_name || '.' || column_name AS place FROM information_schema.columns WHERE table_schema = current_schema() AND column_name LIKE 'sealed\\_%'`
 
 // The driver would give 64-bit integers as text. Ours are seconds and counts, far below 2^53.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number)
@@ -119,7 +122,10 @@ async function prepare(client: pg.Client, { access, beforeMigrations }: Postgres
         'the PostgreSQL server says synchronous_commit = off: it would forget answered writes',
       )
     }
-    await beforeMigrations(await storedChecks(client))
+    await beforeMigrations(
+      await storedChecks(client),
+      sealedUse(async (statement) => (await client.query(statement)).rows, sealedPlaces),
+    )
     if (access === 'write') await migrate(client)
   } catch (error) {
     throw asUnavailable(error)

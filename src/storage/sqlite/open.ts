@@ -5,6 +5,7 @@ import type { Chains } from '../audit-links.ts'
 import type { Access, BeforeMigrations, Database } from '../database.ts'
 import { type StoredCheck, selectChecks } from '../key-checks.ts'
 import { rewriteMigrations } from '../migrations.ts'
+import { sealedUse } from '../sealed-use.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
 import { conditionOf } from './condition.ts'
 import { asUnavailable, isBusy } from './faults.ts'
@@ -25,6 +26,7 @@ const openingPatience = 60_000
 /** Rows are only ever added, so the ends of the table say how many there are. */
 export const auditRows =
   'SELECT coalesce((SELECT max(rowid) FROM audit_events) - (SELECT min(rowid) FROM audit_events) + 1, 0)'
+const sealedPlaces = `SELECT s.name || '.' || c.name AS place FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table' AND c.name GLOB 'sealed[_]*'`
 const databaseBytes = 'SELECT page_count * page_size FROM pragma_page_count, pragma_page_size'
 
 export type SqliteOptions = Omit<GateOptions, 'audit'> & Opening & { chains: Chains }
@@ -76,7 +78,13 @@ async function connect(file: string, { beforeMigrations, access }: Opening): Pro
   const deadline = performance.now() + openingPatience
   const connection = await patiently(deadline, () => (access === 'read' ? opened(file) : configured(file)))
   try {
-    await beforeMigrations(await patiently(deadline, () => storedChecks(connection)))
+    await beforeMigrations(
+      await patiently(deadline, () => storedChecks(connection)),
+      sealedUse(async (statement) => {
+        const prepared = connection.prepare<[], Record<string, unknown>>(statement)
+        return await patiently(deadline, () => prepared.all())
+      }, sealedPlaces),
+    )
     if (access === 'write') await patiently(deadline, () => migrate(connection))
     return connection
   } catch (error) {
