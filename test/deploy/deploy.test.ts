@@ -55,7 +55,7 @@ function unit(name: string): Map<string, string[]> {
 
 /** The environment of a unit, with what its credentials are as files. */
 function environmentOf(settings: Map<string, string[]>) {
-  const shared = read('coatcheck.env')
+  const shared = read('environment')
     .split('\n')
     .filter((line) => /^[A-Z]/.test(line))
   const lines = [...shared, ...(settings.get('Environment') ?? [])]
