@@ -4,7 +4,7 @@ import { auditEvent } from '../audit/event.ts'
 import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { AskingResource } from '../grants/open-session.ts'
-import { authenticateResource } from '../http/asking-resource.ts'
+import { authenticateResource, NotAResource } from '../http/asking-resource.ts'
 import { acceptJsonOnly } from '../http/json-body.ts'
 import { answer, answerRetrievalError } from '../http/retrieval-errors.ts'
 import { tokenBearer } from '../http/tool-caller.ts'
@@ -48,7 +48,8 @@ export async function toolEndpoints(scope: FastifyInstance, gateway: Gateway): P
       detail: toldOf(summary),
     })
     const isNews = Object.values(summary).some((names) => names.length > 0)
-    await gateway.store.tools.publish(resource.id, rows, now, isNews ? event : undefined)
+    const isKept = await gateway.store.tools.publish(resource.id, rows, now, isNews ? event : undefined)
+    if (!isKept) throw new NotAResource()
     return answer(reply, { tools: rows.length, ...summary })
   })
 

@@ -1,14 +1,14 @@
 import type { Ruling } from './decide.ts'
 import type { PolicyReason } from './decision.ts'
 
-/** Why a call may not be made, in the order in which it is said: what comes first is looked at first. */
+/** Why a call may not be made, as the token goes in the order in which it is said; only a missing scope comes before its end. */
 export type DenialCode =
   | 'invalid_token'
   | 'invalid_audience'
-  | 'resource_disabled'
-  | 'client_registration_revoked'
-  | 'membership_inactive'
   | 'token_revoked'
+  | 'membership_inactive'
+  | 'client_registration_revoked'
+  | 'resource_disabled'
   | Extract<Ruling, { allowed: false }>['code']
 
 /** What a person is told, by what was found. */

@@ -9,10 +9,16 @@ const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/, 'is not a sc
 /** Characters of JSON. A tool is read for every decision about it. */
 const longestTool = 100_000
 
+/** Two names that look like one would be reviewed as one: none has characters that nobody sees. */
+const name = z
+  .string()
+  .max(200)
+  .regex(/^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+$/u, 'has characters that cannot be seen')
+
 /** A tool as `tools/list` has it, and what its author suggests. */
 export const publishedToolSchema = z
   .strictObject({
-    name: z.string().min(1).max(200),
+    name,
     title: z.string().max(300).optional(),
     description: z.string().max(20_000).optional(),
     input_schema: z.record(z.string(), z.unknown()),

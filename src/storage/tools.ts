@@ -3,6 +3,7 @@ import { recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, asc, eq, isNull, lte, notInArray, sql } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
+import { isOrphaned } from './query-errors.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
@@ -39,21 +40,22 @@ export function tools(db: Queries, tables: Tables, batch: Batch) {
 
     /**
      * Takes what an MCP server publishes now. What it publishes no more stays, as withdrawn, where somebody reviewed it
-     * once; the rest goes, or a server could fill the database with names. With an event some of it is news.
+     * once; the rest goes, or a server could fill the database with names. With an event some of it is news. `false`, and
+     * nothing is written, where the resource went at the same moment.
      */
     async publish(
       resourceId: string,
       published: readonly Tool[],
       now: number,
       event: NewAuditEvent | undefined,
-    ): Promise<void> {
+    ): Promise<boolean> {
       const stamp = { publishedAt: now, ...(event && { changedAt: now }) }
       const names = published.map(({ name }) => name)
       const isOther = and(
         eq(table.resourceId, resourceId),
         names.length === 0 ? undefined : notInArray(table.name, names),
       )
-      await batch((queries) => ({
+      const publishing = (queries: Queries) => ({
         guard: queries
           .insert(applications)
           .values({ ...unknownYet, resourceId, ...stamp })
@@ -80,7 +82,13 @@ export function tools(db: Queries, tables: Tables, batch: Batch) {
             .returning({ name: table.name }),
           ...(event ? [recordEvent(queries, tables, event)] : []),
         ],
-      }))
+      })
+      try {
+        return (await batch(publishing)) !== undefined
+      } catch (error) {
+        if (isOrphaned(error)) return false
+        throw error
+      }
     },
 
     /** Says how a tool opens; `undefined` where it is not any more what was looked at, or never was. */

@@ -67,6 +67,9 @@ describe('what an MCP server publishes of its tools', () => {
     ['an unknown member', [{ ...tool('a'), public: true }]],
     ['something else', 'tools'],
     ['a tool of a hundred thousand characters', [tool('a', { b: { description: 'x'.repeat(100_000) } })]],
+    ['a name with a space of no width', [tool('a\u200b')]],
+    ['a name that is written backwards', [tool('\u202ea')]],
+    ['a name of two lines', [tool('a\nb')]],
     ['half a surrogate pair', [tool('a', { '\ud800': {} })]],
   ])('is refused with %s, and changes nothing', async (_, tools) => {
     const before = await states()

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { failingStore } from '../support/failing-store.ts'
+import { createStillClock } from '../support/gateway.ts'
 import { type Notes, notesDefinition, startNotes } from '../support/notes.ts'
 import { askDecision, explain, listTools, policyOf, publishTools, tool } from '../support/tool-policy.ts'
 import { claimsOf, createCredential, introspect, newBrowser, signIn } from '../support/world.ts'
@@ -11,7 +13,7 @@ let subject: string
 const browser = newBrowser()
 
 beforeAll(async () => {
-  notes = await startNotes()
+  notes = await startNotes({ clock: createStillClock(), file: { limits: { decisions_per_resource: 250 } } })
   await publishTools(notes, [tool('read')])
   const policy = policyOf(notes.gateway, 'notes')
   await policy.open('read', { scopes: ['notes.read'] })
@@ -37,6 +39,17 @@ test('who is blocked is told who must act, the person before their client, and m
   expect(await ask()).toMatchObject({ allowed: true })
 })
 
+test('a batch counts as what it asks for', async () => {
+  notes.clock.advance(60)
+  const batch = () =>
+    askDecision(notes, token, { calls: Array.from({ length: 100 }, () => ({ tool: 'read' })) })
+  expect([(await batch()).status, (await batch()).status]).toEqual([200, 200])
+  const { status, body } = await batch()
+  expect([status, body.error_code]).toEqual([429, 'too_many_requests'])
+  expect(body.retry_after).toBeGreaterThan(0)
+  notes.clock.advance(60)
+})
+
 test('an MCP server that is closed learns nothing, not even with its credential', async () => {
   const put = (enabled: boolean) =>
     notes.gateway.admin('PUT', '/resources/notes', { ...notesDefinition, enabled })
@@ -58,4 +71,24 @@ test('a resource that was deleted and made again knows no token, role, tool or d
   expect((await explain(again, String(made.decision_id))).status).toBe(404)
   expect((await listTools(again)).body.tools).toEqual([])
   await expect(signIn(again, { browser: newBrowser() })).rejects.toThrow('access_denied')
+})
+
+test('a resource that goes while it is asked for something keeps nothing, and nothing fails', async () => {
+  await notes.open('going', { ...notesDefinition, resource: 'https://going.test/mcp' })
+  const going = { ...notes, credential: await createCredential(notes.gateway, 'going') }
+  const { tokens } = await signIn(notes, {
+    browser: newBrowser(),
+    parameters: { resource: 'https://going.test/mcp' },
+  })
+  const store = failingStore(notes.gateway.running().gateway.store)
+  const release = store.hold(['tools.publish', 'decisions.record'])
+  const published = publishTools(going, [tool('late')])
+  const decided = askDecision(going, tokens.access_token, { tool: 'late' })
+  await expect
+    .poll(() => store.calls())
+    .toEqual(expect.arrayContaining(['tools.publish', 'decisions.record']))
+  await notes.gateway.admin('DELETE', '/resources/going')
+  release()
+  expect((await published).status).toBe(401)
+  expect((await decided).body).toMatchObject({ allowed: false, code: 'policy_denied' })
 })

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Circumstances, conditionsSchema, failedConditions } from '../../src/policy/conditions.ts'
 import type { Conditions } from '../../src/storage/documents.ts'
@@ -60,6 +61,19 @@ describe('hours, in UTC', () => {
     const now = Date.parse(`2026-05-05T${time}:00Z`) / 1000
     expect(fails({ time_utc: [window] }, { now })).toEqual(holds ? [] : ['time_utc'])
   })
+})
+
+test('of two windows that lie around each other every minute of any day is in exactly one', () => {
+  const clock = fc.integer({ min: 0, max: 1439 })
+  const text = (minute: number) =>
+    `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`
+  fc.assert(
+    fc.property(clock, clock, fc.integer({ min: 0, max: 4_000_000_000 }), (from, to, now) => {
+      fc.pre(from !== to)
+      const holds = (window: string) => fails({ time_utc: [window] }, { now }).length === 0
+      expect(holds(`${text(from)}-${text(to)}`)).toBe(!holds(`${text(to)}-${text(from)}`))
+    }),
+  )
 })
 
 describe('arguments', () => {
