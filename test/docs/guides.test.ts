@@ -43,9 +43,8 @@ test.each(shown)('$path: coatcheck $line is a call that is taken', ({ words }) =
 
 const squeezed = (text: string) => text.replaceAll(/\s+/g, ' ').trim()
 const compiled = squeezed(readFileSync('test/docs/snippets/notes.ts', 'utf8'))
-const snippets = ['tool-scopes', 'calling-apis', 'denials'].flatMap((name) =>
-  blocksOf(`docs/guides/${name}.md`, 'ts').map((text) => ({ name, text })),
-)
+const withSnippets = ['README', 'docs/guides/tool-scopes', 'docs/guides/calling-apis', 'docs/guides/denials']
+const snippets = withSnippets.flatMap((name) => blocksOf(`${name}.md`, 'ts').map((text) => ({ name, text })))
 
 test.each(snippets)('what $name shows is what the compiler read: $text', ({ text }) => {
   expect(compiled).toContain(squeezed(text))

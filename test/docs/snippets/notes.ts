@@ -8,7 +8,23 @@ import {
   type UpstreamOwner,
   upstreamOf,
 } from '@coatcheck/mcp'
+import { expressGuard } from '@coatcheck/mcp/express'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import express from 'express'
+
+/** What the README shows. */
+export async function ofReadme(resource: string, issuer: string, credential: Credential) {
+  const { withUpstream } = upstreamOf({ issuer, credential })
+  const app = express()
+  const tools = { whoami: { scopes: ['profile.read'] }, list_repositories: { scopes: ['repositories.read'] } }
+  app.use(expressGuard(protect({ resource, issuer, credential, tools })))
+  return async (authInfo: UpstreamOwner) => {
+    const response = await withUpstream(authInfo, 'github', ({ accessToken }) =>
+      fetch('https://api.github.com/user', { headers: { authorization: `Bearer ${accessToken}` } }),
+    )
+    return response
+  }
+}
 
 /** What the guides show and do not run whole, for the compiler to read; test/docs/guides.test.ts compares. */
 export function guarded(issuer: string, credential: Credential) {
