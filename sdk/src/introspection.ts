@@ -1,6 +1,8 @@
 import type { ConnectedServer } from './authorization-server.ts'
 import { boundedFetch, type JsonObject, parseObject } from './bounded-fetch.ts'
 import { credentialRequest } from './credential.ts'
+import { digest } from './digest.ts'
+import { keptAnswers } from './kept-answers.ts'
 import type { Credential, Outside } from './settings.ts'
 import { singleFlight } from './single-flight.ts'
 
@@ -11,8 +13,6 @@ export type Introspected =
 
 export type Introspect = (server: ConnectedServer, token: string) => Promise<Introspected>
 
-type Remembered = { readonly answer: Introspected; readonly until: number }
-
 /** How many tokens are remembered; beyond that the one remembered longest is asked about again. */
 const rememberedTokens = 1000
 const answerBytes = 64 * 1024
@@ -22,21 +22,18 @@ const answerBytes = 64 * 1024
  * beyond the end of the token; a no is not remembered, so that made-up tokens push out nothing.
  */
 export function introspection(credential: Credential, lifetime: number, outside: Outside): Introspect {
-  const known = new Map<string, Remembered>()
+  const known = keptAnswers<Introspected>(rememberedTokens, outside.clock)
   const flight = singleFlight<Introspected>()
   return async (server, token) => {
     const key = await digest(`${server.issuer} ${token}`)
-    const found = known.get(key)
-    if (found && outside.clock() < found.until) return found.answer
-    known.delete(key)
+    const found = known.find(key)
+    if (found) return found
     return await flight(key, async () => {
       const answer = await ask(server, token, credential, outside)
-      if (answer.outcome === 'active' && lifetime > 0) {
-        const [oldest] = known.keys()
-        if (known.size >= rememberedTokens && oldest !== undefined) known.delete(oldest)
+      if (answer.outcome === 'active') {
         const { exp } = answer.claims
-        const end = typeof exp === 'number' ? exp : Number.POSITIVE_INFINITY
-        known.set(key, { answer, until: Math.min(outside.clock() + lifetime, end) })
+        const left = typeof exp === 'number' ? exp - outside.clock() : lifetime
+        known.keep(key, answer, Math.min(lifetime, left))
       }
       return answer
     })
@@ -71,9 +68,3 @@ async function ask(
 }
 
 const unavailable = (reason: string) => ({ outcome: 'unavailable', reason }) as const
-
-/** A token is remembered by its digest: what lies in memory opens nothing. */
-async function digest(text: string): Promise<string> {
-  const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
-  return btoa(String.fromCharCode(...new Uint8Array(bytes)))
-}

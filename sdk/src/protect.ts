@@ -150,7 +150,8 @@ export function protect(options: Protection): Guard {
   }
 }
 
-const usualLargestBody = 4 * 1024 * 1024
+/** Reading it strictly takes its time, in which nobody else is served. */
+const usualLargestBody = 1024 * 1024
 const seesNoTools = 'tools: calls are decided about by guard.handle and the adapters, not by check and admit'
 
 const visitorOf = ({ method, url, headers }: Request): Visitor => ({

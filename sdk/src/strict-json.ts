@@ -4,6 +4,7 @@ export type ReadJson =
 
 /** Deeper than arguments of tools are, and little enough for whatever walks them. */
 const deepest = 100
+const tooDeep = 'The body is nested too deeply'
 
 /**
  * Reads JSON where RFC 8259 leaves readers no choice: UTF-8 without a byte order mark (section 8.1), every name of an
@@ -57,10 +58,11 @@ function faultOfText(text: string): string | undefined {
     else if (found === '}' || found === ']') open.pop()
     else if (mayBeName && found.startsWith('"')) {
       const names = open.at(-1)
-      const name: string = JSON.parse(found)
+      const name: string = found.includes('\\') ? JSON.parse(found) : found.slice(1, -1)
       if (names?.has(name)) return 'The body has a name twice in one object'
       names?.add(name)
     }
+    if (open.length > deepest) return tooDeep
     mayBeName = found === '{' || found === ','
   }
   return undefined
@@ -70,7 +72,7 @@ function faultOfText(text: string): string | undefined {
 function faultOfValue(value: unknown): string | undefined {
   let level: unknown[] = [value]
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > deepest) return 'The body is nested too deeply'
+    if (depth > deepest) return tooDeep
     // What is infinite to one reader is `null` to the next.
     if (level.some((each) => typeof each === 'number' && !Number.isFinite(each))) {
       return 'The body has a number that is too large'

@@ -1,6 +1,7 @@
 import { boundedFetch, type Fetch, parseObject } from './bounded-fetch.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { credentialHeader } from './credential.ts'
+import { digest } from './digest.ts'
 import { isSecureUrl } from './secure-url.ts'
 import { ConfigurationError, type Credential } from './settings.ts'
 import { singleFlight } from './single-flight.ts'
@@ -197,13 +198,4 @@ function readSite(site: unknown): Pick<UpstreamToken, 'site'> {
   if (typeof id !== 'string' || id === '') return {}
   const label = typeof name === 'string' ? name : id
   return { site: { id, name: label, ...(typeof url === 'string' && { url }) } }
-}
-
-/** How `rejected` names a token: SHA-256, base64url. */
-async function digest(text: string): Promise<string> {
-  const bytes = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace(/=+$/, '')
 }
