@@ -234,6 +234,12 @@ test('every route has been seen to succeed, and to answer what it says, empty or
   const token = await call('POST', '/registration-tokens')
   await call('PATCH', '/subjects/sub_ada', { enabled: false })
   await call('POST', '/signing-keys/rotate')
+  const [{ kid }] = (await call('GET', '/signing-keys')).items
+  await call('DELETE', `/signing-keys/${kid}`)
+  const { store } = gateway.gateway
+  await store.keyChecks.create({ masterKeyId: 'old', sealedCheck: 'sealed', createdAt: gateway.time.now })
+  await call('DELETE', '/master-keys/old')
+  await call('POST', '/master-keys/reseal')
   await call('POST', '/administrators', { name: 'ada', role: 'read', password: 'correct horse battery' })
   await call('GET', '/administrators/ada')
   await call('PATCH', '/administrators/ada', { role: 'write' })
