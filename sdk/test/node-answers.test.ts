@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { connect } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { text as textOf } from 'node:stream/consumers'
@@ -334,5 +335,37 @@ test('Fastify is judged by what it parsed, also where nothing is sent over a net
   expect(await inject(list)).toEqual(shown)
   expect(await inject(toolCall('closed'))).toMatchObject({ code: 'scope_insufficient' })
   expect((await app.inject({ method: 'GET', url: '/mcp', headers })).body).toBe('a stream')
+  await app.close()
+})
+
+/** One request over HTTP/2, which has no `Content-Length` to go by. */
+const overHttp2 = (origin: string, method: string, body?: object) =>
+  new Promise<{ status: number; text: string }>((resolve, reject) => {
+    const session = connect(origin)
+    const headers = { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) }
+    const stream = session.request({ ':method': method, ':path': '/mcp', ...headers }, { endStream: !body })
+    let status = 0
+    stream.on('response', (answered) => {
+      status = Number(answered[':status'])
+    })
+    textOf(stream).then((text) => resolve({ status, text }), reject)
+    stream.on('close', () => session.close())
+    if (body) stream.end(JSON.stringify(body))
+  })
+
+test('HTTP/2 is judged and cut as HTTP/1.1 is', async () => {
+  const app = Fastify({ http2: true })
+  app.register(fastifyGuard(gateway.guard))
+  app.route({
+    method: ['GET', 'POST'],
+    url: '/mcp',
+    handler: async ({ method }) => (method === 'GET' ? 'open' : full),
+  })
+  const origin = await app.listen({ host: '127.0.0.1', port: 0 })
+  const listed = await overHttp2(origin, 'POST', list)
+  expect([listed.status, JSON.parse(listed.text)]).toEqual([200, shown])
+  expect((await overHttp2(origin, 'POST', toolCall('closed'))).status).toBe(403)
+  expect((await overHttp2(origin, 'GET', toolCall('closed'))).status).toBe(403)
+  expect(await overHttp2(origin, 'GET')).toEqual({ status: 200, text: 'open' })
   await app.close()
 })

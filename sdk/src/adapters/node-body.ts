@@ -13,7 +13,6 @@ import {
 
 /** As much of Node's `IncomingMessage` as reading its body takes. */
 export type NodeBody = {
-  readonly method?: string | undefined
   readonly httpVersionMajor?: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The whole request has arrived. */
@@ -35,22 +34,24 @@ export async function readNodeBody(
   parsed: unknown,
   largest: number,
 ): Promise<RpcBody | RpcFault> {
-  if (!hasBody(request)) return nothingAsked
-  if (request.readableDidRead || request.readableEnded)
+  if (!mayHaveBody(request)) return nothingAsked
+  if (request.readableDidRead || request.readableEnded) {
     return parsed === undefined ? bodyUsed : readRpcParsed(parsed)
-  const { 'content-type': type, 'content-encoding': encoding } = request.headers
-  if (!isPlainJson(one(type), one(encoding))) return notJson
+  }
   const bytes = await readBytes(request, largest)
-  return bytes ? readRpcBytes(bytes) : tooLarge
+  if (!bytes) return tooLarge
+  if (bytes.length === 0) return nothingAsked
+  const { 'content-type': type, 'content-encoding': encoding } = request.headers
+  return isPlainJson(one(type), one(encoding)) ? readRpcBytes(bytes) : notJson
 }
 
 const one = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value.join(', ') : value
 
-/** RFC 9112 section 6.3; whatever the method. HTTP/2 may say nothing of a body that it has. */
-function hasBody({ method = 'GET', httpVersionMajor = 1, headers }: NodeBody): boolean {
-  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) return true
-  return httpVersionMajor > 1 && !['GET', 'HEAD', 'DELETE', 'OPTIONS'].includes(method)
+/** RFC 9112 section 6.3; whatever the method. HTTP/2 says nothing of the bodies it has. */
+function mayHaveBody({ httpVersionMajor = 1, headers }: NodeBody): boolean {
+  if (httpVersionMajor > 1) return true
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
 }
 
 /** The bytes of a stream that is put back before anybody is told that it ended; undefined where there are too many. */
