@@ -1,6 +1,6 @@
 import type { Needs } from '../checks.ts'
 import type { Guard } from '../protect.ts'
-import type { NodeAnswer } from './node-answer.ts'
+import type { NodeAnswer } from './answer-courses.ts'
 import type { NodeBody } from './node-body.ts'
 import { type NodeRequest, type NodeResponse, send, visitorOf } from './node-request.ts'
 import { passNode } from './node-tools.ts'

@@ -1,7 +1,7 @@
 import type { Needs } from '../checks.ts'
 import type { Entered, GuardedTools } from '../guarded-tools.ts'
 import type { Guard } from '../protect.ts'
-import type { NodeAnswer } from './node-answer.ts'
+import type { NodeAnswer } from './answer-courses.ts'
 import type { NodeBody } from './node-body.ts'
 import { type NodeRequest, visitorOf } from './node-request.ts'
 import { passNode } from './node-tools.ts'

@@ -1,37 +1,17 @@
-import { concat, eventStreamEditor, type Piece } from '../event-stream.ts'
 import type { AnswerEdit } from '../tool-list.ts'
 import { formOf } from '../web-tools.ts'
-
-type HeaderValue = string | number | readonly string[]
-type Callback = (error?: Error | null) => void
-
-/** As much of Node's `ServerResponse` as editing an answer takes. */
-export type NodeAnswer = {
-  statusCode: number
-  statusMessage?: string
-  getHeader(name: string): HeaderValue | undefined
-  setHeader(name: string, value: HeaderValue): unknown
-  removeHeader(name: string): void
-  // biome-ignore lint/suspicious/noExplicitAny: they are overloaded, and replaced here
-  writeHead: (...head: any[]) => any
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  write: (...written: any[]) => boolean
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  end: (...written: any[]) => any
-  flushHeaders?: () => void
-  destroy(error?: Error): unknown
-}
-
-type Written = { bytes: Uint8Array | undefined; callback: Callback | undefined }
-
-/** How what is written to one answer goes on. */
-type Course = {
-  readonly holdsHead: boolean
-  write(written: Written): boolean
-  end(written: Written): void
-}
-
-type Native = Pick<NodeAnswer, 'writeHead' | 'write' | 'end'>
+import {
+  type Callback,
+  type Course,
+  eventCourse,
+  type HeaderValue,
+  jsonCourse,
+  type Native,
+  type NodeAnswer,
+  plainCourse,
+  refusingCourse,
+  type Written,
+} from './answer-courses.ts'
 
 /**
  * Edits an answer where it leaves: whatever writes it, a transport or a framework, calls these methods in the end. Which way
@@ -66,7 +46,7 @@ export function editNodeAnswer(answer: NodeAnswer, edit: AnswerEdit, unreadable:
         break
       case 'other':
         release()
-        course = { holdsHead: false, write: passed(native), end: passedEnd(native) }
+        course = plainCourse(native)
     }
     return course
   }
@@ -86,111 +66,6 @@ export function editNodeAnswer(answer: NodeAnswer, edit: AnswerEdit, unreadable:
     begin().end(understood(written))
     return answer
   }
-}
-
-const passed =
-  (native: Native) =>
-  ({ bytes, callback }: Written) =>
-    native.write(bytes ?? '', callback)
-const passedEnd =
-  (native: Native) =>
-  ({ bytes, callback }: Written) =>
-    bytes ? native.end(bytes, callback) : native.end(callback)
-
-/** JSON is one text: it goes when it is whole. */
-function jsonCourse(answer: NodeAnswer, native: Native, edit: AnswerEdit, release: () => void): Course {
-  const parts: Uint8Array[] = []
-  const add = ({ bytes }: Written) => bytes && parts.push(bytes)
-  return {
-    holdsHead: true,
-    write(written) {
-      add(written)
-      if (written.callback) queueMicrotask(written.callback)
-      return true
-    },
-    end(written) {
-      add(written)
-      const whole = concat(parts)
-      const before = new TextDecoder().decode(whole)
-      const send = (after: string) => {
-        release()
-        if (after === before) return passedEnd(native)({ ...written, bytes: whole })
-        const bytes = new TextEncoder().encode(after)
-        answer.setHeader('content-length', String(bytes.length))
-        native.end(bytes, written.callback)
-      }
-      settle(edit(before), send, answer)
-    },
-  }
-}
-
-/** Events go on as they come; only a list of tools waits for who may see it, and what comes after for the list. */
-function eventCourse(answer: NodeAnswer, native: Native, edit: AnswerEdit, release: () => void): Course {
-  const editor = eventStreamEditor(edit)
-  let waiting: Promise<void> | undefined
-
-  async function sendLater(pieces: readonly Piece[], before: Promise<void> | undefined): Promise<void> {
-    await before
-    for (const piece of pieces) native.write(await piece)
-  }
-
-  function send(pieces: readonly Piece[], last?: () => void): boolean {
-    let isReady = true
-    if (!waiting && pieces.every((piece) => piece instanceof Uint8Array)) {
-      for (const piece of pieces) isReady = native.write(piece)
-      last?.()
-      return isReady
-    }
-    const mine: Promise<void> = sendLater(pieces, waiting).then(() => {
-      if (waiting === mine) waiting = undefined
-      last?.()
-    })
-    waiting = mine
-    mine.catch(() => answer.destroy())
-    return true
-  }
-
-  return {
-    holdsHead: false,
-    write({ bytes, callback }) {
-      return send(bytes ? editor.push(bytes) : [], callback && (() => queueMicrotask(callback)))
-    },
-    end({ bytes, callback }) {
-      const pieces = [...(bytes ? editor.push(bytes) : []), ...editor.end()]
-      send(pieces, () => {
-        release()
-        native.end(callback)
-      })
-    },
-  }
-}
-
-/** Something else is said in place of what cannot be looked into. */
-function refusingCourse(answer: NodeAnswer, native: Native, refusal: Response, release: () => void): Course {
-  answer.statusCode = refusal.status
-  for (const name of ['content-encoding', 'content-length']) answer.removeHeader(name)
-  for (const [name, value] of refusal.headers) answer.setHeader(name, value)
-  return {
-    holdsHead: true,
-    write({ callback }) {
-      if (callback) queueMicrotask(callback)
-      return true
-    },
-    end({ callback }) {
-      refusal.text().then(
-        (body) => {
-          release()
-          native.end(body, callback)
-        },
-        () => answer.destroy(),
-      )
-    },
-  }
-}
-
-function settle(edited: string | Promise<string>, send: (text: string) => void, answer: NodeAnswer): void {
-  if (typeof edited === 'string') send(edited)
-  else edited.then(send).catch(() => answer.destroy())
 }
 
 const text = (value: HeaderValue | undefined): string | undefined =>

@@ -1,5 +1,6 @@
 import type { Entered, GuardedTools } from '../guarded-tools.ts'
-import { editNodeAnswer, type NodeAnswer } from './node-answer.ts'
+import type { NodeAnswer } from './answer-courses.ts'
+import { editNodeAnswer } from './node-answer.ts'
 import { type NodeBody, readNodeBody } from './node-body.ts'
 
 export type NodeCall = {
