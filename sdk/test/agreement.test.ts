@@ -171,13 +171,14 @@ test('what is simulated, what is decided and what comes of the real call agree, 
       await bindAll(wishes)
       for (const { by, name, values, address } of calls) {
         const token = tokens.get(by) ?? ''
-        const { auth_time, acr, client_id } = claimsOf(token)
+        // More than was asked for: who is signed in keeps what the client had.
+        const { auth_time, acr, client_id, scope } = claimsOf(token)
         const circumstances = { tool: name, arguments: values, ...(address !== undefined && { address }) }
         const simulated = await admin('POST', '/resources/tracker/simulations', {
           ...circumstances,
           subject: people.ada,
           client_id,
-          scopes: by.split(' '),
+          scopes: String(scope).split(' '),
           auth_age: world.clock.now() - Number(auth_time),
           ...(typeof acr === 'string' && { acr }),
         })
