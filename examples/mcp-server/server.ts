@@ -55,4 +55,4 @@ export async function startMcpServer(env: NodeJS.ProcessEnv, tools = githubTools
 const bearing = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
 /** Where a person has to act before there is a token, the answer brings the link for it. */
 const inWords = (error: unknown) => personAction(error).result
-if (import.meta.main) await startMcpServer(process.env)
+if (import.meta.main) await startMcpServer(process.env).then(() => console.log('Ctrl-C stops it.'))

@@ -106,6 +106,7 @@ export function readSettings(options: VerifierOptions): Settings {
   if (options.issuer !== undefined && options.authorizationServers) {
     mistakes.push('issuer: give it or authorizationServers, not both')
   }
+  if (credential) mistakes.push(...mistakesOfCredential(credential))
   if (validation !== 'jwt' && !credential) mistakes.push(`credential: validation by ${validation} needs one`)
   if (!server || mistakes.length > 0) throw new ConfigurationError(mistakes)
   const own = canonicalResource(resource)
@@ -135,6 +136,12 @@ function mistakesOfUrl(name: string, value: string): string[] {
     ...(isSecureUrl(value) ? [] : [`${name}: ${value} is neither https nor on this machine`]),
     ...(username || password || hash ? [`${name}: ${value} must have no user, password or fragment`] : []),
   ]
+}
+
+/** Mostly a setting that was not made. */
+export function mistakesOfCredential(credential: Credential): string[] {
+  const isMissing = credential.id === '' || ('secret' in credential && credential.secret === '')
+  return isMissing ? ['credential: its id or its secret is empty'] : []
 }
 
 function mistakesOfServer({ issuer, metadataUrl }: AuthorizationServer): string[] {

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { credentialHeader } from './credential.ts'
 import { digest } from './digest.ts'
 import { isSecureUrl } from './secure-url.ts'
-import { ConfigurationError, type Credential } from './settings.ts'
+import { ConfigurationError, type Credential, mistakesOfCredential } from './settings.ts'
 import { singleFlight } from './single-flight.ts'
 import { gatewayUnavailable, readRefusal, UpstreamError } from './upstream-error.ts'
 
@@ -80,8 +80,11 @@ const answerBytes = 64 * 1024
 /** Upstream tokens from a Coatcheck gateway, by the ticket in the access token of the call. */
 export function upstreamOf(options: UpstreamOptions): Upstream {
   const { issuer, credential, cacheLifetime = 30, deadline = 30, clock = systemClock } = options
-  if (!isSecureUrl(issuer))
-    throw new ConfigurationError([`issuer: ${issuer} is neither https nor on this machine`])
+  const mistakes = [
+    ...(isSecureUrl(issuer) ? [] : [`issuer: ${issuer} is neither https nor on this machine`]),
+    ...mistakesOfCredential(credential),
+  ]
+  if (mistakes.length > 0) throw new ConfigurationError(mistakes)
   const fetch: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
   const kept = new Map<string, Kept>()
   const flight = singleFlight<UpstreamToken>()

@@ -1,6 +1,6 @@
 import { exportSPKI, generateKeyPair } from 'jose'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { ConfigurationError } from '../src/index.ts'
+import { ConfigurationError, upstreamOf } from '../src/index.ts'
 import { type Issuer, privateKey, publicJwk, publicKey, signToken, startIssuer } from './support/issuer.ts'
 import { claims, now, resource, said, verifierFor } from './support/tokens.ts'
 
@@ -247,6 +247,14 @@ test('a mistaken configuration is refused with every mistake', () => {
   expect(mistakes(() => verifierFor({ issuer: 'http://auth.example' }))).toEqual([
     'issuer: http://auth.example is neither https nor on this machine',
   ])
+  for (const credential of [
+    { id: '', secret: 'secret' },
+    { id: 'notes', secret: '' },
+  ]) {
+    const isMissing = 'credential: its id or its secret is empty'
+    expect(mistakes(() => verifierFor(issuer, { credential }))).toEqual([isMissing])
+    expect(mistakes(() => upstreamOf({ issuer: issuer.issuer, credential }))).toEqual([isMissing])
+  }
   expect(mistakes(() => verifierFor(issuer, { authorizationServers: [] }))).toEqual([
     'issuer: name at least one authorization server',
   ])

@@ -63,20 +63,18 @@ export function createNotes(issuer: string, credential: Credential) {
   const server = new McpServer({ name: 'notes', version: '1.0.0' })
   const { withUpstream } = upstreamOf({ issuer, credential })
 
-  async function listRepositories(authInfo: UpstreamOwner) {
-    const response = await withUpstream(authInfo, 'github', ({ accessToken }) =>
-      fetch('https://api.github.com/user/repos?per_page=20', {
-        headers: { authorization: `Bearer ${accessToken}`, 'user-agent': 'notes' },
-      }),
-    )
-    if (!response.ok) throw new Error(`GitHub answered ${response.status}`)
-    const repositories = (await response.json()) as { full_name: string }[]
-    const text = repositories.map(({ full_name }) => full_name).join('\n')
-    return { content: [{ type: 'text' as const, text }] }
-  }
-  server.registerTool('list_repositories', { description: 'Your repositories' }, ({ authInfo }) =>
-    listRepositories(authInfo).catch((error) => personAction(error).result),
-  )
+  server.registerTool('list_repositories', { description: 'Your repositories' }, async ({ authInfo }) => {
+    try {
+      const response = await withUpstream(authInfo, 'github', ({ accessToken }) =>
+        fetch('https://api.github.com/user/repos?per_page=20', {
+          headers: { authorization: `Bearer ${accessToken}`, 'user-agent': 'notes' },
+        }),
+      )
+      return { content: [{ type: 'text', text: JSON.stringify(await response.json(), ['full_name']) }] }
+    } catch (error) {
+      return personAction(error).result
+    }
+  })
   return server
 }
 
