@@ -233,7 +233,12 @@ test('every route has been seen to succeed, and to answer what it says, empty or
   await call('PATCH', `/clients/${client.client_id}`, { enabled: false })
   const token = await call('POST', '/registration-tokens')
   await call('PATCH', '/subjects/sub_ada', { enabled: false })
-  await call('POST', '/signing-keys/rotate')
+  const rotated = await call('POST', '/signing-keys/rotate')
+  await call('DELETE', `/signing-keys/${rotated.kid}`)
+  await gateway.gateway.store.keyChecks.create({ masterKeyId: 'former', sealedCheck: 'x', createdAt: 0 })
+  await call('POST', '/master-keys/reseal')
+  await call('GET', '/master-keys')
+  await call('DELETE', '/master-keys/former')
   const [{ kid }] = (await call('GET', '/signing-keys')).items
   await call('DELETE', `/signing-keys/${kid}`)
   const { store } = gateway.gateway

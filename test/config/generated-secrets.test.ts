@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Config, ConfigError, loadConfig } from '../../src/config/config.ts'
-import { configuredSecrets } from '../../src/config/generated-secrets.ts'
+import { configuredSecrets, secretsForStart } from '../../src/config/generated-secrets.ts'
+import { openGateway } from '../../src/gateway.ts'
 
 const run = promisify(execFile)
 
@@ -118,4 +119,25 @@ test('the files lie beside the database file, however its URL is spelt', () => {
   const spellings = [database(), database().replace('sqlite:', 'sqlite://')]
   const found = spellings.map((url) => configuredSecrets(config({ COATCHECK_DATABASE_URL: url })))
   expect(found[1]?.adminToken).toBe(found[0]?.adminToken)
+})
+
+test('a master key that is gone is not made anew for a database that is sealed under it', async () => {
+  const start = async () => {
+    const own = config()
+    const { generated: _, ...secrets } = await secretsForStart(own)
+    await (await openGateway(own, secrets, () => 1_800_000_000)).database.close()
+  }
+  await start()
+  await start()
+  const kept = readFileSync(inData('master.key'), 'utf8')
+  rmSync(inData('master.key'))
+  const refused = await start().catch((error: unknown) => error)
+  expect(refused).toBeInstanceOf(ConfigError)
+  const [line, ...others] = (refused as ConfigError).errors
+  expect(line).toContain(`${inData('master.key')}: is gone, and the database is sealed under local`)
+  expect(others).toEqual([])
+  // Nothing was made in its place, and put back it opens everything.
+  expect(readdirSync(join(folder, 'data'))).not.toContain('master.key')
+  writeFileSync(inData('master.key'), kept, { mode: 0o600 })
+  await start()
 })

@@ -36,8 +36,12 @@ export async function openAdminGateway(
   )
   const time = { now: start }
   const adminToken = newSecret('admin_')
-  const [first = { id: 'none', key: randomBytes(32) }] = config.masterKeys ?? []
-  const { gateway, database } = await openGateway(config, { masterKeys: [first], adminToken }, () => time.now)
+  const [first = { id: 'none', key: randomBytes(32) }, ...rest] = config.masterKeys ?? []
+  const { gateway, database } = await openGateway(
+    config,
+    { masterKeys: [first, ...rest], adminToken },
+    () => time.now,
+  )
   await applyDeclarations(gateway)
 
   const app = Fastify({ exposeHeadRoutes: false, routerOptions: { maxParamLength: 16_384 } })

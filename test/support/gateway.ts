@@ -60,6 +60,8 @@ export type TestGatewayOptions = {
   env?: (port: number) => Record<string, string>
   /** The configuration file's content. */
   file?: unknown
+  /** In the place of one made for this test. */
+  masterKeys?: Secrets['masterKeys']
 }
 
 /** A real gateway on a free port of this machine, over a database file of its own. */
@@ -69,7 +71,10 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const clock = options.clock ?? createTestClock()
   const adminToken = `cc_admin_${randomBytes(32).toString('base64url')}`
   const masterKey = randomBytes(32)
-  const secrets: Secrets = { masterKeys: [{ id: 'test', key: masterKey }], adminToken }
+  const secrets: Secrets = {
+    masterKeys: options.masterKeys ?? [{ id: 'test', key: masterKey }],
+    adminToken,
+  }
   const lines: string[] = []
   const env = {
     COATCHECK_ISSUER: `http://localhost:${port}`,

@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createKeyService } from '../../src/keys/key-service.ts'
+import { createGuardedFetch } from '../../src/lib/guarded-fetch.ts'
+import type { KeyHolder } from '../../src/lib/seal.ts'
+import { startVault, type Vault } from '../../standins/vault.ts'
+import { enterAging, type Session } from '../support/aging.ts'
+import { createTestClock } from '../support/gateway.ts'
+import { type House, startHouse } from '../support/house.ts'
+
+// Promise 6 where the key service is what fails: it costs nobody a connection.
+
+let vault: Vault
+let house: House
+/** What the gateway's process has opened; another one is a process that has opened nothing yet. */
+let service: KeyHolder
+const clock = createTestClock()
+
+const newService = () =>
+  createKeyService({
+    address: { url: vault.keyUrl, id: 'coatcheck', token: () => vault.token },
+    fetch: createGuardedFetch({ allowLoopback: true }),
+    clock: clock.now,
+    deadline: 1,
+  })
+
+beforeAll(async () => {
+  vault = await startVault()
+  service = newService()
+  const holder: KeyHolder = {
+    id: 'coatcheck',
+    wrap: (...asked) => service.wrap(...asked),
+    unwrap: (...asked) => service.unwrap(...asked),
+    current: () => service.current(),
+  }
+  house = await startHouse({ clock, masterKeys: [holder] })
+})
+afterAll(async () => {
+  await house.stop()
+  await vault.stop()
+})
+
+let rooms = 0
+async function enter(): Promise<Session> {
+  const providers = [{ provider: 'github', scopes: ['repo'] }]
+  const room = await house.open(`room${++rooms}`, { providers })
+  house.newPerson()
+  return await enterAging(house, room, 'github')
+}
+const route = 'POST /login/oauth/access_token'
+
+test('a gateway whose master key is kept elsewhere serves people, and is seldom asked for it', async () => {
+  const session = await enter()
+  for (let times = 0; times < 5; times++) {
+    await session.age(28_801)
+    expect((await session.fetch()).status).toBe(200)
+  }
+  // Eight hours lie between two of them, and a key is good for one.
+  expect(vault.log().length).toBeLessThan(20)
+  expect(house.gateway.logs()).not.toContain(vault.token)
+})
+
+test('an outage is a 503 that says so, sends no refresh token, and leaves everything as it was', async () => {
+  const session = await enter()
+  await session.age(28_801)
+  const before = house.github.calls(route).length
+  service = newService()
+  vault.control.seal(true)
+  for (let times = 0; times < 3; times++) {
+    const { status, body } = await session.fetch()
+    expect(status).toBe(503)
+    expect(body).toMatchObject({ error_code: 'gateway_unavailable', who_must_act: 'admin' })
+  }
+  await house.gateway.admin('GET', '/master-keys', undefined, 503)
+  expect(house.github.calls(route)).toHaveLength(before)
+  vault.control.seal(false)
+  expect((await session.fetch()).status).toBe(200)
+  expect(house.github.calls(route)).toHaveLength(before + 1)
+  const { items } = await house.gateway.admin<{ items: { status: string }[] }>('GET', '/connections')
+  expect(new Set(items.map(({ status }) => status))).toEqual(new Set(['live']))
+})
+
+test('an outage in the middle of a refresh loses no token: what is open seals on', async () => {
+  const session = await enter()
+  await session.age(28_801)
+  expect((await session.fetch()).status).toBe(200)
+  await session.age(28_801)
+  vault.control.seal(true)
+  expect((await session.fetch()).status).toBe(200)
+  await session.age(28_801)
+  expect((await session.fetch()).status).toBe(200)
+  vault.control.seal(false)
+})
+
+test('a start without the service is refused, and changes nothing', async () => {
+  service = newService()
+  vault.control.seal(true)
+  await expect(house.gateway.restart()).rejects.toThrow('key_service')
+  vault.control.seal(false)
+  await house.gateway.restart()
+  const session = await enter()
+  expect((await session.fetch()).status).toBe(200)
+})
