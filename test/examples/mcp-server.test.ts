@@ -94,7 +94,7 @@ test('the example fits on a page', () => {
   expect(lines.length).toBeLessThan(60)
 })
 
-describe.each(generations)('a client of the official SDK %s at the example', (_, createClient) => {
+describe.each(generations)('a client of the official SDK %s at the example', (version, createClient) => {
   const clientOf = (mcpUrl: string, grantTypes?: string[]): Client => {
     const client = createClient({ mcpUrl, redirectUrl, grantTypes })
     onTestFinished(() => client.close())
@@ -128,6 +128,14 @@ describe.each(generations)('a client of the official SDK %s at the example', (_,
     expect(await client.tools()).toContain('list_repositories')
   })
 
+  test('with a refresh token 1.x cannot ask for more, and 2.x can', async () => {
+    const client = clientOf(scoped.mcpUrl)
+    await approve(client, await client.connect(), { scope: 'profile.read' })
+    const asked = client.call('list_repositories')
+    if (version === '1.x') await expect(asked).rejects.toThrow('403 after trying upscoping')
+    else expect(await asked).toBeInstanceOf(URL)
+  })
+
   test('calls what an administrator leaves open, and is told in words of the rest', async () => {
     const client = clientOf(governed.mcpUrl)
     await approve(client, await client.connect())
@@ -149,5 +157,11 @@ describe.each(generations)('a client of the official SDK %s at the example', (_,
     await approve(client, again, { acr_values: items[0]?.detail.required.acr_values ?? '', max_age: '300' })
     expect(await client.call('confirm')).toEqual(isAda)
     expect(await client.call('confirm')).toBeInstanceOf(URL)
+  })
+
+  test('with a refresh token is not sent to sign in for a call, and told no', async () => {
+    const client = clientOf(governed.mcpUrl)
+    await approve(client, await client.connect())
+    await expect(client.call('confirm')).rejects.toThrow(/401|[Uu]nauthorized/)
   })
 })
