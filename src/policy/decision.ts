@@ -1,6 +1,6 @@
 import type { Conditions, RoleDocument, StepUpRule, ToolRule } from '../storage/documents.ts'
 import type { Quota } from '../storage/quotas.ts'
-import type { Tool } from '../storage/tools.ts'
+import type { BriefTool, Tool } from '../storage/tools.ts'
 import { type Circumstances, type FailedCondition, failedConditions, mendedBySignIn } from './conditions.ts'
 import { declaredArguments } from './declared-arguments.ts'
 import { applies } from './quota.ts'
@@ -8,6 +8,9 @@ import { missingScopes, toolState } from './tool.ts'
 
 /** A role somebody has at a resource, and what narrows it. */
 export type HeldRole = { bindingId: string; role: string; document: RoleDocument; conditions: Conditions }
+
+/** Absent in a list, where nobody knows the arguments of a call: what was published, which names those a tool takes. */
+export type JudgedTool = BriefTool & Partial<Pick<Tool, 'published'>>
 
 /** What is known of a resource when one of its tools is called. */
 export type ToolPolicy = {
@@ -17,7 +20,7 @@ export type ToolPolicy = {
   /** Whether an administrator ever let people in. */
   isActive: boolean
   /** Absent: the MCP server never published a tool of that name. */
-  tool: Tool | undefined
+  tool: JudgedTool | undefined
   /** What this subject holds now. */
   roles: readonly HeldRole[]
   quotas: readonly Quota[]
@@ -98,7 +101,7 @@ type JudgedRole = HeldRole & { failed: FailedCondition[] }
 
 function judgedRoles({ roles, tool }: ToolPolicy, call: ToolCall): JudgedRole[] {
   const isLimited = roles.some(({ conditions }) => conditions.arguments)
-  const declared = tool && isLimited ? declaredArguments(tool.published) : new Set<string>()
+  const declared = isLimited && tool?.published ? declaredArguments(tool.published) : new Set<string>()
   return roles.map((role) => ({
     ...role,
     failed: failedConditions(role.conditions, { ...call, declared }),
@@ -186,7 +189,7 @@ export function givenScopes(
 const intersection = (left: ReadonlySet<string>, right: ReadonlySet<string>) =>
   new Set([...left].filter((name) => right.has(name)))
 
-function allowance({ quotas }: ToolPolicy, held: readonly JudgedRole[], tool: Tool): PolicyVerdict {
+function allowance({ quotas }: ToolPolicy, held: readonly JudgedRole[], tool: JudgedTool): PolicyVerdict {
   const roles = held.filter(({ failed }) => failed.length === 0)
   const drawn = quotas.filter(({ document }) => applies(document, tool.name, roles))
   const stepUp = tool.rule?.step_up

@@ -82,20 +82,22 @@ export function createProbing(parts: {
   }
 
   async function known(resource: Resource, now: number) {
-    const policies = await getToolPolicies(store, { resource, subjectId: probeCaller.subjectId, now })
-    const published = policies.flatMap((policy) =>
-      policy.tool?.isPublished ? [{ policy, tool: policy.tool }] : [],
-    )
-    const callable = published.filter(({ policy, tool }) => {
-      const call = { now, tool: tool.name, arguments: 'unknown', authTime: now } as const
+    const [policies, tools] = await Promise.all([
+      getToolPolicies(store, { resource, subjectId: probeCaller.subjectId, now }),
+      store.tools.list(resource.id),
+    ])
+    const callable = policies.flatMap((policy) => {
+      const { name = '', isPublished = false } = policy.tool ?? {}
+      const call = { now, tool: name, arguments: 'unknown', authTime: now } as const
       // A server that filters by scopes alone does not wait for anybody's activation.
-      return judge({ ...policy, isActive: true }, probeCaller, call).allowed
+      const isCallable = isPublished && judge({ ...policy, isActive: true }, probeCaller, call).allowed
+      return isCallable ? [name] : []
     })
     return {
       route: { fetch, uri: resource.uri, deadline, signal: stopping.signal },
       issuer,
-      tools: published.map(({ tool }) => tool.published),
-      callable: new Set(callable.map(({ tool }) => tool.name)),
+      tools: tools.flatMap(({ isPublished, published }) => (isPublished ? [published] : [])),
+      callable: new Set(callable),
     }
   }
 

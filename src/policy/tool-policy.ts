@@ -24,7 +24,7 @@ export async function getToolPolicy(store: PolicyStore, toolName: string, whose:
 export async function getToolPolicies(store: PolicyStore, whose: Whose): Promise<ToolPolicy[]> {
   const { resource } = whose
   const [tools, application, roles] = await Promise.all([
-    store.tools.list(resource.id),
+    store.tools.listBriefly(resource.id),
     store.tools.findApplication(resource.id),
     rolesHeld(store, whose),
   ])

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { canonicalJson } from '../lib/canonical-json.ts'
 import { sha256 } from '../lib/secret.ts'
 import type { PublishedTool, StepUpRule, ToolRule } from '../storage/documents.ts'
-import type { Tool } from '../storage/tools.ts'
+import type { BriefTool, Tool } from '../storage/tools.ts'
 
 const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/, 'is not a scope')
 
@@ -61,7 +61,7 @@ export const toolRuleSchema = z
  */
 export type ToolState = 'approved' | 'unreviewed' | 'changed' | 'withdrawn'
 
-export function toolState({ isPublished, rule, reviewedHash, publishedHash }: Tool): ToolState {
+export function toolState({ isPublished, rule, reviewedHash, publishedHash }: BriefTool): ToolState {
   if (!isPublished) return 'withdrawn'
   if (rule === null) return 'unreviewed'
   return reviewedHash === publishedHash ? 'approved' : 'changed'

@@ -1,13 +1,14 @@
 import type { NewAuditEvent } from './audit-events.ts'
 import { recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, asc, eq, isNull, lte, notInArray, sql } from './drizzle.ts'
+import { and, asc, eq, getTableColumns, isNull, lte, notInArray, sql } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { isOrphaned } from './query-errors.ts'
 import { recordedIn } from './recorded.ts'
 import type { Tables } from './schema.ts'
 
 export type Tool = Tables['tools']['$inferSelect']
+export type BriefTool = Omit<Tool, 'published' | 'reviewed'>
 export type Application = Tables['applications']['$inferSelect']
 
 /** What MCP servers publish of their tools, how an administrator opened them, and how far a resource has come. */
@@ -31,6 +32,16 @@ export function tools(db: Queries, tables: Tables, batch: Batch) {
 
     async list(resourceId: string): Promise<Tool[]> {
       return await db.select().from(table).where(eq(table.resourceId, resourceId)).orderBy(asc(table.name))
+    },
+
+    /** Without what was published and reviewed: that is long, and a list of tools is not judged by it. */
+    async listBriefly(resourceId: string): Promise<BriefTool[]> {
+      const { published: _, reviewed: __, ...columns } = getTableColumns(table)
+      return await db
+        .select(columns)
+        .from(table)
+        .where(eq(table.resourceId, resourceId))
+        .orderBy(asc(table.name))
     },
 
     async findApplication(resourceId: string): Promise<Application | undefined> {
