@@ -241,6 +241,7 @@ function newGrant(subject: Subject, clientId: string, now: number, accessEndsAt:
     resourceId: 'notes',
     audience: resourceUri,
     scopes: [resourceScope],
+    acr: null,
     authTime: now,
     createdAt: now,
     lastUsedAt: now,

@@ -74,7 +74,7 @@ export function planExchange(
 
 /** With a session of its own, and nothing to refresh it with. */
 function grantFrom(
-  { id: parentId, subjectId, clientId, authTime }: Grant,
+  { id: parentId, subjectId, clientId, authTime, acr }: Grant,
   there: Pick<Grant, 'resourceId' | 'audience' | 'scopes'>,
   endsAt: number,
   now: number,
@@ -86,6 +86,7 @@ function grantFrom(
     subjectId,
     clientId,
     authTime,
+    acr,
     ...there,
     createdAt: now,
     lastUsedAt: now,

@@ -19,6 +19,7 @@ export async function beginInteraction(
     subjectId: null,
     ...begun,
     authTime: null,
+    acr: null,
     switchesAccount: false,
     connected: {},
     pickedSites: {},

@@ -22,12 +22,12 @@ export function createCanStepUp({
   providers: ProviderRegistry
 }): CanStepUp {
   return async ({ subjectId, scopes, resource }, { acr_values }) => {
-    // No descriptor can say yet that its provider proves a strength.
-    if (acr_values !== undefined) return false
     const [identities, all] = await Promise.all([store.subjects.listIdentities(subjectId), providers.list()])
     return admittedBy(resource.document, scopes, all.providers.filter(canSignIn)).some(
-      ({ id, descriptor }) =>
-        descriptor.authorization.max_age && identities.some(({ provider }) => provider === id),
+      ({ id, descriptor: { authorization } }) =>
+        authorization.max_age &&
+        (acr_values === undefined || authorization.acr_values) &&
+        identities.some(({ provider }) => provider === id),
     )
   }
 }

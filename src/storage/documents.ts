@@ -113,6 +113,8 @@ export type AuthorizationRequest = {
   prompt: string[]
   maxAge?: number
   loginHint?: string
+  /** Strengths of sign-in the client seeks (RFC 9470), the best first. */
+  acrValues?: string[]
   /** The sign-in for one call of a tool that this is. */
   stepUpId?: string
 } & Switching

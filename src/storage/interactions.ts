@@ -14,6 +14,7 @@ export type InteractionChange = Partial<
     | 'signInProvider'
     | 'subjectId'
     | 'authTime'
+    | 'acr'
     | 'switchesAccount'
     | 'consent'
     | 'connected'

@@ -306,6 +306,8 @@ export function defineTables(dialect: Dialect) {
       signInProvider: text('sign_in_provider'),
       subjectId: text('subject_id').references(() => subjects.id, { onDelete: 'cascade' }),
       authTime: integer('auth_time'),
+      /** How strong that sign-in was, in the provider’s words, where it says so. */
+      acr: text('acr'),
       /** Somebody else is signed in in this browser; the person must say that the switch is meant. */
       switchesAccount: boolean('switches_account').notNull(),
       consent: json<ConsentDecision>('consent'),
@@ -349,6 +351,7 @@ export function defineTables(dialect: Dialect) {
       audience: text('audience').notNull(),
       scopes: json<string[]>('scopes').notNull(),
       authTime: integer('auth_time').notNull(),
+      acr: text('acr'),
       createdAt: integer('created_at').notNull(),
       lastUsedAt: integer('last_used_at').notNull(),
       /** When the last access token issued for it ends; absent until its code is redeemed. */

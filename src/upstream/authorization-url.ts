@@ -14,6 +14,8 @@ export type AuthorizationTrip = {
   prompts?: readonly Prompt[]
   loginHint?: string
   maxAge?: number
+  /** The strengths of sign-in that are sought, the best first; a provider that knows none is not asked. */
+  acrValues?: readonly string[]
 }
 
 export type Prompt = 'consent' | 'select_account' | 'login'
@@ -39,6 +41,7 @@ export function authorizationUrl(provider: Provider, server: Server, trip: Autho
     ...(kind === 'oidc' && { nonce: trip.nonce }),
     ...(authorization.login_hint_parameter && { [authorization.login_hint_parameter]: trip.loginHint }),
     ...(authorization.max_age && { max_age: trip.maxAge?.toString() }),
+    ...(authorization.acr_values && trip.acrValues?.length && { acr_values: trip.acrValues.join(' ') }),
   }
   const url = new URL(server.metadata.authorization_endpoint)
   for (const [name, value] of Object.entries(parameters)) {

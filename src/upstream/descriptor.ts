@@ -64,6 +64,10 @@ const authorization = z.strictObject({
     .default({}),
   login_hint_parameter: z.string().max(64).optional(),
   max_age: z.boolean().default(false).describe('Whether max_age is honoured and answered with auth_time'),
+  acr_values: z
+    .boolean()
+    .default(false)
+    .describe('Whether acr_values are honoured, and the ID token says with acr how somebody signed in'),
 })
 
 const scopes = z.strictObject({

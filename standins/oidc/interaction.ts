@@ -30,7 +30,10 @@ export async function interact(
     }
     case 'approve': {
       const grantId = await newGrant(provider, interaction, decision.user)
-      const result = { login: { accountId: decision.user }, consent: { grantId } }
+      const result = {
+        login: { accountId: decision.user, ...strengthOf(state, interaction, decision.user) },
+        consent: { grantId },
+      }
       return redirect(await provider.interactionResult(request, response, result))
     }
   }
@@ -47,6 +50,13 @@ async function findInteraction(
     if (error instanceof errors.SessionNotFound) return undefined
     throw error
   }
+}
+
+/** The strongest sign-in sought that this person can make. */
+function strengthOf({ users }: OidcState, { params }: Interaction, user: string): { acr?: string } {
+  const sought = asText(params.acr_values).split(' ')
+  const acr = sought.find((value) => users.find(user)?.strengths.includes(value))
+  return acr === undefined ? {} : { acr }
 }
 
 async function newGrant(provider: Provider, { params }: Interaction, user: string): Promise<string> {

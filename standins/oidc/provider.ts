@@ -32,6 +32,7 @@ export async function createProvider(state: OidcState, adapters: Adapters): Prom
     pkce: { required: () => true },
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'groups'] },
     clockTolerance: 0,
+    acrValues: ['mfa', 'hardware'],
     conformIdTokenClaims: state.claims === 'userinfo',
     ttl: {
       AccessToken: () => state.switches.accessLifetime,

@@ -17,6 +17,8 @@ export const userSchema = z.strictObject({
   email: z.string(),
   emailVerified: z.boolean().default(true),
   groups: z.array(z.string()).optional(),
+  /** The `acr` of the sign-ins this person can make. */
+  strengths: z.array(z.string()).default([]),
 })
 
 export const switchesSchema = z.strictObject({

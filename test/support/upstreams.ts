@@ -117,7 +117,13 @@ export async function startUpstream(
         clock,
         clients: [{ ...client, redirectUris: [redirectUri] }],
         users: [
-          { sub: 'u-ada', name: 'Ada', email: 'ada@id.test', groups: ['staff', 'on-call'] },
+          {
+            sub: 'u-ada',
+            name: 'Ada',
+            email: 'ada@id.test',
+            groups: ['staff', 'on-call'],
+            strengths: ['mfa'],
+          },
           { sub: 'u-bob', name: 'Bob', email: 'bob@id.test' },
         ],
       })

@@ -14,7 +14,7 @@ import { admitted } from '../../upstream/admission.ts'
 import { accountId } from '../../upstream/connection-record.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { UpstreamFailure } from '../../upstream/tokens.ts'
-import { type Arrived, authTimeOf, discard, recordRefusedSignIn } from './brought.ts'
+import { type Arrived, acrOf, authTimeOf, discard, recordRefusedSignIn } from './brought.ts'
 import { endInteraction, endWithFailure } from './failure.ts'
 import { keep, proceed } from './keep.ts'
 import type { Plan } from './plan.ts'
@@ -84,6 +84,7 @@ export async function finishSignIn(
   const signedIn = {
     subjectId: subject.id,
     authTime,
+    acr: acrOf(provider, arrival.tokens),
     signInProvider: provider.id,
     switchesAccount,
     ...(switchesAccount && { request: { ...interaction.request, restedOn: provider.signInHash } }),

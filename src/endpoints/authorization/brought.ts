@@ -39,6 +39,12 @@ export function authTimeOf({ idTokenClaims }: UpstreamTokens, now: number): numb
   return typeof told === 'number' && Number.isSafeInteger(told) && told > 0 ? Math.min(told, now) : now
 }
 
+/** How strong the sign-in was; of a provider whose word for that counts. */
+export function acrOf({ descriptor }: Provider, { idTokenClaims }: UpstreamTokens): string | null {
+  const told = descriptor.authorization.acr_values ? idTokenClaims?.acr : undefined
+  return typeof told === 'string' && /^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/.test(told) ? told : null
+}
+
 /**
  * Somebody came back with an account that may not do what it was brought for. Once in a while for each account, since
  * whoever has one there may try for as long as they like.

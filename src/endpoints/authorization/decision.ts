@@ -50,6 +50,7 @@ export async function decide(
 const fresh: InteractionChange = {
   subjectId: null,
   authTime: null,
+  acr: null,
   switchesAccount: false,
   signInProvider: null,
   connected: {},

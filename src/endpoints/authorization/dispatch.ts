@@ -107,8 +107,12 @@ function promptsFor(
     return request.accountId === undefined ? (request.prompt ?? []) : ['select_account']
   }
   if (purpose === 'connect') return []
-  const { prompt, maxAge } = request
-  const mustAct = prompt.includes('login') || (maxAge !== undefined && !authorization.max_age)
+  const { prompt, maxAge, acrValues } = request
+  const mustAct =
+    prompt.includes('login') ||
+    (maxAge !== undefined && !authorization.max_age) ||
+    // A provider may be content with the weaker sign-in it remembers: the values are voluntary.
+    (acrValues !== undefined && authorization.acr_values)
   // Where a provider cannot be asked for a password, an account picked by hand is as near as it gets.
   const acting: Prompt[] = mustAct ? [authorization.prompts.login ? 'login' : 'select_account'] : []
   return prompt.includes('select_account') ? [...acting, 'select_account'] : acting

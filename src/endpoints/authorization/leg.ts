@@ -60,6 +60,7 @@ export async function startLeg(
       ? { loginHint: request.loginHint }
       : {}),
     ...maxAgeOf(interaction, leg),
+    ...strengthsOf(interaction, leg),
   })
   if (destination.outcome === 'failed') {
     await noteFailedTrip(gateway, { interaction, provider }, destination.failure)
@@ -82,6 +83,11 @@ export async function startLeg(
 export function maxAgeOf({ request }: Interaction, { purpose }: Leg): { maxAge?: number } {
   if (purpose !== 'sign_in' || !('maxAge' in request) || request.maxAge === undefined) return {}
   return { maxAge: request.maxAge }
+}
+
+function strengthsOf({ request }: Interaction, { purpose }: Leg): { acrValues?: readonly string[] } {
+  if (purpose !== 'sign_in' || !('acrValues' in request) || !request.acrValues) return {}
+  return { acrValues: request.acrValues }
 }
 
 export async function openLegSecrets(gateway: Gateway, interaction: Interaction): Promise<LegSecrets> {

@@ -15,10 +15,10 @@ import type { Consenting } from './consent-memory.ts'
 import { withHeldScopes } from './held-scopes.ts'
 import { type Parties, partiesOf } from './parties.ts'
 import { refusalOf } from './refusal.ts'
-import { provesFreshness, stepUpOf } from './step-up.ts'
+import { provesStepUp, provesStrength, stepUpOf } from './step-up.ts'
 
 /** Whom an interaction is for, as far as this browser has proven it. */
-export type Person = { subjectId: string; authTime: number }
+export type Person = { subjectId: string; authTime: number; acr?: string }
 
 /** An interaction with everything its next step may depend on, as it is now. */
 export type Plan = Parties & {
@@ -45,7 +45,9 @@ export async function loadPlan(
   const parties = await partiesOf(gateway, interaction)
   const stepUp = await stepUpOf(gateway, interaction)
   const involved = await involvedIn(gateway, interaction, parties)
-  const asked = stepUp ? { ...involved, candidates: involved.candidates.filter(provesFreshness) } : involved
+  const asked = stepUp
+    ? { ...involved, candidates: involved.candidates.filter(provesStepUp(stepUp)) }
+    : involved
   const person = await findPerson(gateway, interaction, asked.candidates, session)
   const wished = await withHeldScopes(gateway, interaction, parties, person)
   const scopes = await withinRoles(gateway, interaction, person, wished)
@@ -139,7 +141,11 @@ async function findPerson(
   const isAwaited = interaction.consent !== null && interaction.request.kind === 'authorization'
   const person =
     interaction.subjectId !== null && interaction.authTime !== null
-      ? { subjectId: interaction.subjectId, authTime: interaction.authTime }
+      ? {
+          subjectId: interaction.subjectId,
+          authTime: interaction.authTime,
+          ...(interaction.acr !== null && { acr: interaction.acr }),
+        }
       : session && !isAwaited && (await signedInEnough(gateway, interaction, candidates, session))
   if (!person) return undefined
   const subject = await gateway.store.subjects.find(person.subjectId)
@@ -162,6 +168,8 @@ async function signedInEnough(
   }
   // OpenID Connect Core section 3.1.2.1: each of these asks for more than a sign-in from before.
   if (request.prompt.includes('login') || request.prompt.includes('select_account')) return undefined
+  // How strong a sign-in of before was is not kept.
+  if (request.acrValues && candidates.some(provesStrength)) return undefined
   const isTooOld = request.maxAge !== undefined && gateway.clock() - person.authTime > request.maxAge
   return isTooOld ? undefined : person
 }

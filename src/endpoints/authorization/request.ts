@@ -12,7 +12,7 @@ import type { AuthorizationRequest } from '../../storage/documents.ts'
 import type { Resource } from '../../storage/resources.ts'
 import { isCodeChallenge } from '../../tokens/pkce.ts'
 import { grantScopes, offlineAccess, parseScope } from '../../tokens/scope.ts'
-import { askedStepUp } from './step-up.ts'
+import { askedStepUp, askedStrengths } from './step-up.ts'
 import { unknownClient } from './unknown-client.ts'
 
 export type CheckedRequest = { client: Client; resource: Resource | undefined; request: AuthorizationRequest }
@@ -75,6 +75,7 @@ export async function checkRequest(
       prompt,
       ...optional('state', parameters.values.get('state')),
       ...optional('maxAge', maxAge),
+      ...optional('acrValues', askedStrengths(parameters)),
       ...optional('loginHint', parameters.values.get('login_hint')?.slice(0, 255)),
       ...stepUp,
     },

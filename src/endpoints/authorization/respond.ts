@@ -104,6 +104,7 @@ function newGrant(gateway: Gateway, plan: Plan, person: Person, expiresAt: numbe
     audience: plan.resource?.uri ?? gateway.config.issuer,
     scopes: plan.scopes,
     authTime: person.authTime,
+    acr: person.acr ?? null,
     createdAt: now,
     lastUsedAt: now,
     accessEndsAt: null,

@@ -5,6 +5,7 @@ import type { Client } from '../../storage/clients.ts'
 import type { ClientInteraction } from '../../storage/interactions.ts'
 import type { Resource } from '../../storage/resources.ts'
 import type { StepUp } from '../../storage/step-ups.ts'
+import { parseScope } from '../../tokens/scope.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import { refusalOf } from './refusal.ts'
 
@@ -13,7 +14,7 @@ const skew = 60
 
 /**
  * The sign-in for one call that an authorization request is meant to be (RFC 9470 section 4), by a name among its
- * `acr_values`. Of any other value nothing is promised: they are voluntary (OpenID Connect Core section 3.1.2.1).
+ * `acr_values`. The others are handed on: they are voluntary (OpenID Connect Core section 3.1.2.1).
  */
 export async function askedStepUp(
   gateway: Gateway,
@@ -44,19 +45,40 @@ async function openStepUp({ store, clock }: Gateway, id: string): Promise<StepUp
   return stepUp && stepUp.authTime === null && stepUp.expiresAt > clock() ? stepUp : undefined
 }
 
-/** Only a provider that says when somebody signed in there can prove that they did so now. */
-export const provesFreshness = ({ descriptor }: Provider): boolean => descriptor.authorization.max_age
+/** What a client asks for of the kind of sign-in; values that nobody here could mean are left out. */
+export function askedStrengths({ values }: Parameters): string[] | undefined {
+  const asked = (parseScope(values.get('acr_values') ?? '') ?? [])
+    .filter((value) => !value.startsWith(stepUpPrefix) && value.length <= 255)
+    .slice(0, 10)
+  return asked.length === 0 ? undefined : asked
+}
 
-/** Throws where it is not the person who was asked, or a sign-in of before. */
+/** Only a provider that says how somebody signed in there can prove a strength. */
+export const provesStrength = ({ descriptor }: Provider): boolean => descriptor.authorization.acr_values
+
+/** Whether a provider can prove what a call demands: that the sign-in is of now, and how strong it is. */
+export const provesStepUp =
+  ({ rule }: StepUp) =>
+  (provider: Provider): boolean =>
+    provesFreshness(provider) && (rule.acr_values === undefined || provesStrength(provider))
+
+/** Only a provider that says when somebody signed in there can prove that they did so now. */
+const provesFreshness = ({ descriptor }: Provider): boolean => descriptor.authorization.max_age
+
+/** Throws where it is not the person who was asked, a sign-in of before, or a weaker one than is demanded. */
 export function requireFreshSignIn(
   interaction: ClientInteraction,
   stepUp: StepUp,
-  person: { subjectId: string; authTime: number },
+  person: { subjectId: string; authTime: number; acr?: string },
 ): void {
   if (person.subjectId !== stepUp.subjectId) {
     throw refusalOf(interaction, 'access_denied', 'This sign-in was asked of somebody else')
   }
   if (person.authTime < stepUp.createdAt - skew) {
     throw refusalOf(interaction, 'access_denied', 'The provider did not sign the person in anew')
+  }
+  const { acr_values: strengths } = stepUp.rule
+  if (strengths && !strengths.includes(person.acr ?? '')) {
+    throw refusalOf(interaction, 'access_denied', 'The provider did not sign the person in as strongly')
   }
 }

@@ -50,6 +50,7 @@ export async function tokenAnswer(
     // Names its grant, so that a token can be looked up without a row of its own.
     jti: `${grant.id}.${newId('')}`,
     authTime: grant.authTime,
+    ...(grant.acr === null ? {} : { acr: grant.acr }),
     now,
     lifetime,
     ...(grant.resourceId === null ? {} : { tsid: grant.tsid }),
