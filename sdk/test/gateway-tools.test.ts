@@ -192,6 +192,17 @@ describe.each(kinds)('%s', (kind) => {
     expect(ran).toEqual([])
   })
 
+  test('passes every probe of the gateway', async () => {
+    const path = `/resources/notes-${kinds.indexOf(kind)}/application/probe`
+    const { probes } = await world.gateway.admin<{ probes: { check: string; outcome: string }[] }>(
+      'POST',
+      path,
+    )
+    expect(probes).toHaveLength(6)
+    expect(probes.filter(({ outcome }) => outcome !== 'passed')).toEqual([])
+    expect(ran).toEqual([])
+  })
+
   test('answers nobody’s list once a token is revoked', async () => {
     await endSessions()
     for (const generation of generations) {

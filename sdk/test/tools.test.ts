@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { denialMetaKey, type Guard, parseChallenge, protect } from '../src/index.ts'
 import { clients } from './support/clients.ts'
+import { mcpRequest } from './support/fake-gateway.ts'
 import { type Issuer, startIssuer } from './support/issuer.ts'
 import { kinds, type MoreTools, startServer } from './support/servers.ts'
 import { claims, now, resource } from './support/tokens.ts'
@@ -203,5 +204,31 @@ describe.each(kinds)('%s', (kind) => {
       expect(result.isError).toBe(true)
     }
     expect(ran).toEqual([])
+  })
+})
+
+describe('several things that are wrong, with scopes alone', () => {
+  const codeOf = async (by: Record<string, unknown>, name: string) => {
+    issuer.introspect(() => ({ active: false }))
+    const guard = protect({
+      resource,
+      issuer: issuer.issuer,
+      credential: { id: 'notes', secret: 'secret' },
+      clock: () => now,
+      tools: { read_note: { scopes: ['notes.read'] }, write_note: { scopes: ['notes.write'] } },
+    })
+    const token = await issuer.sign({ ...claims, ...by })
+    const response = await guard.handle(mcpRequest(token, toolCall(name, 1)), () => {
+      throw new Error('it was run')
+    })
+    return ((await response.json()) as { code: string }).code
+  }
+
+  test('are told in the order of the five checks', async () => {
+    expect(await codeOf({ exp: now - 60, aud: 'https://other.example' }, 'write_note')).toBe('invalid_token')
+    expect(await codeOf({ aud: 'https://other.example' }, 'write_note')).toBe('invalid_audience')
+    expect(await codeOf({}, 'write_note')).toBe('scope_insufficient')
+    expect(await codeOf({}, 'read_note')).toBe('token_revoked')
+    expect(await codeOf({}, 'unknown')).toBe('token_revoked')
   })
 })

@@ -33,13 +33,19 @@ const done = (tool: string, { ran }: MoreTools) => {
   return { content: [{ type: 'text' as const, text: `did ${tool}` }] }
 }
 
+const described = <Schema>(name: string, inputSchema: Schema) => ({
+  description: `Does ${name}`,
+  inputSchema,
+  annotations: { readOnlyHint: name.startsWith('read') },
+})
+
 /** An MCP server of the official SDK 1.x. */
 export function mcp1(more: MoreTools = noMore) {
   const server = new McpServer1({ name: 'notes', version: '1.0.0' })
   server.registerTool('whoami', {}, ({ authInfo }) => whoami(authInfo))
   for (const name of more.names) {
     const inputSchema = zod.object({ folder: zod.string().optional() }).loose()
-    server.registerTool(name, { description: `Does ${name}`, inputSchema }, () => done(name, more))
+    server.registerTool(name, described(name, inputSchema), () => done(name, more))
   }
   return server
 }
@@ -50,7 +56,7 @@ export function mcp2(more: MoreTools = noMore) {
   server.registerTool('whoami', {}, ({ http }) => whoami(http?.authInfo))
   for (const name of more.names) {
     const inputSchema = zod.object({ folder: zod.string().optional() }).loose()
-    server.registerTool(name, { description: `Does ${name}`, inputSchema }, () => done(name, more))
+    server.registerTool(name, described(name, inputSchema), () => done(name, more))
   }
   return server
 }
