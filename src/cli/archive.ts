@@ -26,7 +26,7 @@ import { createStore } from '../storage/store.ts'
 import { AdminApiError } from './admin-api.ts'
 import type { Answer, Call, Command } from './command.ts'
 import { columns } from './show.ts'
-import type { Terminal } from './terminal.ts'
+import { readText, type Terminal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
 
 async function backup({ argument, terminal }: Call): Promise<Answer> {
@@ -112,7 +112,7 @@ async function checksOf(snapshot: Snapshot): Promise<StoredCheck[]> {
 /** From an option, or a file: it may hold a password. */
 function targetOf({ text, terminal }: Call): string {
   const file = text('to-file')
-  const url = text('to') ?? (file === undefined ? undefined : terminal.readFile(file).trim())
+  const url = text('to') ?? (file === undefined ? undefined : readText(terminal, file).trim())
   if (url === undefined) throw new UsageError('--to or --to-file says where')
   try {
     databaseAddress(url)
@@ -133,7 +133,11 @@ type Settling = { facts: Pick<EventFacts, 'event' | 'detail'>; restored?: Restor
 
 /** Looks through the record as it arrived, and writes down where it came from. */
 async function settle(url: string, sealer: Sealer, settling: Settling): Promise<Fault[]> {
-  const database = await openDatabase(url, { access: 'complete' })
+  const database = await openDatabase(url, {
+    access: 'complete',
+    beforeMigrations: async (checks, isSealedUnder) =>
+      void (await verifyMasterKeys(checks, sealer, isSealedUnder)),
+  })
   try {
     return await settleIn(database, sealer, settling)
   } finally {

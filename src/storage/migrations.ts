@@ -31,6 +31,14 @@ export const incompleteMark: Migration = { tag: 'incomplete', hash: '', source: 
 /** Among what a database has had once all of it was moved elsewhere: nobody is to go on with what stayed. */
 export const movedMark: Migration = { tag: 'moved', hash: '', source: '' }
 
+const marks: readonly (readonly [Migration, string])[] = [
+  [
+    incompleteMark,
+    'a restore or move into this database did not come to its end; run it again, which begins anew',
+  ],
+  [movedMark, 'everything in this database was moved to another; use that one'],
+]
+
 /** A true write that changes nothing, and a read: what readiness asks of a database. */
 export const rewriteMigrations = 'UPDATE applied_migrations SET hash = hash RETURNING tag'
 
@@ -49,17 +57,13 @@ export function readMigrations(dialect: 'sqlite' | 'postgres'): Migration[] {
 
 /** The migrations still to run. Throws `SchemaMismatchError` where the database knows another history. */
 export function pendingMigrations(known: readonly Migration[], applied: readonly Applied[]): Migration[] {
+  for (const [mark, says] of marks) {
+    const isMarked = applied.some(({ tag }) => tag === mark.tag)
+    if (isMarked && !known.includes(mark)) throw new SchemaMismatchError(says)
+  }
   for (const { tag, hash } of applied) {
     const migration = known.find((candidate) => candidate.tag === tag)
     if (!migration) {
-      if (tag === incompleteMark.tag) {
-        throw new SchemaMismatchError(
-          'a restore or move into this database did not come to its end; run it again, which begins anew',
-        )
-      }
-      if (tag === movedMark.tag) {
-        throw new SchemaMismatchError('everything in this database was moved to another; use that one')
-      }
       throw new SchemaMismatchError(
         `the database was written by a newer version of Coatcheck (it has had migration ${tag}); run that version, or restore a backup made by this one`,
       )

@@ -3,16 +3,17 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
+import SqliteDatabase from 'better-sqlite3'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { loadConfig } from '../../src/config/config.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { startGateway } from '../../src/main.ts'
-import { writeArchiveFile } from '../../src/storage/archive/file.ts'
+import { archiveFile, writeArchiveFile } from '../../src/storage/archive/file.ts'
 import { archiveOf, readArchive } from '../../src/storage/archive/format.ts'
 import { openSnapshot } from '../../src/storage/archive/snapshot.ts'
-import { migrationsBefore } from '../../src/storage/archive/target.ts'
-import { SchemaMismatchError } from '../../src/storage/migrations.ts'
+import { importArchive } from '../../src/storage/archive/target.ts'
+import { readMigrations, SchemaMismatchError } from '../../src/storage/migrations.ts'
 import { coatcheck } from '../support/cli.ts'
 import { freePort } from '../support/gateway.ts'
 import { startPostgres, type TestServer } from '../support/postgres.ts'
@@ -97,23 +98,32 @@ const sortedKeys = (_: string, value: unknown) =>
     ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
     : value
 
+/** An archive of the database, of which the most part is read after something else was done there. */
+async function archivedAround(url: string, meanwhile: () => Promise<unknown>) {
+  const snapshot = await openSnapshot(url, 'shared')
+  const chunks = archiveOf(snapshot, systemClock())
+  const first = await chunks.next()
+  await meanwhile()
+  const all = async function* () {
+    if (!first.done) yield first.value
+    yield* chunks
+  }
+  return await readArchive(all()).finally(snapshot.close)
+}
+
+/** Of what people write here; a gateway has errands of its own. */
+const countsOf = ({ codes = [], grants = [], refresh_tokens = [] }: Record<string, string[]>) => ({
+  codes: codes.length,
+  grants: grants.length,
+  refresh_tokens: refresh_tokens.length,
+})
+
 test('a backup is of one moment, however long it takes, and nobody waits for it', async () => {
   await signIn(world)
   const before = await rowsOf(sourceUrl())
-  const snapshot = await openSnapshot(sourceUrl(), 'shared')
-  const chunks = archiveOf(snapshot, systemClock())
-  const first = await chunks.next()
-  await signIn(world)
+  const { rows } = await archivedAround(sourceUrl(), () => signIn(world))
+  expect(rows).toMatchObject(countsOf(before))
   expect((await rowsOf(sourceUrl())).grants).toHaveLength((before.grants?.length ?? 0) + 1)
-  const read = await readArchive(
-    (async function* () {
-      if (!first.done) yield first.value
-      yield* chunks
-    })(),
-  )
-  await snapshot.close()
-  const counts = Object.fromEntries(Object.entries(before).map(([name, rows]) => [name, rows.length]))
-  expect(read.rows).toEqual(counts)
 })
 
 test('a backup is for its owner’s eyes, holds nothing that opens by itself, and is never written over', async () => {
@@ -133,6 +143,13 @@ test('a backup is for its owner’s eyes, holds nothing that opens by itself, an
   expect(secrets.filter((secret) => text.includes(secret))).toEqual([])
   const again = await on(sourceUrl())('backup', path)
   expect(again).toMatchObject({ exitCode: 1, err: expect.stringContaining('is there already') })
+})
+
+test('a backup that has nowhere to go says so', async () => {
+  const nowhere = await on(sourceUrl())('backup', file('no/such/folder.gz'))
+  expect(nowhere).toMatchObject({ exitCode: 1, err: expect.stringContaining('cannot be written (ENOENT)') })
+  const nothing = await on(liteUrl('absent.db'))('backup', file('absent.gz'))
+  expect(nothing).toMatchObject({ exitCode: 1, err: expect.stringContaining('unavailable: unreachable') })
 })
 
 test('a backup that breaks off leaves nothing under its name', async () => {
@@ -203,15 +220,41 @@ test('nothing is restored over what is there, nor moved while a gateway runs', a
   await signIn(world)
 })
 
-test('an archive of an older version gets the migrations it has had first, and the others after its rows', () => {
-  const [a, b, c] = ['a', 'b', 'c'].map((tag) => ({ tag, hash: tag, source: tag }))
-  if (!a || !b || !c) throw new Error('three migrations')
-  const header = { migrations: { sqlite: [{ tag: 'a', hash: 'a' }], postgres: [] } }
-  const of = (known: (typeof a)[]) =>
-    migrationsBefore(header as unknown as Parameters<typeof migrationsBefore>[0], 'sqlite', known)
-  expect(of([a, b, c])).toEqual([a])
-  expect(() => of([b, c])).toThrow(SchemaMismatchError)
-})
+test.each(['sqlite', 'postgres'])(
+  'an archive of an older version is brought forward in %s, and what is not finished begins anew',
+  async (kind) => {
+    const path = file(`older-${kind}.gz`)
+    await on(sourceUrl())('backup', path)
+    const url = kind === 'sqlite' ? liteUrl('forward.db') : await server.createDatabase()
+    const source = "ALTER TABLE subjects ADD COLUMN shoe_size text DEFAULT '42'"
+    const newer = (dialect: 'sqlite' | 'postgres') => [
+      ...readMigrations(dialect),
+      { tag: '9999_shoes', hash: 'of shoes', source },
+    ]
+    const { rows } = await importArchive(url, archiveFile(path), newer)
+    expect(await sizesIn(url)).toEqual(Array(rows.subjects).fill({ shoe_size: '42' }))
+    await expect(serve(url)).rejects.toThrow('did not come to its end')
+    const older = () => newer('sqlite').slice(1)
+    await expect(importArchive(url, archiveFile(path), older)).rejects.toThrow(SchemaMismatchError)
+    expect(await on(url)('restore', path)).toMatchObject({ exitCode: 0 })
+    expect((await rowsOf(url)).grants).toHaveLength(rows.grants ?? 0)
+  },
+)
+
+async function sizesIn(url: string): Promise<unknown[]> {
+  const statement = 'SELECT shoe_size FROM subjects'
+  if (url.startsWith('sqlite:')) {
+    const connection = new SqliteDatabase(url.slice('sqlite:'.length))
+    const sizes = connection.prepare(statement).all()
+    connection.close()
+    return sizes
+  }
+  const client = new pg.Client(url)
+  await client.connect()
+  const { rows } = await client.query(statement)
+  await client.end()
+  return rows
+}
 
 test('clients that were cut off while refreshing may ask again after a restore; what is unknown ends nothing', async () => {
   const { tokens: first, tsid } = await signIn(world)
@@ -304,7 +347,12 @@ test('everything moves to PostgreSQL and back, whatever was killed on the way, a
   const onPostgres = await serve(url)
   const used = await on(url)('move', '--to', liteUrl('back.db'))
   expect(used).toMatchObject({ exitCode: 1, err: expect.stringMatching(/in use \(coatcheck: \d+\)/) })
-  const second = await tokensOf(await refresh(onPostgres.world, tokens.refresh_token))
+  const counted = countsOf(await rowsOf(url))
+  let second = tokens
+  const archived = await archivedAround(url, async () => {
+    second = await tokensOf(await refresh(onPostgres.world, tokens.refresh_token))
+  })
+  expect(archived.rows).toMatchObject(counted)
   expect((await retrieve(onPostgres.world, tsid)).status).toBe(200)
   await onPostgres.stop()
 

@@ -13,7 +13,7 @@ import { ArchiveError, type ReadArchive, readArchive } from './format.ts'
 export async function writeArchiveFile(path: string, chunks: AsyncIterable<Buffer>): Promise<ReadArchive> {
   await refuseExisting(path)
   const draft = `${path}.${randomBytes(6).toString('hex')}.part`
-  const handle = await open(draft, 'wx', 0o600)
+  const handle = await open(draft, 'wx', 0o600).catch((error: unknown) => unwritable(path, error))
   try {
     // Sealed values hardly get smaller, however long one tries.
     await pipeline(chunks, createGzip({ level: 1 }), async (zipped: AsyncIterable<Buffer>) => {
@@ -23,6 +23,8 @@ export async function writeArchiveFile(path: string, chunks: AsyncIterable<Buffe
     const read = await readArchive(archiveFile(draft))
     await publish(draft, path)
     return read
+  } catch (error) {
+    return unwritable(path, error)
   } finally {
     await handle.close()
     await unlink(draft).catch(() => {})
@@ -48,6 +50,13 @@ export async function* archiveFile(path: string): AsyncGenerator<Uint8Array> {
     file.destroy()
     unzipped.destroy()
   }
+}
+
+const ofTheDisk = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'EIO', 'EFBIG']
+
+function unwritable(path: string, error: unknown): never {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  throw ofTheDisk.includes(code) ? new ArchiveError(`${path} cannot be written (${code})`) : error
 }
 
 async function refuseExisting(path: string): Promise<void> {

@@ -26,6 +26,8 @@ export type Target = {
   /** Takes away what says that it is not complete. */
   complete(): Promise<void>
   close(): Promise<void>
+  /** The typed error for a fault of the database; any other error as it is. */
+  explained(error: unknown): unknown
 }
 
 async function openTarget(url: string): Promise<Target> {
@@ -44,10 +46,10 @@ async function openTarget(url: string): Promise<Target> {
 }
 
 /** What this version knows of what the archive's database has had. Throws `SchemaMismatchError` for another history. */
-export function migrationsBefore(
+function migrationsBefore(
   { migrations }: ArchiveHeader,
   kind: 'sqlite' | 'postgres',
-  known: readonly Migration[] = readMigrations(kind),
+  known: readonly Migration[],
 ): Migration[] {
   const pending = pendingMigrations(known, migrations[kind])
   return known.filter((migration) => !pending.includes(migration))
@@ -57,17 +59,24 @@ export function migrationsBefore(
  * Brings an archive into an empty database, which it leaves marked as not complete: `completeDatabase` is for when
  * nothing is left to be done about it. What breaks off begins anew the next time.
  */
-export async function importArchive(url: string, chunks: AsyncIterable<Uint8Array>): Promise<ReadArchive> {
+export async function importArchive(
+  url: string,
+  chunks: AsyncIterable<Uint8Array>,
+  migrationsOf: typeof readMigrations = readMigrations,
+): Promise<ReadArchive> {
   const target = await openTarget(url)
+  const known = migrationsOf(target.kind)
   try {
     const read = await readArchive(chunks, {
       header: async (header) =>
-        await target.begin([incompleteMark, ...migrationsBefore(header, target.kind)]),
+        await target.begin([incompleteMark, ...migrationsBefore(header, target.kind, known)]),
       rows: target.insert,
     })
     checkCounts(await target.count(read.header.tables), read.rows)
-    await target.commit([incompleteMark, ...readMigrations(target.kind)])
+    await target.commit([incompleteMark, ...known])
     return read
+  } catch (error) {
+    throw target.explained(error)
   } finally {
     await target.close()
   }

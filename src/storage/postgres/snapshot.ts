@@ -88,7 +88,10 @@ async function* rowsOf(client: pg.Client, { name, columns }: ArchiveTable) {
       if (rows.length === 0) return
       yield rows.map(({ line }) => line)
     }
+  } catch (error) {
+    throw asUnavailable(error)
   } finally {
-    await client.query('CLOSE archived')
+    // Where the connection broke, the cursor went with it.
+    await client.query('CLOSE archived').catch(() => {})
   }
 }

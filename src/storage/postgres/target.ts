@@ -73,12 +73,13 @@ export async function openPostgresTarget(url: string): Promise<Target> {
       await client.query('DELETE FROM applied_migrations WHERE tag = $1', [incompleteMark.tag])
     },
     close: () => client.end(),
+    explained: asUnavailable,
   }
 }
 
 function asOrphan(error: unknown): never {
   const isOrphan = error instanceof pg.DatabaseError && error.code === '23503'
-  throw isOrphan ? new ArchiveError('the archive has rows without their parent') : asUnavailable(error)
+  throw isOrphan ? new ArchiveError('the archive has rows without their parent') : error
 }
 
 /** In one transaction: whatever is there without a row goes, and the mark is set. */
@@ -101,8 +102,8 @@ async function takeEmpty(client: pg.Client): Promise<void> {
     ])
     await client.query('COMMIT')
   } catch (error) {
-    await client.query('ROLLBACK')
-    throw asUnavailable(error)
+    await client.query('ROLLBACK').catch(() => {})
+    throw error
   }
 }
 

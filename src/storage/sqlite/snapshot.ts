@@ -53,22 +53,20 @@ export const olderSchema = () =>
   new ArchiveError('the database is of an older version: coatcheck migrate brings it up to date')
 
 function begun(file: string, use: SnapshotUse): Connection {
-  const connection = new SqliteDatabase(file, {
-    readonly: use === 'shared',
-    fileMustExist: true,
-    timeout: use === 'shared' ? patience : 0,
-  })
+  let connection: Connection | undefined
   try {
-    const integrity = use === 'shared' ? checkIntegrity(file) : undefined
-    if (integrity?.outcome === 'damaged') {
-      throw new ArchiveError(`the database is damaged: ${integrity.faults.join('; ')}`)
-    }
+    connection = new SqliteDatabase(file, {
+      readonly: use === 'shared',
+      fileMustExist: true,
+      timeout: use === 'shared' ? patience : 0,
+    })
+    if (use === 'shared') refuseDamaged(file)
     // In WAL mode whoever is connected holds a lock that this one cannot be had beside of.
     if (use === 'alone') connection.pragma('locking_mode = EXCLUSIVE')
     connection.exec(use === 'alone' ? 'BEGIN EXCLUSIVE' : 'BEGIN')
     return connection
   } catch (error) {
-    connection.close()
+    connection?.close()
     if (use === 'alone' && isBusy(error)) {
       throw new ArchiveError('the database is open elsewhere: stop every gateway on it first')
     }
@@ -76,7 +74,21 @@ function begun(file: string, use: SnapshotUse): Connection {
   }
 }
 
-async function* rowsOf(connection: Connection, { name, columns }: ArchiveTable) {
+function refuseDamaged(file: string): void {
+  const integrity = checkIntegrity(file)
+  if (integrity.outcome !== 'damaged') return
+  throw new ArchiveError(`the database is damaged: ${integrity.faults.join('; ')}`)
+}
+
+async function* rowsOf(connection: Connection, table: ArchiveTable) {
+  try {
+    yield* pagesOf(connection, table)
+  } catch (error) {
+    throw asUnavailable(error)
+  }
+}
+
+function* pagesOf(connection: Connection, { name, columns }: ArchiveTable) {
   const names = columns.map((column) => `"${column.name}"`).join(', ')
   const statement = connection.prepare<[], unknown[]>(`SELECT ${names} FROM "${name}"`).raw(true)
   let lines: string[] = []

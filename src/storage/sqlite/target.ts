@@ -10,8 +10,7 @@ import { tables } from './tables.ts'
 
 /** Nobody else has the file open meanwhile. */
 export function openSqliteTarget(path: string): Target {
-  const connection = configured(resolve(path))
-  connection.pragma('locking_mode = EXCLUSIVE')
+  const connection = opened(resolve(path))
   const inserts = new Map<ArchiveTable, Statement<unknown[]>>()
   return {
     kind: 'sqlite',
@@ -42,8 +41,21 @@ export function openSqliteTarget(path: string): Target {
     async close() {
       connection.close()
     },
+    explained: asUnavailable,
   }
 }
+
+function opened(file: string): Connection {
+  try {
+    const connection = configured(file)
+    connection.pragma('locking_mode = EXCLUSIVE')
+    return connection
+  } catch (error) {
+    throw isBusy(error) ? openElsewhere() : asUnavailable(error)
+  }
+}
+
+const openElsewhere = () => new ArchiveError('the database to write into is open elsewhere')
 
 /** In one transaction: whatever is there without a row goes, and the mark is set. */
 function takeEmpty(connection: Connection): void {
@@ -69,8 +81,7 @@ function takeEmpty(connection: Connection): void {
   try {
     take.exclusive()
   } catch (error) {
-    if (isBusy(error)) throw new ArchiveError('the database to write into is open elsewhere')
-    throw asUnavailable(error)
+    throw isBusy(error) ? openElsewhere() : error
   }
 }
 
