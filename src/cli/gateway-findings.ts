@@ -18,7 +18,7 @@ export function masterKeyFindings({ master_keys: keys }: Pick<DiagnosisView, 'ma
     missing: () =>
       note(
         `${id} was used here and is not configured: what is still sealed under it does not open`,
-        'Add it behind the first in COATCHECK_MASTER_KEYS, unless nothing is sealed under it any more.',
+        'Add it behind the first in COATCHECK_MASTER_KEYS; or, where it wraps nothing, coatcheck keys retire lets go of it.',
       ),
   })
   return keys.map(({ id, state }) => inWords(id)[state]())

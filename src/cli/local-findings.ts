@@ -31,11 +31,27 @@ export async function localFindings(config: Config): Promise<Finding[]> {
     return [
       ...secretFindings(config, secrets),
       ...looked.findings,
-      ...(await keyFindings(config, secrets, looked.checks)),
-      ...(await providerFindings(config, secrets, looked)),
+      ...(await unlessKeysAreAway(async () => [
+        ...(await keyFindings(config, secrets, looked.checks)),
+        ...(await providerFindings(config, secrets, looked)),
+      ])),
     ]
   } finally {
     await looked.database?.close()
+  }
+}
+
+/** What needs the master keys to be told, where a service keeps one of them. */
+async function unlessKeysAreAway(look: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await look()
+  } catch (error) {
+    if (!(error instanceof StorageUnavailableError) || error.reason !== 'key_service') throw error
+    const advice =
+      'See that COATCHECK_KEY_SERVICE_URL names its key, that it runs and is unsealed, and that it takes the token.'
+    return [
+      about('master keys').wrong('the key service does not answer, or refuses: no gateway starts', advice),
+    ]
   }
 }
 

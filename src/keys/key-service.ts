@@ -46,7 +46,7 @@ export function createKeyService(parts: Parts): KeyHolder {
     const key = randomBytes(32)
     const wrapped = await encrypt(key)
     sealing = { wrapped, key, madeAt: clock() }
-    keep(wrapped, Promise.resolve(key))
+    void keep(wrapped, Promise.resolve(key))
   }
 
   const remake = () => {

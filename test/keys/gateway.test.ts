@@ -1,9 +1,11 @@
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createKeyService } from '../../src/keys/key-service.ts'
 import { createGuardedFetch } from '../../src/lib/guarded-fetch.ts'
 import type { KeyHolder } from '../../src/lib/seal.ts'
 import { startVault, type Vault } from '../../standins/vault.ts'
 import { enterAging, type Session } from '../support/aging.ts'
+import { coatcheck } from '../support/cli.ts'
 import { createTestClock } from '../support/gateway.ts'
 import { type House, startHouse } from '../support/house.ts'
 
@@ -88,6 +90,25 @@ test('an outage in the middle of a refresh loses no token: what is open seals on
   expect((await session.fetch()).status).toBe(200)
   await session.age(28_801)
   expect((await session.fetch()).status).toBe(200)
+  vault.control.seal(false)
+})
+
+test('doctor says so where the service is what keeps a gateway from starting, and sees nothing wrong where it is there', async () => {
+  const doctor = async () =>
+    await coatcheck(['doctor'], {
+      env: {
+        COATCHECK_ISSUER: 'http://localhost:1',
+        COATCHECK_DATABASE_URL: `sqlite:${join(house.gateway.folder, 'coatcheck.db')}`,
+        COATCHECK_KEY_SERVICE_URL: vault.keyUrl,
+        COATCHECK_KEY_SERVICE_TOKEN: vault.token,
+        COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: 'true',
+      },
+    })
+  expect((await doctor()).out).toMatch(/^ok +master keys: coatcheck/m)
+  vault.control.seal(true)
+  const { out, exitCode } = await doctor()
+  expect(exitCode).toBe(1)
+  expect(out).toMatch(/^wrong +master keys: the key service does not answer/m)
   vault.control.seal(false)
 })
 

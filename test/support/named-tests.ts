@@ -17,7 +17,7 @@ export function tableRows(page: string): string[][] {
 /** The tests that the tables of a page name. */
 export function namedTests(page: string): NamedTest[] {
   return tableRows(page).flatMap((cells) => {
-    const file = /^`(test\/.+\.test\.ts)`$/.exec(cells.at(-2) ?? '')?.[1]
+    const file = /^`(test\/.+(?:\.test|-contract)\.ts)`$/.exec(cells.at(-2) ?? '')?.[1]
     return file === undefined ? [] : [{ cells, file, name: cells.at(-1) ?? '' }]
   })
 }
