@@ -316,6 +316,27 @@ test.each([
   expect(ran).toBe(1)
 })
 
+test('bytes that a parser in front kept are judged, since servers may go by them', async () => {
+  let ran = 0
+  const keep = (request: IncomingMessage, _response: ServerResponse, rawBody: Buffer) =>
+    void Object.assign(request, { rawBody })
+  const app = express().use(express.json({ verify: keep }), guard)
+  app.post('/mcp', (_request, response) => {
+    ran += 1
+    response.json({ ran })
+  })
+  const url = await listening(app)
+  const status = async (body: string, type = 'application/json') =>
+    (await fetch(url, { ...init({}, { 'content-type': type }), body })).status
+  // In UTF-7 `+ACI-` is a quotation mark: parsed so, the call is of another tool.
+  const twofold =
+    '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"closed","x":"+ACI-,+ACI-name+ACI-:+ACI-open"}}'
+  expect(await status(twofold, 'application/json; charset=utf-7')).toBe(415)
+  expect(await status(JSON.stringify(toolCall('closed')))).toBe(403)
+  expect(ran).toBe(0)
+  expect(await status(JSON.stringify(toolCall('open')))).toBe(200)
+})
+
 test('a body that was read and kept from the guard is a mistake, and runs nothing', async () => {
   const app = express().use((request, _response, next) => void request.resume().on('end', next), guard)
   app.post('/mcp', (_request, response) => void response.json({ ran: true }))

@@ -19,6 +19,8 @@ export type NodeBody = {
   readonly complete?: boolean
   readonly readableDidRead?: boolean
   readonly readableEnded?: boolean
+  /** Its bytes, where a parser in front kept them: some servers go by these rather than by what was parsed. */
+  readonly rawBody?: unknown
   on(event: 'readable' | 'end' | 'close' | 'error', listener: () => void): unknown
   removeListener(event: 'readable' | 'end' | 'close' | 'error', listener: () => void): unknown
   read(): Uint8Array | string | null
@@ -35,13 +37,17 @@ export async function readNodeBody(
   largest: number,
 ): Promise<RpcBody | RpcFault> {
   if (!mayHaveBody(request)) return nothingAsked
+  const { 'content-type': type, 'content-encoding': encoding } = request.headers
   if (request.readableDidRead || request.readableEnded) {
+    // Bytes that are plain JSON say the same as what was parsed of them.
+    if (request.rawBody instanceof Uint8Array) {
+      return isPlainJson(one(type), undefined) ? readRpcBytes(request.rawBody) : notJson
+    }
     return parsed === undefined ? bodyUsed : readRpcParsed(parsed)
   }
   const bytes = await readBytes(request, largest)
   if (!bytes) return tooLarge
   if (bytes.length === 0) return nothingAsked
-  const { 'content-type': type, 'content-encoding': encoding } = request.headers
   return isPlainJson(one(type), one(encoding)) ? readRpcBytes(bytes) : notJson
 }
 
