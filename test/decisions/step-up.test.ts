@@ -214,3 +214,12 @@ test('a person whose providers prove nothing is told so, and sent nowhere', asyn
   expect(body).not.toHaveProperty('required')
   await github.stop()
 })
+
+test('a sign-in of the very same second is one of before', async () => {
+  world.clock.advance(1)
+  const { required } = await call('at-once')
+  const before = world.upstream.calls('GET /auth').length
+  await signIn(world, { browser, parameters: { max_age: '0' } })
+  await stepUp(required as Required)
+  expect(world.upstream.calls('GET /auth').length - before).toBeGreaterThanOrEqual(2)
+})

@@ -168,6 +168,8 @@ async function signedInEnough(
   }
   // OpenID Connect Core section 3.1.2.1: each of these asks for more than a sign-in from before.
   if (request.prompt.includes('login') || request.prompt.includes('select_account')) return undefined
+  // One that is asked for a call is made for it.
+  if (request.stepUpId !== undefined) return undefined
   // How strong a sign-in of before was is not kept.
   if (request.acrValues && candidates.some(provesStrength)) return undefined
   const isTooOld = request.maxAge !== undefined && gateway.clock() - person.authTime > request.maxAge
