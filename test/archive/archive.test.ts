@@ -317,6 +317,20 @@ test('a restore signs every client out where that is wanted', async () => {
   expect((await refresh(restored.world, tokens.refresh_token)).status).toBe(400)
 })
 
+test('a gateway that was overlooked when its database moved is ready for nothing any more', async () => {
+  await on(sourceUrl())('backup', file('overlooked.gz'))
+  const url = await server.createDatabase()
+  await on(url)('restore', file('overlooked.gz'))
+  const { world: overlooked } = await serve(url)
+  const to = { 'target.url': `${liteUrl('without.db')}\n` }
+  const move = async (...more: string[]) =>
+    await coatcheck(['move', '--to-file', 'target.url', ...more], { env: envOf(url), files: to })
+  expect(await move()).toMatchObject({ exitCode: 1, err: expect.stringContaining('--stopped') })
+  expect((await fetch(`${overlooked.gateway.url}/readyz`)).status).toBe(200)
+  expect(await move('--stopped')).toMatchObject({ exitCode: 0 })
+  expect((await fetch(`${overlooked.gateway.url}/readyz`)).status).toBe(503)
+})
+
 /** `coatcheck move` in a process of its own. */
 function startMove(from: string, to: string): ChildProcess {
   const args = ['--conditions=coatcheck-source', 'src/cli.ts', 'move', '--to', to]
