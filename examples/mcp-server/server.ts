@@ -37,7 +37,7 @@ export async function startMcpServer(env: NodeJS.ProcessEnv, tools = githubTools
   function createServer() {
     const server = new McpServer({ name: 'coatcheck-example', version: '1.0.0' })
     for (const [name, tool] of Object.entries(tools))
-      server.registerTool(name, tool, ({ authInfo }) => call(tool, authInfo).catch(inWords))
+      server.registerTool(name, { ...tool, ...reads }, ({ authInfo }) => call(tool, authInfo).catch(inWords))
     return server
   }
   const policy = env.TOOL_POLICY === 'gateway' ? 'gateway' : tools
@@ -53,6 +53,7 @@ export async function startMcpServer(env: NodeJS.ProcessEnv, tools = githubTools
 }
 
 const bearing = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
+const reads = { annotations: { readOnlyHint: true } }
 /** Where a person has to act before there is a token, the answer brings the link for it. */
 const inWords = (error: unknown) => personAction(error).result
 if (import.meta.main) await startMcpServer(process.env).then(() => console.log('Ctrl-C stops it.'))

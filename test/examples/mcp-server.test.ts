@@ -74,7 +74,8 @@ async function review(id: string) {
   }
   for (const { name, published_hash } of (await admin<Items>('GET', `${at}/tools`)).items)
     await admin('PUT', `${at}/tools/${name}`, { published_hash, ...rules[name] })
-  await admin('POST', `${at}/application/probe`)
+  const { probes } = await admin<{ probes: { outcome: string }[] }>('POST', `${at}/application/probe`)
+  expect(probes.map(({ outcome }) => outcome)).toEqual(Array(6).fill('passed'))
   await admin('POST', `${at}/application/activate`)
   await admin('PUT', `${at}/roles/guest`, { scopes: ['profile.read'] })
   const conditions = { denied_tools: ['list_repositories'] }
