@@ -4,6 +4,9 @@ import { placeOf } from '../storage/sealed-values.ts'
 import type { Store } from '../storage/store.ts'
 import { pagesOf } from './reseal.ts'
 
+/** Rows in memory at once. */
+const page = 500
+
 type Stored = { store: Pick<Store, 'sealedValues'> }
 
 /** How many values a master key wraps, by table; `stale` of them would be wrapped otherwise now. */
@@ -16,7 +19,7 @@ export type KeyUse = { byTable: Record<string, number>; total: number; stale: nu
 export async function countUse({ store }: Stored, currentPrefix: string): Promise<Map<string, KeyUse>> {
   const uses = new Map<string, KeyUse>()
   for (const column of store.sealedValues.columns) {
-    for await (const rows of pagesOf(store, column)) {
+    for await (const rows of pagesOf(store, column, page)) {
       for (const { sealed } of rows) {
         if (sealed === null) continue
         const id = masterKeyIdOf(sealed) ?? ''
@@ -41,7 +44,7 @@ export type Verified = { values: number; unopened: Unopened[] }
 export async function verifyAll({ store, sealer }: Stored & { sealer: Sealer }): Promise<Verified> {
   const verified: Verified = { values: 0, unopened: [] }
   for (const column of store.sealedValues.columns) {
-    for await (const rows of pagesOf(store, column)) {
+    for await (const rows of pagesOf(store, column, page)) {
       for (const row of rows) {
         if (row.sealed === null) continue
         verified.values++

@@ -19,6 +19,9 @@ export type KeyServiceAddress = {
 /** Seconds for which a key the service opened is used without asking it again. */
 export const openedLifetime = 3_600
 
+/** Seconds after which it is looked again which version of the key the service wraps with. */
+const newsLifetime = 60
+
 /** Seconds before the service is asked again after it did not answer. */
 const retryAfter = 30
 
@@ -102,7 +105,7 @@ export function createKeyService(parts: Parts): KeyHolder {
       return unwrapUnder(await openKey(wrapped), own, associated)
     },
     async current() {
-      await remake()
+      if (!sealing || clock() >= sealing.madeAt + newsLifetime) await remake()
       const { wrapped = '' } = sealing ?? {}
       return wrapped.slice(0, wrapped.lastIndexOf(':') + 1)
     },
@@ -126,11 +129,20 @@ function createTransit({ address, fetch, deadline }: Parts) {
   const associated = Buffer.from(`coatcheck key ${address.id}`).toString('base64')
   const { host } = new URL(address.url)
 
+  /** Whoever writes the file may be about to. */
+  function currentToken(): string {
+    try {
+      return address.token()
+    } catch (cause) {
+      throw new KeyServiceSilent('key_service', { cause })
+    }
+  }
+
   async function ask<Answer>(what: 'encrypt' | 'decrypt', schema: z.ZodType<Answer>, body: object) {
     const response = await fetch(address.url.replace(/\/keys\/([^/]+)$/, `/${what}/$1`), {
       method: 'POST',
       headers: {
-        'x-vault-token': address.token(),
+        'x-vault-token': currentToken(),
         'x-vault-request': 'true',
         'content-type': 'application/json',
       },

@@ -8,7 +8,7 @@ import { placeOf, type SealedColumn, type SealedRow } from '../storage/sealed-va
 import type { Store } from '../storage/store.ts'
 
 /** Rows that are looked at in one go, between two of which others have their turn. */
-const batch = 200
+const batch = 100
 
 /** Seconds after which somebody else may go on where a process stopped. */
 const leaseLifetime = 5
@@ -40,7 +40,7 @@ type Pass = { outcome: 'done'; changed: boolean; unopened: number } | { outcome:
  * after a crash those that are done are passed over, and no place has to be remembered.
  */
 export function createResealing(parts: Parts): Resealing {
-  const { store, sealer, clock, pause = async () => await pauseFor(5) } = parts
+  const { store, sealer, clock, pause = async () => await pauseFor(10) } = parts
   const holder = newId('resealer_')
   const [sealing = ''] = sealer.keyIds
   let running: Promise<void> | undefined
@@ -78,7 +78,7 @@ export function createResealing(parts: Parts): Resealing {
     let untold = 0
     let toldAt = clock()
     for (const column of store.sealedValues.columns) {
-      for await (const rows of pagesOf(store, column)) {
+      for await (const rows of pagesOf(store, column, batch)) {
         const done = await Promise.all(
           rows
             .filter(({ sealed }) => sealed !== null && !sealed.startsWith(prefix))
@@ -127,17 +127,18 @@ export function createResealing(parts: Parts): Resealing {
   }
 }
 
-/** A column's rows, some at a time. */
+/** A column's rows, so many at a time. */
 export async function* pagesOf(
   { sealedValues }: Pick<Store, 'sealedValues'>,
   column: SealedColumn,
+  size: number,
 ): AsyncGenerator<SealedRow[]> {
   let after = ''
   for (;;) {
-    const rows = await sealedValues.page(column, after, batch)
+    const rows = await sealedValues.page(column, after, size)
     if (rows.length > 0) yield rows
     const last = rows.at(-1)
-    if (!last || rows.length < batch) return
+    if (!last || rows.length < size) return
     after = last.id
   }
 }

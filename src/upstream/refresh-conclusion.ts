@@ -30,6 +30,9 @@ export type Answered = {
   giveBack(lease: RefreshLease, rest: RefreshRest, event: NewAuditEvent): Promise<void>
 }
 
+/** Without a refresh token where the one that is stored stays. */
+type NewTokens = Pick<StoredTokens, 'sealedAccessToken'> & Partial<StoredTokens>
+
 /**
  * Stores what came of a refresh, unless its holder was overtaken. What is known and the store would not take waits.
  */
@@ -67,10 +70,15 @@ export function createConclusions({ connections, leases, sealer, clock, ...parts
    */
   async function keep(attempt: Attempt, tokens: UpstreamTokens, { at, isStored }: Answered): Promise<Tried> {
     const { connection, provider } = attempt
-    const sealed = await sealTokens(sealer, connection.id, tokens, at)
-    const { sealedRefreshToken, refreshExpiresAt } = connection
-    const keepsOld = sealed.sealedRefreshToken === null && provider.descriptor.refresh.when_absent === 'keep'
-    const stored = keepsOld ? { ...sealed, sealedRefreshToken, refreshExpiresAt } : sealed
+    const { sealedRefreshToken, refreshExpiresAt, ...rest } = await sealTokens(
+      sealer,
+      connection.id,
+      tokens,
+      at,
+    )
+    const keepsOld = sealedRefreshToken === null && provider.descriptor.refresh.when_absent === 'keep'
+    // The old one stays as it is by now: it may have been wrapped by another master key since it was read.
+    const stored = keepsOld ? rest : { ...rest, sealedRefreshToken, refreshExpiresAt }
     const carryOut = () => replace(attempt, tokens, stored)
     if (!isStored) return await waiting.write(connection.id, { holds: 'tokens', carryOut })
     return await carryOut().catch((error) => {
@@ -80,7 +88,7 @@ export function createConclusions({ connections, leases, sealer, clock, ...parts
     })
   }
 
-  async function replace(attempt: Attempt, tokens: UpstreamTokens, stored: StoredTokens): Promise<Tried> {
+  async function replace(attempt: Attempt, tokens: UpstreamTokens, stored: NewTokens): Promise<Tried> {
     const { provider, connection, lease } = attempt
     const event = outcomeOf(attempt, 'ok')
     const replaced = await connections.replaceTokens(connection, lease, stored, event)

@@ -3,11 +3,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createKeyService } from '../../src/keys/key-service.ts'
 import { createGuardedFetch } from '../../src/lib/guarded-fetch.ts'
 import type { KeyHolder } from '../../src/lib/seal.ts'
+import { placeOf } from '../../src/storage/sealed-values.ts'
 import { startVault, type Vault } from '../../standins/vault.ts'
 import { enterAging, type Session } from '../support/aging.ts'
 import { coatcheck } from '../support/cli.ts'
 import { createTestClock } from '../support/gateway.ts'
-import { type House, startHouse } from '../support/house.ts'
+import { calendar, type House, startHouse } from '../support/house.ts'
 
 // Promise 6 where the key service is what fails: it costs nobody a connection.
 
@@ -42,11 +43,11 @@ afterAll(async () => {
 })
 
 let rooms = 0
-async function enter(): Promise<Session> {
-  const providers = [{ provider: 'github', scopes: ['repo'] }]
-  const room = await house.open(`room${++rooms}`, { providers })
+async function enter(provider: 'github' | 'google' = 'github'): Promise<Session> {
+  const scopes = [provider === 'github' ? 'repo' : calendar]
+  const room = await house.open(`room${++rooms}`, { providers: [{ provider, scopes }] })
   house.newPerson()
-  return await enterAging(house, room, 'github')
+  return await enterAging(house, room, provider)
 }
 const route = 'POST /login/oauth/access_token'
 
@@ -91,6 +92,30 @@ test('an outage in the middle of a refresh loses no token: what is open seals on
   await session.age(28_801)
   expect((await session.fetch()).status).toBe(200)
   vault.control.seal(false)
+})
+
+test('a refresh that keeps the refresh token it was given leaves it as it was resealed meanwhile', async () => {
+  const session = await enter('google')
+  await session.age(3_600)
+  const { store, sealer } = house.gateway.running().gateway
+  const tokenRoute = 'POST /token'
+  const before = house.google.calls(tokenRoute).length
+  house.google.control.script({ on: tokenRoute, effect: { kind: 'hold' } })
+  const fetching = session.fetch()
+  await house.google.arrived(tokenRoute, before + 1)
+  const column = store.sealedValues.columns.find((each) => each.column === 'sealed_refresh_token')
+  if (!column) throw new Error('no column')
+  const connections = (await store.connections.list({ provider: 'google' }, { limit: 9 })).rows
+  const [{ id } = { id: '' }, ...others] = connections
+  expect(others).toEqual([])
+  const row = (await store.sealedValues.page(column, '', 99)).find((each) => each.id === id)
+  if (!row?.sealed) throw new Error('no refresh token')
+  const resealed = await sealer.rewrap(row.sealed, placeOf(column, row))
+  expect(await store.sealedValues.replace(column, row, resealed)).toBe(true)
+  house.google.control.release()
+  expect((await fetching).status).toBe(200)
+  expect((await store.connections.find(id))?.sealedRefreshToken).toBe(resealed)
+  expect((await session.fetch()).status).toBe(200)
 })
 
 test('doctor says so where the service is what keeps a gateway from starting, and sees nothing wrong where it is there', async () => {

@@ -102,6 +102,17 @@ function script(effect: Record<string, unknown>): void {
   vault.control.script({ on: 'POST *', times: 'always', effect } as Parameters<Vault['control']['script']>[0])
 }
 
+test('a token that cannot be read is an outage', async () => {
+  const sealer = createSealer([
+    service({
+      token() {
+        throw new Error('ENOENT')
+      },
+    }),
+  ])
+  await expect(sealer.seal('x', place)).rejects.toThrow(StorageUnavailableError)
+})
+
 test('what is open stays so through an outage of any length, and sealing goes on', async () => {
   const here = process()
   const sealed = await here.seal('kept', place)
@@ -135,6 +146,7 @@ test('a key that was rotated there seals from now on; values of the version befo
   const prefix = await here.currentPrefix()
   expect(before.startsWith(prefix)).toBe(true)
   vault.control.rotate()
+  time.now += 60
   const next = await here.currentPrefix()
   expect(next).not.toBe(prefix)
   expect(before.startsWith(next)).toBe(false)
