@@ -85,7 +85,7 @@ async function move(call: Call): Promise<Answer> {
     await letGo()
     return broughtAnswer('moved', imported, faults, [
       'Set COATCHECK_DATABASE_URL to the new database, with the same master keys, and start the gateways.',
-      'The old one is as it was, and no gateway starts on it any more.',
+      'The old one keeps what it has, and no gateway starts on it or writes to it any more.',
     ])
   } finally {
     await source.close()

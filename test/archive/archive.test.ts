@@ -317,7 +317,8 @@ test('a restore signs every client out where that is wanted', async () => {
   expect((await refresh(restored.world, tokens.refresh_token)).status).toBe(400)
 })
 
-test('a gateway that was overlooked when its database moved is ready for nothing any more', async () => {
+test('a gateway that was overlooked when its database moved takes nothing any more that would be lost', async () => {
+  const { tokens } = await signIn(world)
   await on(sourceUrl())('backup', file('overlooked.gz'))
   const url = await server.createDatabase()
   await on(url)('restore', file('overlooked.gz'))
@@ -329,6 +330,7 @@ test('a gateway that was overlooked when its database moved is ready for nothing
   expect((await fetch(`${overlooked.gateway.url}/readyz`)).status).toBe(200)
   expect(await move('--stopped')).toMatchObject({ exitCode: 0 })
   expect((await fetch(`${overlooked.gateway.url}/readyz`)).status).toBe(503)
+  expect((await refresh(overlooked, tokens.refresh_token)).status).toBe(503)
 })
 
 /** `coatcheck move` in a process of its own. */

@@ -4,7 +4,7 @@ import type { Access, BeforeMigrations, Database } from '../database.ts'
 import type { Queries } from '../dialect.ts'
 import { overPostgres } from '../drizzle.ts'
 import { type StoredCheck, selectChecks } from '../key-checks.ts'
-import { movedMark, rewriteMigrations } from '../migrations.ts'
+import { rewriteMigrations } from '../migrations.ts'
 import { unwrapErrors } from '../query-errors.ts'
 import { sealedUse } from '../sealed-use.ts'
 import type { GateOptions } from '../sqlite/gate.ts'
@@ -88,8 +88,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     chains,
     batch: (build) => admit(() => timed(() => runBatch(build))),
     async ping() {
-      const { rows } = await admit(() => pool.query<{ tag: string }>(rewriteMigrations))
-      if (rows.some(({ tag }) => tag === movedMark.tag)) throw new StorageUnavailableError('replaced')
+      await admit(() => pool.query(rewriteMigrations))
     },
     condition: () => admit(() => conditionOf(pool)),
     waiting: () => pool.waitingCount,

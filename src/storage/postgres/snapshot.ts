@@ -39,6 +39,7 @@ export async function openPostgresSnapshot(url: string, use: SnapshotUse | 'stop
           movedMark.tag,
           movedMark.hash,
         ])
+        await client.query(refusingWrites(all))
         return async () => void (await client.query('COMMIT'))
       },
       close: () => client.end(),
@@ -67,6 +68,17 @@ function asBusy(error: unknown): never {
   if (error instanceof pg.DatabaseError && error.code === '55P03') throw inUse('somebody writes to it')
   throw error
 }
+
+/** A gateway that was overlooked takes it for a standby, and answers nothing that would have to be kept. */
+const refusingWrites = (all: readonly ArchiveTable[]) => `
+  CREATE FUNCTION refuse_moved() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'everything was moved to another database' USING ERRCODE = '25006'; END $$;
+  ${['applied_migrations', ...all.map(({ name }) => name)]
+    .map(
+      (name) => `CREATE TRIGGER moved BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON "${name}"
+      FOR EACH STATEMENT EXECUTE FUNCTION refuse_moved();`,
+    )
+    .join('\n')}`
 
 async function refuseOthers(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ name: string; count: number }>(
