@@ -107,6 +107,27 @@ function contract(name: string, newUrl: () => Promise<string>) {
       ])
     })
 
+    test('a removal and rotations of one key at once leave one youngest key, and only one of them happened', async () => {
+      const repositories = await processes(4)
+      for (let round = 0; round < 5; round++) {
+        const [repository] = repositories
+        if (!repository) throw new Error('no repository')
+        for (const each of await repository.list()) await repository.remove(each, undefined, rotation('x'))
+        await repository.createFirst(key('a'))
+        const happened = await Promise.all(
+          repositories.map((each, index) =>
+            index % 2 === 0
+              ? each.remove(key('a'), key(`r${index}`), rotation('r'))
+              : each.rotate({ kid: 'a', retiresAt: now + 9 }, key(`s${index}`), [], rotation('s')),
+          ),
+        )
+        expect(happened.filter(Boolean)).toHaveLength(1)
+        const kept = await repository.list()
+        expect(kept.filter(({ retiresAt }) => retiresAt === null)).toHaveLength(1)
+        expect(kept.some(({ kid }) => kid === 'a')).toBe(happened.indexOf(true) % 2 === 1)
+      }
+    })
+
     test('only keys that retired before the time said are deleted', async () => {
       const repository = await alone()
       await repository.createFirst(key('a'))
