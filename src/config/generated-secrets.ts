@@ -1,15 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { z } from 'zod'
 import { createKeyService } from '../keys/key-service.ts'
@@ -17,6 +7,7 @@ import { systemClock } from '../lib/clock.ts'
 import { createGuardedFetch } from '../lib/guarded-fetch.ts'
 import type { KeyHolder, MasterKey, MasterKeys } from '../lib/seal.ts'
 import { newSecret } from '../lib/secret.ts'
+import { syncFolder } from '../lib/sync-folder.ts'
 import { databaseAddress, openDatabase } from '../storage/database.ts'
 import type { StoredCheck } from '../storage/key-checks.ts'
 import { type Config, ConfigError, masterKeysMissing } from './config.ts'
@@ -177,16 +168,5 @@ function create(path: string, secret: string): boolean {
   } finally {
     unlinkSync(draft)
     syncFolder(dirname(path))
-  }
-}
-
-function syncFolder(folder: string): void {
-  // Windows opens no folders, and keeps their entries itself.
-  if (process.platform === 'win32') return
-  const handle = openSync(folder, 'r')
-  try {
-    fsyncSync(handle)
-  } finally {
-    closeSync(handle)
   }
 }

@@ -4,6 +4,7 @@ import { link, lstat, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
+import { syncFolder } from '../../lib/sync-folder.ts'
 import { ArchiveError, type ReadArchive, readArchive } from './format.ts'
 
 /**
@@ -75,16 +76,5 @@ async function publish(draft: string, path: string): Promise<void> {
     await refuseExisting(path)
     await rename(draft, path)
   }
-  await syncFolder(dirname(path))
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  // Windows opens no folders, and keeps their entries itself.
-  if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
+  syncFolder(dirname(path))
 }
