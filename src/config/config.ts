@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { knownAppSchemes } from '../clients/registrable-uri.ts'
 import { type RegistrationPolicy, registrationPolicySchema } from '../clients/registration-policy.ts'
-import type { KeyServiceAddress } from '../keys/key-service.ts'
 import { isLoopbackHost } from '../lib/address.ts'
 import { type Fault, faultsOf } from '../lib/schema-faults.ts'
 import type { MasterKey } from '../lib/seal.ts'
 import { unstorableText } from '../lib/storable-text.ts'
 import { type Declarations, declarationsSchema } from './declarations.ts'
 import { type Environment, environmentSchema, type OwnVariables, ownVariables } from './environment.ts'
+import { hasSealingKey, type KeyService, keyServiceFaults, keyServiceOf } from './key-service.ts'
 import { type Lifetimes, type Limits, lifetimesSchema, limitsSchema } from './settings.ts'
 
 /** All of the configuration, checked; nothing changes it while the process lives. */
@@ -23,7 +23,7 @@ export type Config = {
   /** Absent: to be read from, or generated into, the data folder; for a loopback issuer only. */
   masterKeys: MasterKey[] | undefined
   /** Absent: every master key is one of `masterKeys`. */
-  keyService: (KeyServiceAddress & { use: 'seal' | 'open' }) | undefined
+  keyService: KeyService | undefined
   adminToken: string | undefined
   trustedProxies: string[]
   allowLoopbackUpstreams: boolean
@@ -171,42 +171,6 @@ function resolveSecrets(
     }
   })
   return { value, errors }
-}
-
-/** The token is read anew each time where it stands in a file: an agent may renew it. */
-function keyServiceOf(
-  from: Environment,
-  env: Record<string, string | undefined>,
-  readFile: (path: string) => string,
-): Config['keyService'] {
-  const { COATCHECK_KEY_SERVICE_URL: url, COATCHECK_KEY_SERVICE_TOKEN: atStart = '' } = from
-  if (url === undefined) return undefined
-  const path = env.COATCHECK_KEY_SERVICE_TOKEN_FILE
-  const token = () => (path ? readFile(path).trim() : atStart)
-  return { url, id: keyNameOf(url), token, use: from.COATCHECK_KEY_SERVICE_USE }
-}
-
-const keyNameOf = (url: string) => new URL(url).pathname.split('/').at(-1) ?? ''
-
-/** What is missing or twice where a service keeps a master key. */
-function keyServiceFaults(from: Environment, isOpen: (name: keyof Environment) => boolean): string[] {
-  const { COATCHECK_KEY_SERVICE_URL: url, COATCHECK_KEY_SERVICE_TOKEN: token } = from
-  const taken = from.COATCHECK_MASTER_KEYS?.some(({ id }) => url !== undefined && id === keyNameOf(url))
-  return [
-    ...(url !== undefined && token === undefined && isOpen('COATCHECK_KEY_SERVICE_TOKEN')
-      ? ['COATCHECK_KEY_SERVICE_TOKEN: is required with COATCHECK_KEY_SERVICE_URL']
-      : []),
-    ...(url === undefined && token !== undefined && isOpen('COATCHECK_KEY_SERVICE_URL')
-      ? ['COATCHECK_KEY_SERVICE_URL: is required with COATCHECK_KEY_SERVICE_TOKEN']
-      : []),
-    ...(taken ? ['COATCHECK_KEY_SERVICE_URL: the name of its key is the id of a master key'] : []),
-  ]
-}
-
-/** Whether something seals, beside what may be generated. */
-function hasSealingKey(from: Environment): boolean {
-  const isService = from.COATCHECK_KEY_SERVICE_URL !== undefined && from.COATCHECK_KEY_SERVICE_USE === 'seal'
-  return from.COATCHECK_MASTER_KEYS !== undefined || isService
 }
 
 const isLoopbackIssuer = (from: Environment) => isLoopbackHost(new URL(from.COATCHECK_ISSUER).hostname)

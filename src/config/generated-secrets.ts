@@ -34,9 +34,8 @@ export function configuredSecrets(config: Config): ConfiguredSecrets {
     return secret
   }
   const mayGenerate = config.issuerIsLoopback
-  const isMissing = config.masterKeys === undefined && config.keyService?.use !== 'seal'
   const own =
-    mayGenerate && isMissing
+    mayGenerate && needsOwnKey(config)
       ? kept('master.key', newMasterKey, masterKeys)
       : (presentSecrets(config).own ?? [])
   const [first, ...rest] = withService(config, own)
@@ -51,8 +50,9 @@ export function configuredSecrets(config: Config): ConfiguredSecrets {
  * would open nothing.
  */
 export async function secretsForStart(config: Config): Promise<ConfiguredSecrets> {
-  if (config.issuerIsLoopback && !presentSecrets(config).masterKeys) {
-    const ids = (await storedChecks(config.databaseUrl)).map(({ masterKeyId }) => masterKeyId)
+  if (config.issuerIsLoopback && needsOwnKey(config) && !presentSecrets(config).own) {
+    const checks = await storedChecks(config.databaseUrl)
+    const ids = checks.map(({ masterKeyId }) => masterKeyId).filter((id) => id !== config.keyService?.id)
     if (ids.length > 0) {
       const path = join(dataFolder(config.databaseUrl), 'master.key')
       throw new ConfigError([
@@ -62,6 +62,10 @@ export async function secretsForStart(config: Config): Promise<ConfiguredSecrets
   }
   return configuredSecrets(config)
 }
+
+/** Nothing else is said that could seal. */
+const needsOwnKey = ({ masterKeys: configured, keyService }: Config) =>
+  configured === undefined && keyService?.use !== 'seal'
 
 /** Looks, and leaves everything as it is. */
 async function storedChecks(databaseUrl: string): Promise<readonly StoredCheck[]> {

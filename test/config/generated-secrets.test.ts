@@ -136,6 +136,13 @@ test('a master key that is gone is not made anew for a database that is sealed u
   const [line, ...others] = (refused as ConfigError).errors
   expect(line).toContain(`${inData('master.key')}: is gone, and the database is sealed under local`)
   expect(others).toEqual([])
+  // A service that opens what it sealed before does not stand in for it.
+  const beside = {
+    COATCHECK_KEY_SERVICE_URL: 'http://127.0.0.1:1/v1/transit/keys/coatcheck',
+    COATCHECK_KEY_SERVICE_TOKEN: 't',
+    COATCHECK_KEY_SERVICE_USE: 'open',
+  }
+  await expect(secretsForStart(config(beside))).rejects.toThrow(ConfigError)
   // Nothing was made in its place, and put back it opens everything.
   expect(readdirSync(join(folder, 'data'))).not.toContain('master.key')
   writeFileSync(inData('master.key'), kept, { mode: 0o600 })
