@@ -68,6 +68,8 @@ function send(
   return new Promise((resolve, reject) => {
     const outgoing = (isSecure ? https : http).request(url, options, resolve)
     outgoing.on('error', reject)
+    // Node closes on an answer that upgrades, and then tells neither an error nor that the signal was aborted.
+    outgoing.on('close', () => reject(new Error('closed without an answer')))
     outgoing.end(request.body?.toString())
   })
 }

@@ -294,3 +294,11 @@ test('an error names the host and nothing else of the URL', async () => {
   expect(String(error)).toContain('10.0.0.1')
   expect(String(error)).not.toContain('secret')
 })
+
+test('an answer that changes the protocol is none, and is not waited for', async () => {
+  const { url } = await serve((request) => {
+    request.socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')
+  })
+  expect(await codeOf(development(url))).toBe('unreachable')
+  expect(await codeOf(development(url, { method: 'POST', body: 'x' }))).toBe('unreachable')
+})
