@@ -53,7 +53,8 @@ export async function secretsForStart(config: Config): Promise<ConfiguredSecrets
   if (config.issuerIsLoopback && needsOwnKey(config) && !presentSecrets(config).own) {
     const checks = await storedChecks(config.databaseUrl)
     const ids = checks.map(({ masterKeyId }) => masterKeyId).filter((id) => id !== config.keyService?.id)
-    if (ids.length > 0) {
+    // A process that started at the same moment may have made it, before anything was sealed.
+    if (ids.length > 0 && !presentSecrets(config).own) {
       const path = join(dataFolder(config.databaseUrl), 'master.key')
       throw new ConfigError([
         `${path}: is gone, and the database is sealed under ${ids.join(', ')}: put it back from where it was kept, or the key into COATCHECK_MASTER_KEYS; without it, only a new database helps, and everybody signs in anew`,
