@@ -99,10 +99,7 @@ async function run(url: string, ...args: string[]): Promise<Answer> {
   clearInterval(look)
   same(code, 0)
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
-  say(
-    `${args[0]} out of ${url.split(':')[0]}`,
-    `${seconds} s, ${Math.round(Number(peak) / 1024)} MB of memory`,
-  )
+  say(`${args[0]}, on ${url.split(':')[0]}`, `${seconds} s, ${Math.round(Number(peak) / 1024)} MB of memory`)
   return JSON.parse(out) as Answer
 }
 

@@ -7,6 +7,9 @@ import { createGunzip, createGzip } from 'node:zlib'
 import { syncFolder } from '../../lib/sync-folder.ts'
 import { ArchiveError, type ReadArchive, readArchive } from './format.ts'
 
+/** Bytes brought to the disk at once: a gateway that commits to the same disk waits for no more than these. */
+const mostUnsynced = 4 * 1024 * 1024
+
 /**
  * Writes an archive into a file that must not be there yet. It appears under its name when all of it is on the disk
  * and was read back, for its owner's eyes only. Throws `ArchiveError`.
@@ -18,7 +21,14 @@ export async function writeArchiveFile(path: string, chunks: AsyncIterable<Buffe
   try {
     // Sealed values hardly get smaller, however long one tries.
     await pipeline(chunks, createGzip({ level: 1 }), async (zipped: AsyncIterable<Buffer>) => {
-      for await (const part of zipped) await handle.writeFile(part)
+      let unsynced = 0
+      for await (const part of zipped) {
+        await handle.writeFile(part)
+        unsynced += part.length
+        if (unsynced < mostUnsynced) continue
+        await handle.datasync()
+        unsynced = 0
+      }
     })
     await handle.sync()
     const read = await readArchive(archiveFile(draft))
