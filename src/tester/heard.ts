@@ -82,7 +82,16 @@ export function said(heard: Heard): string {
 
 /** What a stranger wrote, fit for a terminal. */
 export const quoted = (value: unknown): string =>
-  typeof value === 'string' ? displayExact(value, 200) : displayText(JSON.stringify(value) ?? 'nothing', 200)
+  typeof value === 'string' ? displayExact(value, 200) : displayText(jsonOf(value), 200)
+
+/** Reading JSON takes no stack and writing it does: what is nested deep enough cannot be shown. */
+export function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? 'nothing'
+  } catch {
+    return 'what is nested too deep'
+  }
+}
 
 /** Free text of a stranger. */
 export const quotedText = (text: string): string => displayText(text, 200)

@@ -5,6 +5,7 @@ import {
   documentIn,
   isOfType,
   type Json,
+  jsonOf,
   jsonType,
   listed,
   quoted,
@@ -56,7 +57,7 @@ export const resourceRules: readonly Rule<ResourceFacts>[] = [
       if (!document) return undefined
       const all = places.map(({ heard }) => documentIn(heard)).filter((each) => each !== undefined)
       const different = ['resource', 'authorization_servers'].filter(
-        (name) => new Set(all.map((each) => JSON.stringify(each[name]))).size > 1,
+        (name) => new Set(all.map((each) => jsonOf(each[name]))).size > 1,
       )
       return different.length === 0
         ? success('All places say the same.')

@@ -85,3 +85,22 @@ test('whatever servers answer, it is a finding, and can be printed', async () =>
     { numRuns: 300 },
   )
 })
+
+/** JSON, a member of which is nested deeper than any stack goes. */
+function nestedAt(document: object, member: string): string {
+  const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`
+  return JSON.stringify({ ...document, [member]: 'deep' }).replace('"deep"', `[${deep}]`)
+}
+
+test.each([
+  ['issuer', soundMetadata, places.inserted],
+  ['resource', soundResource, atPath],
+  ['authorization_servers', soundResource, atPath],
+] as const)('%s that is nested without end is a finding', async (member, document, at) => {
+  const body = nestedAt(document, member)
+  const over: World = { [`GET ${at}`]: { headers: { 'content-type': 'application/json' }, body } }
+  const url = at === atPath ? mcpServer : issuer
+  const tested = await testIn({ ...soundServer(), ...soundMcpServer(), ...over }, mcpServer)
+  const about = tested.tested.find((each) => each.url === url)
+  expect(about?.checks).toContainEqual(expect.objectContaining({ code: member, kind: 'error' }))
+})
