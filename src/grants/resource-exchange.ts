@@ -19,7 +19,7 @@ export type ExchangeTerms = {
 }
 
 /** `target` is absent where none is named that there is. */
-export type ExchangeWish = Omit<ScopesAsked, 'held'> & { target: Resource | undefined }
+export type ExchangeWish = ScopesAsked & { target: Resource | undefined }
 
 export type PlannedExchange = { outcome: 'planned'; grant: Grant; act: Actor; event: NewAuditEvent }
 
@@ -51,7 +51,7 @@ export function planExchange(
   if (ancestors.length >= limits.exchanges_in_a_row) return exchangeRefusal('exchange_too_deep')
   const opening = target?.enabled ? openingFor(target, caller) : undefined
   if (!target || !opening) return exchangeRefusal('target_not_allowed')
-  const granted = exchangedScopes(target, opening, { held: claims.scopes, ...asked })
+  const granted = exchangedScopes(target, opening, asked)
   if (granted.outcome === 'refused') return granted
 
   const { scopes } = granted

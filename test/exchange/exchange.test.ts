@@ -18,7 +18,17 @@ import {
   refresh,
   registerClient,
 } from '../support/world.ts'
-import { arrive, define, definitions, exchange, isActive, type Office, openOffice, relay } from './steps.ts'
+import {
+  arrive,
+  define,
+  definitions,
+  deskThatIsCalled,
+  exchange,
+  isActive,
+  type Office,
+  openOffice,
+  relay,
+} from './steps.ts'
 
 // A token for one MCP server is exchanged for one for another, which is never worth more.
 
@@ -218,6 +228,19 @@ describe('its scopes', () => {
     await office.gateway.admin('DELETE', `/resources/agenda/bindings/${binding.id}`)
     expect((await exchange(office, ['desk', 'agenda'], token)).status).toBe(400)
     await define(office, 'agenda', { ...definitions.agenda, access: 'everyone' })
+    expect((await exchange(office, ['desk', 'agenda'], token)).body.scope).toBe('agenda.read agenda.write')
+  })
+
+  test('are opened by nothing that a role gave the person at the caller and no longer does', async () => {
+    const { admin } = office.gateway
+    await define(office, 'desk', { ...deskThatIsCalled, access: 'bindings' })
+    await admin('PUT', '/resources/desk/roles/reader', { scopes: ['desk.read'] })
+    const holder = { subject: claimsOf(token).sub }
+    const binding = await admin('POST', '/resources/desk/bindings', { role: 'reader', holder })
+    expect((await exchange(office, ['desk', 'agenda'], token)).body.scope).toBe('agenda.read')
+    await admin('DELETE', `/resources/desk/bindings/${binding.id}`)
+    expect((await exchange(office, ['desk', 'agenda'], token)).body.error_code).toBe('scope_not_granted')
+    await define(office, 'desk', { ...deskThatIsCalled, access: 'everyone' })
     expect((await exchange(office, ['desk', 'agenda'], token)).body.scope).toBe('agenda.read agenda.write')
   })
 })

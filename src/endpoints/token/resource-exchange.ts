@@ -12,7 +12,7 @@ import {
 import { countRequest } from '../../http/rates.ts'
 import { canonicalUri } from '../../lib/canonical-uri.ts'
 import type { Parameters } from '../../lib/parameters.ts'
-import { scopesWithin } from '../../policy/tool-policy.ts'
+import { scopesStill, scopesWithin } from '../../policy/tool-policy.ts'
 import type { Resource } from '../../storage/resources.ts'
 import { parseScope } from '../../tokens/scope.ts'
 import type { TokenAnswer } from './grant.ts'
@@ -67,7 +67,9 @@ async function getPlan(
   const target = await findTarget(gateway, targets)
   const { subjectId } = origin.grant
   const within = target ? await scopesWithin(gateway.store, target, subjectId, now) : new Set<string>()
-  const planned = planExchange(gateway.config, asking, origin, { target, requested, within }, now)
+  // What a role gave the person at the caller may be gone since the token was issued.
+  const held = await scopesStill(gateway, origin.grant, origin.claims.scopes)
+  const planned = planExchange(gateway.config, asking, origin, { target, held, requested, within }, now)
   if (planned.outcome === 'planned') return planned
   await recordExchangeRefusal(gateway, asking, origin.grant, { target, requested }, planned)
   throw exchangeRefused(planned)
