@@ -93,21 +93,31 @@ type Understood = {
 }
 
 const judged = ['tools/call', 'tools/list']
+const ofMessages = ['id', 'method', 'params']
+const ofCalls = ['name', 'arguments']
+
+const folded = (text: string): string => text.normalize('NFKC').trim().toLowerCase()
+
+/** Some readers of JSON take `Method` for `method`, and of both the last. */
+const hasResembling = (object: JsonObject, names: readonly string[]): boolean =>
+  Object.keys(object).some((name) => !names.includes(name) && names.includes(folded(name)))
 
 function understandMessage(message: unknown): Understood | RpcFault {
   if (!isObject(message)) return invalid('A message is not an object')
+  if (hasResembling(message, ofMessages)) return invalid(resembling)
   const { id, method } = message
   // An answer of the client to what the server asked.
   if (method === undefined) return { outcome: 'read' }
   if (typeof method !== 'string') return invalid('A method is not text')
   if (id !== undefined && typeof id !== 'string' && typeof id !== 'number')
     return invalid('An id is neither text nor number')
-  const meant = method.normalize('NFKC').trim().toLowerCase()
+  const meant = folded(method)
   // A server that is less exact about names than this must not run what was not judged.
   if (judged.includes(meant) && meant !== method) return refusal(400, -32601, 'There is no such method')
   const named = { outcome: 'read', method, ...(id === undefined ? {} : { id }) } as const
   if (method !== 'tools/call') return named
   const { params } = message
+  if (isObject(params) && hasResembling(params, ofCalls)) return invalid(resembling)
   const { name, arguments: values = {} } = isObject(params) ? params : {}
   if (typeof name !== 'string' || !isObject(values))
     return refusal(400, -32602, 'This is not a call of a tool')
@@ -116,6 +126,8 @@ function understandMessage(message: unknown): Understood | RpcFault {
 
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const resembling = 'A name of a message is not written as it must be'
 
 const invalid = (says: string): RpcFault => refusal(400, -32600, says)
 

@@ -45,14 +45,28 @@ function parse(text: string): unknown {
   }
 }
 
-const sign = /[{}[\],:]|"[^"\\]*(?:\\.[^"\\]*)*"/g
+const sign = /["{}[\],:]|\\./g
+
+/** Signs and whole texts in their order. No text is one match: a long one would take more than the stack of the matcher. */
+function* signsAndTexts(text: string): Generator<string> {
+  let from: number | undefined
+  for (const { 0: found, index } of text.matchAll(sign)) {
+    if (found !== '"') {
+      if (from === undefined) yield found
+    } else if (from === undefined) from = index
+    else {
+      yield text.slice(from, index + 1)
+      from = undefined
+    }
+  }
+}
 
 /** `text` is JSON, so that its signs say where the names stand. */
 function faultOfText(text: string): string | undefined {
   // The names of every object that is open; undefined stands for a list.
   const open: (Set<string> | undefined)[] = []
   let mayBeName = false
-  for (const [found] of text.matchAll(sign)) {
+  for (const found of signsAndTexts(text)) {
     if (found === '{') open.push(new Set())
     else if (found === '[') open.push(undefined)
     else if (found === '}' || found === ']') open.pop()

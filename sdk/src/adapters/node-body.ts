@@ -19,6 +19,10 @@ export type NodeBody = {
   readonly complete?: boolean
   readonly readableDidRead?: boolean
   readonly readableEnded?: boolean
+  /** How much of it lies there and was not read. */
+  readonly readableLength?: number
+  /** Of HTTP/2, whose requests are `complete` only once they were read. */
+  readonly stream?: { readonly readableEnded?: boolean } | undefined
   /** Its bytes, where a parser in front kept them: some servers go by these rather than by what was parsed. */
   readonly rawBody?: unknown
   on(event: 'readable' | 'end' | 'close' | 'error', listener: () => void): unknown
@@ -38,7 +42,7 @@ export async function readNodeBody(
 ): Promise<RpcBody | RpcFault> {
   if (!mayHaveBody(request)) return nothingAsked
   const { 'content-type': type, 'content-encoding': encoding } = request.headers
-  if (request.readableDidRead || request.readableEnded) {
+  if (!isUnread(request)) {
     // Bytes that are plain JSON say the same as what was parsed of them.
     if (request.rawBody instanceof Uint8Array) {
       return isPlainJson(one(type), undefined) ? readRpcBytes(request.rawBody) : notJson
@@ -53,6 +57,13 @@ export async function readNodeBody(
 
 const one = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value.join(', ') : value
+
+/** How long the bodies are that were put back: a second guard on the way finds one as the first did, until somebody reads it. */
+const putBack = new WeakMap<NodeBody, number>()
+
+const isUnread = (request: NodeBody): boolean =>
+  !(request.readableDidRead || request.readableEnded) ||
+  (request.readableLength !== undefined && request.readableLength === putBack.get(request))
 
 /** RFC 9112 section 6.3; whatever the method. HTTP/2 says nothing of the bodies it has. */
 function mayHaveBody({ httpVersionMajor = 1, headers }: NodeBody): boolean {
@@ -76,10 +87,13 @@ async function readBytes(request: NodeBody, largest: number): Promise<Uint8Array
         size += bytes.length
         if (size > largest) return settle(undefined)
       }
-      if (request.complete !== true) return
+      if (request.complete !== true && request.stream?.readableEnded !== true) return
       const bytes = concat(parts)
       // Its end is told only once it is read empty in another turn.
-      if (size > 0) request.unshift(bytes)
+      if (size > 0) {
+        request.unshift(bytes)
+        putBack.set(request, size)
+      }
       settle(bytes)
     }
     const stop = () => settle(concat(parts))
