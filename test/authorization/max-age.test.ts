@@ -26,3 +26,8 @@ test('max_age and prompt=login are handed on, and auth_time is when the person s
   await signIn(world, { browser, parameters: { prompt: 'login' } })
   expect(asked()?.prompt).toContain('login')
 })
+
+test('a provider is asked when the person signed in, also where the client does not care', async () => {
+  await signIn(world, { browser: newBrowser(), parameters: { prompt: 'select_account' } })
+  expect(asked()).toMatchObject({ max_age: '31536000' })
+})

@@ -59,6 +59,7 @@ export async function startLeg(
     ...(request.kind === 'authorization' && request.loginHint !== undefined
       ? { loginHint: request.loginHint }
       : {}),
+    ...(leg.purpose === 'sign_in' && { maxAge: anyAge }),
     ...maxAgeOf(interaction, leg),
     ...strengthsOf(interaction, leg),
   })
@@ -78,6 +79,12 @@ export async function startLeg(
   )
   return saved ? { outcome: 'started', url: destination.url } : { outcome: 'overtaken' }
 }
+
+/**
+ * Asked for a sign-in of the last year, a provider says when it was; asked for none of any age it may not, and one of before
+ * would pass for one of now (OpenID Connect Core section 2, `auth_time`).
+ */
+const anyAge = 31_536_000
 
 /** How long ago the person may have signed in at the provider itself, where anybody cares. */
 export function maxAgeOf({ request }: Interaction, { purpose }: Leg): { maxAge?: number } {
