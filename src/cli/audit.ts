@@ -3,7 +3,7 @@ import { exportDatabase } from './audit-record.ts'
 import type { Answer, Call, Command, Options } from './command.ts'
 import { apiOptions } from './command.ts'
 import { pageOptions, queryOf } from './input.ts'
-import { member, table, time } from './show.ts'
+import { jsonText, member, table, time } from './show.ts'
 import { UsageError } from './usage-error.ts'
 
 /** By their names on the wire. */
@@ -84,7 +84,7 @@ async function writeLines(
   try {
     for await (const line of lines) {
       if (isJson(line.end)) return typeof line.end.next_cursor === 'string' ? line.end.next_cursor : undefined
-      await terminal.write(`${JSON.stringify(line)}\n`)
+      await terminal.write(`${jsonText(line)}\n`)
       if (typeof line.id === 'string') last = line.id
     }
   } catch (error) {

@@ -8,6 +8,7 @@ import { type Call, type Command, parseCall } from './command.ts'
 import { commands } from './commands.ts'
 import { findGate } from './gate.ts'
 import { beginsWith, helpOf, usageOf } from './help.ts'
+import { jsonText } from './show.ts'
 import type { Terminal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -25,7 +26,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
       return { err: `Coatcheck: ${error.message}\nSee: coatcheck ${command.name} --help`, exitCode: 2 }
     }
     const problem = error instanceof AdminApiError && args.includes('--json') ? error.problem : undefined
-    const out = problem && { out: JSON.stringify(problem, null, 2) }
+    const out = problem && { out: jsonText(problem, 2) }
     return { ...out, err: `Coatcheck: ${explain(error)}`, exitCode: 1 }
   }
 }
@@ -40,7 +41,7 @@ async function runCommand(command: Command, args: readonly string[], terminal: T
     lines: () => createAdminLines(findGate(parsed, terminal)),
   }
   const { text, json, exitCode = 0 } = await command.run(call)
-  const out = parsed.isSet('json') ? JSON.stringify(json, null, 2) : text
+  const out = parsed.isSet('json') ? jsonText(json, 2) : text
   return { ...(out ? { out } : {}), exitCode }
 }
 

@@ -69,6 +69,17 @@ function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{FFFD}')
 }
 
+/** JSON that a terminal obeys no part of; it says the same. `JSON.stringify` escapes only what is below a space. */
+export function jsonText(value: unknown, indent?: number): string {
+  const text = JSON.stringify(value, null, indent) ?? ''
+  return text.replace(/[\x7F-\x9F\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  )
+}
+
 /** What a deletion ended (docs/admin-api.md, receipts). */
 export function receiptOf(answer: Json): Answer {
   const { deleted, token_sessions_ended: sessions, connections_deleted: connections } = answer

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { protect } from '@coatcheck/mcp'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { runMcpServer } from '../../examples/demo/mcp-server.ts'
@@ -194,4 +196,22 @@ test('an administrator who may only read tests nothing', async () => {
   const body = { url: 'http://localhost:1' }
   const { statusCode } = await send('POST', '/admin/v1/tests', { headers: { authorization }, body })
   expect(statusCode).toBe(403)
+})
+
+test('nothing a server names reaches a terminal that obeys it, in JSON neither', async () => {
+  const named = 'http://127.0.0.1:1/\u009b2J\u202e\u{e0041}'
+  const server = createServer((request, response) => {
+    const isMetadata = request.url?.startsWith('/.well-known/oauth-protected-resource') ?? false
+    const document = { resource: `http://${request.headers.host}/mcp`, authorization_servers: [named] }
+    response.writeHead(isMetadata ? 200 : 401, { 'content-type': 'application/json' })
+    response.end(isMetadata ? JSON.stringify(document) : '{}')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`
+  for (const more of [[], ['--json']]) {
+    const { out = '' } = await coatcheck(['test', url, ...more])
+    expect(out).toMatch(/^[\n\x20-\x7E\p{L}\p{M}\p{N}\p{P}\p{S}]+$/u)
+    if (more.length > 0) expect(JSON.parse(out).tested).toMatchObject([{}, { url: named }])
+  }
 })
