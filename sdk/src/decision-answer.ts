@@ -59,8 +59,11 @@ function denialOf(answer: Readonly<Record<string, unknown>>, code: string, of: O
     ...(typeof acr_values === 'string' && { acrValues: words(acr_values) }),
     ...(typeof max_age === 'number' && { maxAge: max_age }),
     ...(typeof retry_after === 'number' && { retryAfter: retry_after }),
-    ...(Array.isArray(failed_conditions) && { failedConditions: failed_conditions.map(String) }),
+    ...(Array.isArray(failed_conditions) && { failedConditions: texts(failed_conditions) }),
   })
 }
+
+/** Not everything that JSON can say can be made text of. */
+const texts = (list: readonly unknown[]): string[] => list.filter((each) => typeof each === 'string')
 
 const words = (text: string): string[] => text.split(' ').filter(Boolean)

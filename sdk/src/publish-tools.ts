@@ -147,4 +147,5 @@ function refusal(reason: string): PublishError {
   }
 }
 
-const names = (list: unknown): string[] => (Array.isArray(list) ? list.map(String) : [])
+const names = (list: unknown): string[] =>
+  Array.isArray(list) ? list.filter((each) => typeof each === 'string') : []

@@ -46,6 +46,12 @@ export const bodyUsed: RpcFault = refusal(
   'The body was read before the guard; mount the guard first',
 )
 
+export const bodyChanged: RpcFault = refusal(
+  500,
+  -32603,
+  'The body was changed before the guard; mount the guard first',
+)
+
 /** Whether a body of that description can be read in one way only. */
 export function isPlainJson(
   contentType: string | null | undefined,

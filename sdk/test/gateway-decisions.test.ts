@@ -165,6 +165,14 @@ describe('a decision', () => {
     expect(ran).toEqual([])
   })
 
+  test('with conditions that no text can be made of is a no like any other', async () => {
+    const failed_conditions = ['recent', { toString: 1, valueOf: 1 }, null]
+    gateway.says.decision = () => ({ allowed: false, code: 'rate_limited', failed_conditions })
+    const { body } = await send(toolCall('read_note'))
+    expect(JSON.stringify(body)).toContain('"failed_conditions":["recent"]')
+    expect(ran).toEqual([])
+  })
+
   test('that takes too long lets nothing through', async () => {
     gateway = fakeGateway({ decisionDeadline: 0.02 })
     gateway.says.decision = () => new Promise<never>(() => {})

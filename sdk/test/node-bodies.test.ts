@@ -58,6 +58,21 @@ test('a second guard judges what a parser between the two made of the body', asy
   expect((await asked(app, 'open')).status).toBe(403)
 })
 
+test('a body that was changed in front of the guard is refused where its bytes were kept, too', async () => {
+  const keep = (request: IncomingMessage, _response: unknown, rawBody: Buffer) =>
+    void Object.assign(request, { rawBody })
+  const app = express().use(express.json({ verify: keep }))
+  // As filters against scripts do.
+  app.use((request, _response, next) => {
+    const { params } = request.body
+    params.name = params.name.replace('<!---->', '')
+    next()
+  })
+  app.use(first, echo)
+  expect((await asked(app, 'op<!---->en')).status).toBe(500)
+  expect((await asked(app, 'open')).status).toBe(200)
+})
+
 test('a second guard refuses a body of which somebody between the two has read the beginning', async () => {
   const app = express().use(first)
   app.use((request: IncomingMessage, _response, next) => {

@@ -28,7 +28,8 @@ const options: Omit<PublishOptions, 'tools'> = {
       tools: 1,
       added: manifest.tools.map(({ name }) => name),
       changed: [],
-      withdrawn: ['old'],
+      // Of the second nothing that is a name can be made.
+      withdrawn: ['old', { toString: 1, valueOf: 1 }],
     })
   },
 }

@@ -1,5 +1,7 @@
+import { canonicalJson } from '../canonical-json.ts'
 import { concat } from '../event-stream.ts'
 import {
+  bodyChanged,
   bodyUsed,
   isPlainJson,
   nothingAsked,
@@ -43,9 +45,8 @@ export async function readNodeBody(
   if (!mayHaveBody(request)) return nothingAsked
   const { 'content-type': type, 'content-encoding': encoding } = request.headers
   if (!isUnread(request)) {
-    // Bytes that are plain JSON say the same as what was parsed of them.
     if (request.rawBody instanceof Uint8Array) {
-      return isPlainJson(one(type), undefined) ? readRpcBytes(request.rawBody) : notJson
+      return isPlainJson(one(type), undefined) ? readKept(request.rawBody, parsed) : notJson
     }
     return parsed === undefined ? bodyUsed : readRpcParsed(parsed)
   }
@@ -53,6 +54,13 @@ export async function readNodeBody(
   if (!bytes) return tooLarge
   if (bytes.length === 0) return nothingAsked
   return isPlainJson(one(type), one(encoding)) ? readRpcBytes(bytes) : notJson
+}
+
+/** A server may go by the bytes or by what was parsed of them, which middleware may have changed since: both must ask the same. */
+function readKept(bytes: Uint8Array, parsed: unknown): RpcBody | RpcFault {
+  const kept = readRpcBytes(bytes)
+  if (parsed === undefined) return kept
+  return canonicalJson(kept) === canonicalJson(readRpcParsed(parsed)) ? kept : bodyChanged
 }
 
 const one = (value: string | string[] | undefined): string | undefined =>
