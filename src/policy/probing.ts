@@ -75,8 +75,9 @@ export function createProbing(parts: {
     const now = clock()
     const probes = await probe({ ...(await known(resource, now)), ...(await tokensFor(resource, now)) })
     const probedAt = clock()
-    // What was given up says nothing of the server.
-    if (stopping.signal.aborted) return probes
+    // What was given up says nothing of the server, nor what was found of one at another URI.
+    const isStillThere = (await store.resources.find(resource.id))?.uri === resource.uri
+    if (stopping.signal.aborted || !isStillThere) return probes
     await store.tools.saveProbes(resource.id, { probes, probedAt, probeDueAt: probedAt + interval })
     return probes
   }

@@ -1,6 +1,6 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, asc, eq, ne, notExists, sql } from './drizzle.ts'
+import { and, asc, eq, inArray, ne, notExists, sql } from './drizzle.ts'
 import { prepared, type Slots } from './prepared.ts'
 import { isTaken } from './query-errors.ts'
 import { recordedIn } from './recorded.ts'
@@ -17,7 +17,7 @@ const nothing = sql`(select 1) as one_row`
 
 /** MCP servers, and what they authenticate with when they call us. */
 export function resources(db: Queries, tables: Tables, batch: Batch) {
-  const { resources: table, resourceCredentials: credentials } = tables
+  const { resources: table, resourceCredentials: credentials, applications } = tables
   const recorded = recordedIn(batch, tables)
   const credentialById = prepared((queries, of: Slots<{ id: string }>) =>
     queries
@@ -65,19 +65,23 @@ export function resources(db: Queries, tables: Tables, batch: Batch) {
           .values(resource)
           .onConflictDoUpdate({ target: table.id, set: current })
           .returning()
+      const isDefault = resource.enabled && resource.document.default === true
       try {
-        if (!(resource.enabled && resource.document.default === true)) {
-          return (await recorded(event, write))[0]
-        }
         const saved = await batch((queries) => ({
-          lock: queries.select({ locked: sql`pg_advisory_xact_lock(${defaultLock})` }).from(nothing),
+          ...(isDefault && {
+            lock: queries.select({ locked: sql`pg_advisory_xact_lock(${defaultLock})` }).from(nothing),
+          }),
           guard: queries
             .select({ free: sql<number>`1` })
             .from(nothing)
-            .where(notExists(queries.select({ id: table.id }).from(table).where(isDefaultBeside(id)))),
-          writes: [write(queries), recordEvent(queries, tables, event)],
+            .where(
+              isDefault
+                ? notExists(queries.select({ id: table.id }).from(table).where(isDefaultBeside(id)))
+                : undefined,
+            ),
+          writes: [forgetProbes(queries, resource), write(queries), recordEvent(queries, tables, event)],
         }))
-        return saved?.rows[0][0]
+        return saved?.rows[1][0]
       } catch (error) {
         // PostgreSQL takes one `on conflict`, and to look first would leave an instant in between.
         if (isTaken(error)) return undefined
@@ -119,5 +123,18 @@ export function resources(db: Queries, tables: Tables, batch: Batch) {
       )
       return deleted
     },
+  }
+
+  /** What was found of an MCP server says nothing of one that stands at another URI. Before that is written. */
+  function forgetProbes(queries: Queries, { id, uri }: Resource) {
+    const moved = queries
+      .select({ id: table.id })
+      .from(table)
+      .where(and(eq(table.id, id), ne(table.uri, uri)))
+    return queries
+      .update(applications)
+      .set({ probes: null, probedAt: null })
+      .where(inArray(applications.resourceId, moved))
+      .returning({ id: applications.resourceId })
   }
 }

@@ -321,3 +321,14 @@ describe('a resource', () => {
     expect(server.heard).toEqual([])
   })
 })
+
+test('what was found of a server says nothing of the one that stands at another URI since', async () => {
+  const { admin, probe, status, activate } = await openTracker()
+  expect(codes(await probe())).toEqual([])
+  const renamed = { ...tracker, resource: server.uri, name: 'Tracker of ours' }
+  await admin('PUT', '/resources/tracker', renamed)
+  expect(codes(await status())).toEqual([])
+  await admin('PUT', '/resources/tracker', { ...renamed, resource: 'https://elsewhere.test/mcp' })
+  expect(codes(await status())).toEqual(['never_probed'])
+  expect((await activate()).status).toBe(409)
+})
