@@ -39,6 +39,9 @@ export const notJson: RpcFault = refusal(
   'The body must be application/json in UTF-8, not compressed',
 )
 
+/** RFC 9110 section 9.3.8: such a request has no body, and where it has one, not everybody is shown it. */
+export const notTraced: RpcFault = refusal(405, -32600, 'TRACE is not served')
+
 /** Whoever read it may hand on what they like: it cannot be judged any more. */
 export const bodyUsed: RpcFault = refusal(
   500,

@@ -7,6 +7,7 @@ import {
   isPlainJson,
   nothingAsked,
   notJson,
+  notTraced,
   type RpcBody,
   type RpcFault,
   readRpcBytes,
@@ -40,16 +41,20 @@ type ReadRequest = {
 
 /** Reads what a request asks, within a number of bytes, and gives it back unread. */
 async function readRequest(request: Request, largest: number): Promise<ReadRequest> {
+  const { url, method, headers, signal } = request
   if (request.bodyUsed) return { body: bodyUsed, request }
+  // Hono's server for Node says that there is no body, and hands one out.
+  if (method === 'TRACE') return { body: notTraced, request }
   if (request.body === null) return { body: nothingAsked, request }
-  const { headers } = request
-  if (!isPlainJson(headers.get('content-type'), headers.get('content-encoding')))
-    return { body: notJson, request }
   const bytes = await readBytes(request.body, largest)
   if (!bytes) return { body: tooLarge, request }
   // Some servers hand in what only looks like a Request, and no Request can be made from.
-  const { url, method, signal } = request
-  return { body: readRpcBytes(bytes), request: new Request(url, { method, headers, body: bytes, signal }) }
+  const again = (body: Uint8Array<ArrayBuffer> | null) => new Request(url, { method, headers, body, signal })
+  // They also have a stream for every DELETE.
+  if (bytes.length === 0) return { body: nothingAsked, request: again(null) }
+  return isPlainJson(headers.get('content-type'), headers.get('content-encoding'))
+    ? { body: readRpcBytes(bytes), request: again(bytes) }
+    : { body: notJson, request }
 }
 
 async function readBytes(body: ReadableStream<Uint8Array>, largest: number) {

@@ -1,10 +1,13 @@
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, request as send } from 'node:http'
 import { connect, createServer as createHttp2 } from 'node:http2'
 import type { AddressInfo, Server } from 'node:net'
 import { text as textOf } from 'node:stream/consumers'
+import { getRequestListener } from '@hono/node-server'
 import express, { type RequestHandler } from 'express'
+import { Hono } from 'hono'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { expressGuard } from '../src/adapters/express.ts'
+import { honoGuard } from '../src/adapters/hono.ts'
 import { readRpcBytes } from '../src/rpc-body.ts'
 import { fakeGateway, toolCall } from './support/fake-gateway.ts'
 
@@ -117,4 +120,31 @@ test('a long text with many escapes is read as any other', () => {
   expect(readRpcBytes(new TextEncoder().encode(twice))).toMatchObject({
     says: expect.stringMatching(/twice/),
   })
+})
+
+test.each([
+  ['TRACE', 'closed', 405],
+  ['DELETE', 'closed', 403],
+  ['DELETE', undefined, 200],
+  ['GET', undefined, 200],
+] as const)('Hono on Node: %s with a call of %s is answered %i', async (method, tool, expected) => {
+  const ran: string[] = []
+  const app = new Hono().use(honoGuard(guard))
+  app.all('/', async ({ req, text }) => {
+    ran.push(await req.text())
+    return text('ran')
+  })
+  const origin = await listening(createServer(getRequestListener(app.fetch)))
+  const body = tool ? JSON.stringify(toolCall(tool)) : ''
+  const status = await new Promise((resolve, reject) => {
+    const headers = {
+      authorization: `Bearer ${token}`,
+      ...(body && { 'content-type': 'application/json', 'content-length': body.length }),
+    }
+    send(origin, { method, headers, agent: false }, (answer) => resolve(answer.resume().statusCode))
+      .on('error', reject)
+      .end(body)
+  })
+  expect(status).toBe(expected)
+  expect(ran).toEqual(expected === 200 ? [''] : [])
 })
