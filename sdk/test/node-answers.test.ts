@@ -374,6 +374,19 @@ const overHttp2 = (origin: string, method: string, body?: object) =>
     if (body) stream.end(JSON.stringify(body))
   })
 
+test.each([
+  ['application/json', (text: string) => text],
+  ['text/event-stream', (text: string) => `data: ${text}\n\n`],
+])('a list as %s that is ended twice is cut, and sent once', async (type, written) => {
+  const url = await behind((_request, response) => {
+    response.setHeader('content-type', type)
+    response.end(written(JSON.stringify(full)))
+    response.write('more')
+    response.end(written(JSON.stringify(full)))
+  })
+  expect(await (await fetch(url, init(list))).text()).toBe(written(JSON.stringify(shown)))
+})
+
 test('HTTP/2 is judged and cut as HTTP/1.1 is', async () => {
   const app = Fastify({ http2: true })
   app.register(fastifyGuard(gateway.guard))

@@ -25,6 +25,7 @@ export function editNodeAnswer(answer: NodeAnswer, edit: AnswerEdit, unreadable:
   }
   const flushHeaders = answer.flushHeaders?.bind(answer)
   let course: Course | undefined
+  let isEnded = false
 
   /** Once it has begun, and nothing is held up, the methods are Node's own again. */
   const release = () => {
@@ -61,8 +62,11 @@ export function editNodeAnswer(answer: NodeAnswer, edit: AnswerEdit, unreadable:
   answer.flushHeaders = () => {
     if (!begin().holdsHead) flushHeaders?.()
   }
-  answer.write = (...written: unknown[]) => begin().write(understood(written))
+  // What comes after the end is nothing to Node, and must not become part of what is held up.
+  answer.write = (...written: unknown[]) => !isEnded && begin().write(understood(written))
   answer.end = (...written: unknown[]) => {
+    if (isEnded) return answer
+    isEnded = true
     begin().end(understood(written))
     return answer
   }
