@@ -8,8 +8,10 @@ import { singleFlight } from './single-flight.ts'
 import { gatewayUnavailable, readRefusal, UpstreamError } from './upstream-error.ts'
 
 export type UpstreamOptions = {
-  /** The Coatcheck gateway. */
+  /** The Coatcheck gateway, as it names itself in its tokens. */
   readonly issuer: string
+  /** Where it is reached from here, if not by that name. */
+  readonly address?: string
   /** What this MCP server authenticates with there. */
   readonly credential: Credential
   /** Seconds for which a token is kept at most; 0 asks every time. It is never kept beyond its own end. */
@@ -79,9 +81,16 @@ const answerBytes = 64 * 1024
 
 /** Upstream tokens from a Coatcheck gateway, by the ticket in the access token of the call. */
 export function upstreamOf(options: UpstreamOptions): Upstream {
-  const { issuer, credential, cacheLifetime = 30, deadline = 30, clock = systemClock } = options
+  const {
+    issuer,
+    address = issuer,
+    credential,
+    cacheLifetime = 30,
+    deadline = 30,
+    clock = systemClock,
+  } = options
   const mistakes = [
-    ...(isSecureUrl(issuer) ? [] : [`issuer: ${issuer} is neither https nor on this machine`]),
+    ...(isSecureUrl(address) ? [] : [`issuer: ${address} is neither https nor on this machine`]),
     ...mistakesOfCredential(credential),
   ]
   if (mistakes.length > 0) throw new ConfigurationError(mistakes)
@@ -90,7 +99,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
   const flight = singleFlight<UpstreamToken>()
 
   async function retrieve(asked: Asked): Promise<UpstreamToken> {
-    const url = retrievalUrl(issuer, asked)
+    const url = retrievalUrl(address, asked)
     const { token, expiresAt } = asked.owner
     const headers = {
       accept: 'application/json',
@@ -118,7 +127,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
   }
 
   const upstreamToken: Upstream['upstreamToken'] = async (owner, provider, wish = {}) => {
-    const asked = askedBy(owner, provider, wish)
+    const asked = askedBy(issuer, owner, provider, wish)
     const key = keyOf(asked)
     const known = kept.get(key)
     if (known && isGood(known, wish, clock())) return known.token
@@ -130,7 +139,7 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
     const response = await fetcher(token)
     if (response.status !== 401) return response
     await response.body?.cancel()
-    const asked = askedBy(owner, provider, wish)
+    const asked = askedBy(issuer, owner, provider, wish)
     const key = keyOf(asked)
     kept.delete(key)
     const second = await fresh(key, { ...asked, rejected: await digest(token.accessToken) })
@@ -144,14 +153,15 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
   return { upstreamToken, withUpstream }
 }
 
-function askedBy(owner: UpstreamOwner, provider: string, wish: UpstreamWish): Asked {
-  const tsid = owner?.extra?.tsid
-  if (owner && typeof tsid === 'string') return { tsid, provider, wish, owner }
+/** A ticket counts only from the gateway itself: whoever else a server trusts could name anybody's. */
+function askedBy(issuer: string, owner: UpstreamOwner, provider: string, wish: UpstreamWish): Asked {
+  const { tsid, issuer: from = issuer } = owner?.extra ?? {}
+  if (owner && typeof tsid === 'string' && from === issuer) return { tsid, provider, wish, owner }
   const says = 'The access token of this call carries no ticket for upstream tokens'
   throw new UpstreamError('no_token_session', says, { whoMustAct: 'caller', provider })
 }
 
-function retrievalUrl(issuer: string, { tsid, provider, wish, rejected }: Asked): string {
+function retrievalUrl(address: string, { tsid, provider, wish, rejected }: Asked): string {
   const { scopes = [], minTtl, account } = wish
   const query = new URLSearchParams({
     ...(scopes.length > 0 && { scope: scopes.join(' ') }),
@@ -160,7 +170,7 @@ function retrievalUrl(issuer: string, { tsid, provider, wish, rejected }: Asked)
     ...(rejected !== undefined && { rejected }),
   })
   const path = `/v1/token-sessions/${encodeURIComponent(tsid)}/tokens/${encodeURIComponent(provider)}`
-  return `${issuer}${path}${query.size > 0 ? `?${query}` : ''}`
+  return `${address}${path}${query.size > 0 ? `?${query}` : ''}`
 }
 
 /** The access token too: who may have a session's tokens may change with it. */

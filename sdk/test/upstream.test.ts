@@ -225,3 +225,17 @@ test('what a person connected at one server is nothing to another', async () => 
   const error = await errorOf(upstream({ credential: other.credential }).upstreamToken(owner, 'github'))
   expect(error.code).toBe('unknown_token_session')
 })
+
+test('a ticket another authorization server wrote into its token opens nothing, and nobody is asked', async () => {
+  const forged = { ...owner, expiresAt: 0, extra: { ...owner.extra, issuer: 'https://id.example' } }
+  expect((await errorOf(upstream().upstreamToken(forged, 'github'))).code).toBe('no_token_session')
+  expect(asked).toEqual([])
+})
+
+test('the gateway may be reached by another name than it gives itself', async () => {
+  const elsewhere = notes.gateway.issuer.replace('localhost', '127.0.0.1')
+  const named = { ...owner, extra: { ...owner.extra, issuer: notes.gateway.issuer } }
+  const token = await upstream({ address: elsewhere }).upstreamToken(named, 'github')
+  expect(token.accessToken).toMatch(/^gho_/)
+  expect(asked[0]?.hostname).toBe('127.0.0.1')
+})
