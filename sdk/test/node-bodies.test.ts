@@ -134,7 +134,9 @@ test.each([
     ran.push(await req.text())
     return text('ran')
   })
-  const origin = await listening(createServer(getRequestListener(app.fetch)))
+  const origin = await listening(
+    createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false })),
+  )
   const body = tool ? JSON.stringify(toolCall(tool)) : ''
   const status = await new Promise((resolve, reject) => {
     const headers = {
