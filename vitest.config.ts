@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   ssr: { resolve: { conditions: ['coatcheck-source', 'module', 'node', 'development|production'] } },
   test: {
+    setupFiles: ['test/support/globals.ts'],
     include: ['test/**/*.test.ts', 'sdk/test/**/*.test.ts'],
     // No test waits for time to pass; a busy machine takes longer, and that is no fault.
     testTimeout: 60_000,
