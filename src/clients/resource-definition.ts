@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { registeredIdPattern } from '../lib/registered-id.ts'
+import { scopeTokenPattern } from '../lib/scope-token.ts'
 
 const id = z.string().regex(registeredIdPattern, 'is not an id')
-// RFC 6749 section 3.3.
-const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/, 'is not a scope')
+const scope = z.string().regex(scopeTokenPattern, 'is not a scope')
 
 const providerSchema = z.strictObject({
   provider: id,

@@ -13,11 +13,13 @@ import type { CanStepUp } from './step-up.ts'
 import { getToolPolicy } from './tool-policy.ts'
 
 /** What a policy says of one call in the end, counts and sign-ins included. */
-export type Ruling = {
-  bindings: string[]
-  failed: FailedCondition[]
-} /** `counted`: it took something, of a quota or of a sign-in. */ & (
-  | { allowed: true; counted: boolean; cacheLifetime: number }
+export type Ruling = { bindings: string[]; failed: FailedCondition[] } & (
+  | {
+      allowed: true
+      /** It took something, of a quota or of a sign-in. */
+      counted: boolean
+      cacheLifetime: number
+    }
   | { allowed: false; code: 'scope_insufficient'; reason: string; scopes: string[] }
   | { allowed: false; code: 'step_up_required'; reason: string; stepUp: StepUpRule; stepUpId?: string }
   | { allowed: false; code: 'step_up_unavailable'; reason: string }

@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { scopeTokenPattern } from '../lib/scope-token.ts'
 import { conditionsSchema } from './conditions.ts'
 
-const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/, 'is not a scope')
+const scope = z.string().regex(scopeTokenPattern, 'is not a scope')
 
 export const roleSchema = z.strictObject({
   description: z.string().max(300).optional(),

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { canonicalJson } from '../lib/canonical-json.ts'
+import { scopeTokenPattern } from '../lib/scope-token.ts'
 import { sha256 } from '../lib/secret.ts'
 import type { PublishedTool, StepUpRule, ToolRule } from '../storage/documents.ts'
 import type { BriefTool, Tool } from '../storage/tools.ts'
 
-const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/, 'is not a scope')
+const scope = z.string().regex(scopeTokenPattern, 'is not a scope')
 
 /** Characters of JSON. A tool is read for every decision about it. */
 const longestTool = 100_000
@@ -30,11 +31,7 @@ export const publishedToolSchema = z
 const stepUp = z
   .strictObject({
     max_age: z.int().min(0).max(86_400).optional().describe('Seconds since the sign-in'),
-    acr_values: z
-      .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/))
-      .min(1)
-      .max(10)
-      .optional(),
+    acr_values: z.array(z.string().regex(scopeTokenPattern)).min(1).max(10).optional(),
   })
   .refine((rule) => Object.keys(rule).length > 0, 'demands nothing')
 

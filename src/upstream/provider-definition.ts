@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { registeredIdPattern } from '../lib/registered-id.ts'
+import { scopeTokenPattern } from '../lib/scope-token.ts'
 
 const names = z.array(z.string().min(1).max(255)).min(1).max(100)
 
@@ -39,7 +40,7 @@ export const providerDefinitionSchema = z.strictObject({
     .optional()
     .describe('Absent: the stored one is kept, unless the client or an address changed'),
   scopes: z
-    .array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/, 'is not a scope'))
+    .array(z.string().regex(scopeTokenPattern, 'is not a scope'))
     .max(200)
     .optional()
     .describe('All this gateway may ever ask for; absent: what resources list'),

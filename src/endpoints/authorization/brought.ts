@@ -1,5 +1,6 @@
 import { auditEvent } from '../../audit/event.ts'
 import type { Gateway } from '../../gateway.ts'
+import { scopeTokenPattern } from '../../lib/scope-token.ts'
 import { sha256 } from '../../lib/secret.ts'
 import type { Leg } from '../../storage/documents.ts'
 import type { Interaction } from '../../storage/interactions.ts'
@@ -42,7 +43,7 @@ export function authTimeOf({ idTokenClaims }: UpstreamTokens, now: number): numb
 /** How strong the sign-in was; of a provider whose word for that counts. */
 export function acrOf({ descriptor }: Provider, { idTokenClaims }: UpstreamTokens): string | null {
   const told = descriptor.authorization.acr_values ? idTokenClaims?.acr : undefined
-  return typeof told === 'string' && /^[\x21\x23-\x5B\x5D-\x7E]{1,255}$/.test(told) ? told : null
+  return typeof told === 'string' && scopeTokenPattern.test(told) ? told : null
 }
 
 /**
