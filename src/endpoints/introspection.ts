@@ -40,10 +40,13 @@ async function liveClaims(
   audience: string,
 ): Promise<AccessTokenClaims | undefined> {
   const claims = await gateway.verifyAccessToken(token, audience)
-  if (claims && isProbe(claims)) return claims
-  const grant = claims && (await grantOfClaims(gateway, claims))
-  if (!grant || !(await grantStanding(gateway, grant, gateway.clock())).stands) return undefined
-  return { ...claims, scopes: await scopesStill(gateway, grant, claims.scopes) }
+  if (!claims || isProbe(claims)) return claims
+  const grant = await grantOfClaims(gateway, claims)
+  const standing = grant && (await grantStanding(gateway, grant, gateway.clock()))
+  if (!standing?.stands) return undefined
+  const { resource } = standing
+  const { subject: subjectId, scopes } = claims
+  return { ...claims, scopes: await scopesStill(gateway, { resource, subjectId }, scopes) }
 }
 
 function introspected(claims: AccessTokenClaims) {

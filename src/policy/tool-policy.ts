@@ -34,14 +34,13 @@ export async function getToolPolicies(store: PolicyStore, whose: Whose): Promise
 
 /** Of these scopes those that a subject may have at a resource now; what belongs to no resource stays. */
 export async function scopesStill(
-  { store, clock }: { store: Pick<Store, 'resources' | 'roles' | 'subjects'>; clock: Clock },
-  { resourceId, subjectId }: { resourceId: string | null; subjectId: string },
+  { store, clock }: { store: Pick<Store, 'roles' | 'subjects'>; clock: Clock },
+  { resource, subjectId }: { resource: Resource | undefined; subjectId: string },
   scopes: readonly string[],
 ): Promise<string[]> {
-  if (resourceId === null) return [...scopes]
-  const resource = await store.resources.find(resourceId)
-  const within = resource && (await scopesWithin(store, resource, subjectId, clock()))
-  return scopes.filter((scope) => scope === offlineAccess || within?.has(scope) === true)
+  if (!resource) return [...scopes]
+  const within = await scopesWithin(store, resource, subjectId, clock())
+  return scopes.filter((scope) => scope === offlineAccess || within.has(scope))
 }
 
 /**

@@ -50,7 +50,7 @@ export async function loadPlan(
     : involved
   const person = await findPerson(gateway, interaction, asked.candidates, session)
   const wished = await withHeldScopes(gateway, interaction, parties, person)
-  const scopes = await withinRoles(gateway, interaction, person, wished)
+  const scopes = await withinRoles(gateway, interaction, parties, person, wished)
   // What is kept may need providers that the request alone does not, what no role gives needs none; who may sign in
   // stays as it was.
   const isOther = scopes.length !== parties.scopes.length
@@ -63,12 +63,12 @@ export async function loadPlan(
 async function withinRoles(
   gateway: Gateway,
   interaction: ClientInteraction,
+  { resource }: Parties,
   person: Person | undefined,
   scopes: string[],
 ): Promise<string[]> {
   if (!person || interaction.request.kind === 'connect') return scopes
-  const { resourceId } = interaction
-  const left = await scopesStill(gateway, { resourceId, subjectId: person.subjectId }, scopes)
+  const left = await scopesStill(gateway, { resource, subjectId: person.subjectId }, scopes)
   const ofResource = (some: string[]) => some.some((scope) => scope !== offlineAccess)
   if (ofResource(scopes) && !ofResource(left)) {
     throw refusalOf(interaction, 'access_denied', 'No role of this person gives any of these scopes')

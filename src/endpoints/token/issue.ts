@@ -3,7 +3,7 @@ import { newId } from '../../lib/secret.ts'
 import { scopesStill } from '../../policy/tool-policy.ts'
 import type { Grant, GrantLife } from '../../storage/grants.ts'
 import { type Actor, mintAccessToken } from '../../tokens/access-token.ts'
-import { formatScope } from '../../tokens/scope.ts'
+import { formatScope, offlineAccess } from '../../tokens/scope.ts'
 import type { TokenAnswer } from './grant.ts'
 
 /** When the tokens of an answer given now end: never after the grant's absolute end. */
@@ -38,8 +38,7 @@ export async function tokenAnswer(
   now: number,
 ): Promise<TokenAnswer> {
   const lifetime = issued.accessEndsAt - now
-  // What a role gave may be gone since the person was asked.
-  const scopes = await scopesStill(gateway, grant, issued.scopes)
+  const scopes = await scopesToIssue(gateway, grant, issued.scopes)
   const accessToken = await mintAccessToken({
     key: await gateway.signingKeys.signingKey(),
     issuer: gateway.config.issuer,
@@ -63,4 +62,15 @@ export async function tokenAnswer(
     ...(issued.refreshToken === undefined ? {} : { refresh_token: issued.refreshToken }),
     scope: formatScope(scopes),
   }
+}
+
+/** What a role gave may be gone since the person was asked, and so may the resource. */
+async function scopesToIssue(
+  gateway: Gateway,
+  { resourceId, subjectId }: Grant,
+  scopes: readonly string[],
+): Promise<string[]> {
+  const resource = resourceId === null ? undefined : await gateway.store.resources.find(resourceId)
+  if (resourceId !== null && !resource) return scopes.filter((scope) => scope === offlineAccess)
+  return await scopesStill(gateway, { resource, subjectId }, scopes)
 }

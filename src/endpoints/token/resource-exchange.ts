@@ -68,7 +68,7 @@ async function getPlan(
   const { subjectId } = origin.grant
   const within = target ? await scopesWithin(gateway.store, target, subjectId, now) : new Set<string>()
   // What a role gave the person at the caller may be gone since the token was issued.
-  const held = await scopesStill(gateway, origin.grant, origin.claims.scopes)
+  const held = await scopesStill(gateway, { resource: asking.resource, subjectId }, origin.claims.scopes)
   const planned = planExchange(gateway.config, asking, origin, { target, held, requested, within }, now)
   if (planned.outcome === 'planned') return planned
   await recordExchangeRefusal(gateway, asking, origin.grant, { target, requested }, planned)
