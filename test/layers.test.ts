@@ -18,7 +18,7 @@ const ranks = [
   ['pages'],
   ['http'],
   ['endpoints'],
-  ['app'],
+  ['app', 'chores'],
   ['main'],
   ['cli'],
 ]

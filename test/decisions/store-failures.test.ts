@@ -15,7 +15,7 @@ let store: FailingStore
 const browser = newBrowser()
 
 beforeAll(async () => {
-  world = await startWorld('oidc')
+  world = await startWorld('oidc', { chores: 'none' })
   await publishTools(world, [tool('counted'), tool('grave')])
   const policy = policyOf(world.gateway, 'notes')
   await policy.open('counted', { scopes: ['notes.read'] })

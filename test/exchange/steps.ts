@@ -55,7 +55,10 @@ export const deskThatIsCalled = {
 }
 
 export async function openOffice(limits: Record<string, number> = {}): Promise<Office> {
-  const house = await startHouse({ file: { limits: { exchanges_per_session: 10_000, ...limits } } })
+  const house = await startHouse({
+    chores: 'none',
+    file: { limits: { exchanges_per_session: 10_000, ...limits } },
+  })
   const rooms = {} as Record<RoomId, Room>
   for (const [id, definition] of Object.entries(definitions)) {
     rooms[id as RoomId] = await house.open(id, definition)

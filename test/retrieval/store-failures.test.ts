@@ -22,7 +22,7 @@ const tokenRoute = 'POST /login/oauth/access_token'
 const lifetime = 28_800
 
 beforeAll(async () => {
-  house = await startHouse()
+  house = await startHouse({ chores: 'none' })
   room = await house.open('room', { providers: [{ provider: 'github', scopes: ['repo'] }] })
   house.newPerson()
   session = await enterAging(house, room, 'github')

@@ -62,6 +62,8 @@ export type TestGatewayOptions = {
   file?: unknown
   /** In the place of one made for this test. */
   masterKeys?: Secrets['masterKeys']
+  /** For tests that count what the gateway does: nothing but what it is asked. */
+  chores?: 'none'
 }
 
 /** A real gateway on a free port of this machine, over a database file of its own. */
@@ -87,7 +89,12 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const load = (file: unknown) => loadConfig(env, () => JSON.stringify(roomy(file)))
   let config = load(options.file ?? {})
   const log = { level: 'debug', stream: { write: (line: string) => void lines.push(line) } }
-  const start = () => startGateway(config, secrets, { clock: clock.now, log })
+  const surroundings = {
+    clock: clock.now,
+    log,
+    ...(options.chores === 'none' ? { schedule: () => () => {} } : {}),
+  }
+  const start = () => startGateway(config, secrets, surroundings)
   let running = await start()
   const url = running.url + new URL(config.issuer).pathname.replace(/\/$/, '')
   return {
@@ -110,7 +117,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     async replica() {
       const elsewhere = { ...env, COATCHECK_PORT: String(await freePort()) }
       const config = loadConfig(elsewhere, () => JSON.stringify(roomy(options.file ?? {})))
-      return await startGateway(config, secrets, { clock: clock.now, log })
+      return await startGateway(config, secrets, surroundings)
     },
     async stop() {
       await running.stop()

@@ -28,7 +28,7 @@ let store: FailingStore
 const browser = newBrowser()
 
 beforeAll(async () => {
-  notes = await startNotes()
+  notes = await startNotes({ chores: 'none' })
   store = failingStore(notes.gateway.running().gateway.store)
 })
 afterAll(() => notes.stop())
