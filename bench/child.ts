@@ -15,8 +15,8 @@ export type Child = {
 export type ChildOptions = {
   /** What follows `node`. */
   args: readonly string[]
-  /** The one core it may run on, where the machine has `taskset`. */
-  core: number
+  /** The cores it may run on, as `taskset` has them, where the machine has that. */
+  cores: string
   env?: Record<string, string>
 }
 
@@ -24,9 +24,9 @@ export type ChildOptions = {
 export const canPin: boolean = spawnSync('taskset', ['-c', '0', 'true']).status === 0
 
 /** A Node process with a channel to it. What it logs goes nowhere, what it complains of is shown if it dies. */
-export function startChild({ args, core, env }: ChildOptions): Child {
+export function startChild({ args, cores, env }: ChildOptions): Child {
   const node = [process.execPath, '--conditions=coatcheck-source', ...args]
-  const [command = '', ...rest] = canPin ? ['taskset', '-c', String(core), ...node] : node
+  const [command = '', ...rest] = canPin ? ['taskset', '-c', cores, ...node] : node
   const child = spawn(command, rest, {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

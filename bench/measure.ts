@@ -26,15 +26,15 @@ export type Effort = {
   tell: (what: string) => void
 }
 
-const serverCore = 0
-const loadCore = 1
+/** The first core is the server's, the second the load's. */
+export const cores = { server: '0', load: '1', both: '0,1' }
 
 /**
  * Every round measures every server in turn, each time a fresh one, and begins with another: what the machine does
  * meanwhile befalls all of them, and a ratio within a round is worth more than any figure of its own.
  */
 export async function measure(servers: readonly Server[], effort: Effort): Promise<Measurement> {
-  const load = await startLoad(loadCore)
+  const load = await startLoad(cores.load)
   const all: Measurement = { samples: [], peaks: [] }
   try {
     for (let round = 0; round < effort.rounds; round++) {
@@ -59,7 +59,7 @@ async function measureOnce(server: Server, load: Load, effort: Effort): Promise<
   const wanted = server.operations.filter((operation) => effort.operations.includes(operation))
   const codes = wanted.includes('code') ? Math.ceil((seconds + warmUp) * server.codesPerSecond) : 0
   return await inFolder(async (folder) => {
-    const running = await server.start({ core: serverCore, folder, node })
+    const running = await server.start({ cores: cores.server, folder, node })
     try {
       const seed = await running.seed({ sessions: 256, refreshTokens: connections, codes })
       const samples: Sample[] = []
@@ -93,7 +93,7 @@ export async function measureStart(server: Server): Promise<Start> {
   return await inFolder(async (folder) => {
     const timed = async () => {
       const began = performance.now()
-      const running = await server.start({ core: serverCore, folder, node: [] })
+      const running = await server.start({ cores: cores.server, folder, node: [] })
       const milliseconds = performance.now() - began
       await pause(500)
       const { rssBytes } = await running.usage()
@@ -111,7 +111,7 @@ export async function measureStart(server: Server): Promise<Start> {
   })
 }
 
-async function inFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
+export async function inFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), 'coatcheck-bench-'))
   try {
     return await work(folder)

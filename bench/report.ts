@@ -4,6 +4,7 @@ import { cpus, release, totalmem } from 'node:os'
 import { canPin } from './child.ts'
 import type { Effort, Measurement, Sample, Start } from './measure.ts'
 import { type Operation, operationNames } from './operations.ts'
+import { decimal, median, spread, table, whole } from './table.ts'
 
 /** The names the servers have in the tables. */
 export type Names = { ours: string; floor: string; peers: readonly string[] }
@@ -123,7 +124,12 @@ function ratio(ours: Figures | undefined, theirs: Figures | undefined, figure: k
   return decimal(median(ratios))
 }
 
-function machine({ rounds, seconds, connections }: Effort): string {
+/** On what, and how, all of it was measured. */
+export function machine({
+  rounds,
+  seconds,
+  connections,
+}: Pick<Effort, 'rounds' | 'seconds' | 'connections'>): string {
   const [cpu] = cpus()
   const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
   const version = (name: string) =>
@@ -144,27 +150,4 @@ function commit(): string {
   } catch {
     return 'unknown'
   }
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const [low = Number.NaN, high = low] = [
-    sorted[Math.ceil(sorted.length / 2) - 1],
-    sorted[Math.floor(sorted.length / 2)],
-  ]
-  return (low + high) / 2
-}
-
-const whole = (value: number) => Math.round(value).toLocaleString('en')
-const decimal = (value: number) => value.toFixed(2)
-
-function spread(values: readonly number[]): string {
-  return `${whole(median(values))} (${whole(Math.min(...values))} to ${whole(Math.max(...values))})`
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map((_, index) => (index === 0 ? '---' : '---:'))), ...rows.map(line)].join(
-    '\n',
-  )
 }

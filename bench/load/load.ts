@@ -8,8 +8,8 @@ export type Load = {
 }
 
 /** The process that makes the load, on a core of its own. */
-export async function startLoad(core: number): Promise<Load> {
-  const child = startChild({ args: ['bench/load/main.ts'], core })
+export async function startLoad(cores: string): Promise<Load> {
+  const child = startChild({ args: ['bench/load/main.ts'], cores })
   const ask = async (order: LoadOrder) => await child.ask<LoadReport>(order)
   return {
     async prepare(plan) {

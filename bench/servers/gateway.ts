@@ -3,54 +3,80 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Limits } from '../../src/config/settings.ts'
-import { startChild } from '../child.ts'
+import { type Child, startChild } from '../child.ts'
 import { operations } from '../operations.ts'
-import { clientRedirect, pkce, providerId, resourceScope, resourceUri, type Seed } from '../seed.ts'
+import {
+  type Amounts,
+  clientRedirect,
+  pkce,
+  providerId,
+  resourceScope,
+  resourceUri,
+  type Seed,
+} from '../seed.ts'
 import { seedGateway } from './gateway-seed.ts'
 import { freePort } from './port.ts'
-import { measured, type Server, usageOf } from './server.ts'
+import { measured, type Place, type Server, usageOf } from './server.ts'
 
 /** The same for every start, so that one can follow another over the same database. */
 const masterKey = randomBytes(32)
 const adminToken = randomBytes(32).toString('base64url')
 
-/** The product as `coatcheck serve` runs it, its log at the usual level; from `dist` where that was built. */
-export function gateway(cli: 'dist/cli.js' | 'src/cli.ts'): Server {
+/** From where it was built, or from the sources. */
+export type Cli = 'dist/cli.js' | 'src/cli.ts'
+
+/** Where one listens, and what it keeps where; its tokens name the port, so that it goes with the database. */
+export type Installation = { cli: Cli; port: number; databaseUrl: string; workers: number }
+
+/** The product as `coatcheck serve` runs it, its log at the usual level. */
+export function gateway(cli: Cli): Server {
   return {
     name: 'coatcheck',
     operations,
     codesPerSecond: 6_000,
-    async start({ core, folder, node }) {
-      const port = await freePort()
-      const url = `http://127.0.0.1:${port}`
-      const databaseUrl = `sqlite:${join(folder, 'coatcheck.db')}`
-      const config = join(folder, 'config.json')
-      writeFileSync(config, JSON.stringify({ limits: roomy, lifetimes: { code: 600 } }))
-      const child = startChild({
-        core,
-        args: [...measured, ...node, cli, 'serve'],
-        env: {
-          COATCHECK_ISSUER: url,
-          COATCHECK_PORT: String(port),
-          COATCHECK_DATABASE_URL: databaseUrl,
-          COATCHECK_MASTER_KEYS: `bench:${masterKey.toString('base64')}`,
-          COATCHECK_ADMIN_TOKEN: adminToken,
-          COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: 'true',
-          COATCHECK_CONFIG: config,
-        },
-      })
-      await Promise.race([answers(`${url}${paths.metadata}`), child.died])
+    async start(place) {
+      const databaseUrl = `sqlite:${join(place.folder, 'coatcheck.db')}`
+      const installation = { cli, databaseUrl, port: await freePort(), workers: 1 }
+      const child = await startGateway(place, installation)
       return {
-        async seed(amounts) {
-          const seeds = await seedGateway({ url, adminToken, databaseUrl, masterKey }, amounts)
-          return { port, paths, ...common, ...seeds }
-        },
+        seed: (amounts) => fillGateway(installation, amounts),
         usage: usageOf(child),
         stop: child.stop,
       }
     },
   }
 }
+
+/** Starts it and waits until it answers. */
+export async function startGateway(place: Place, installation: Installation): Promise<Child> {
+  const { port, databaseUrl, workers, cli } = installation
+  const config = join(place.folder, 'config.json')
+  writeFileSync(config, JSON.stringify({ limits: roomy, lifetimes: { code: 600 } }))
+  const child = startChild({
+    cores: place.cores,
+    args: [...measured, ...place.node, cli, 'serve'],
+    env: {
+      COATCHECK_ISSUER: urlOf(port),
+      COATCHECK_PORT: String(port),
+      COATCHECK_DATABASE_URL: databaseUrl,
+      COATCHECK_MASTER_KEYS: `bench:${masterKey.toString('base64')}`,
+      COATCHECK_ADMIN_TOKEN: adminToken,
+      COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: 'true',
+      COATCHECK_CONFIG: config,
+      ...(workers > 1 && { COATCHECK_WORKERS: String(workers) }),
+    },
+  })
+  await Promise.race([answers(urlOf(port) + paths.metadata), child.died])
+  return child
+}
+
+/** Puts into a running one what the operations ask for. */
+export async function fillGateway({ port, databaseUrl }: Installation, amounts: Amounts): Promise<Seed> {
+  const seeds = await seedGateway({ url: urlOf(port), adminToken, databaseUrl, masterKey }, amounts)
+  return { port, paths, ...common, ...seeds }
+}
+
+const urlOf = (port: number) => `http://127.0.0.1:${port}`
 
 const paths: Seed['paths'] = {
   token: '/oauth/token',

@@ -2,8 +2,8 @@ import { type Child, startChild } from '../child.ts'
 import type { Operation } from '../operations.ts'
 import type { Amounts, Seed } from '../seed.ts'
 
-/** Where a server runs: the one core it may use, the folder of its database, and more arguments of Node. */
-export type Place = { core: number; folder: string; node: readonly string[] }
+/** Where a server runs: the cores it may use, the folder of its database, and more arguments of Node. */
+export type Place = { cores: string; folder: string; node: readonly string[] }
 
 /** What a server has cost so far; `bench/usage.js` says it. */
 export type Usage = {
@@ -36,8 +36,8 @@ export const measured = ['--import', './bench/usage.js']
 export const usageOf = (child: Child) => async () => await child.ask<Usage>('usage')
 
 /** A server of ours, which says when it listens, and fills itself when it is told how much. */
-export async function startScript({ core, folder, node }: Place, script: string, ...more: string[]) {
-  const child = startChild({ core, args: [...measured, ...node, script, folder, ...more] })
+export async function startScript({ cores, folder, node }: Place, script: string, ...more: string[]) {
+  const child = startChild({ cores, args: [...measured, ...node, script, folder, ...more] })
   await child.told<'listening'>()
   return {
     seed: async (amounts: Amounts) => await child.ask<Seed>(amounts),
