@@ -15,13 +15,21 @@ export function statementCache(connection: Connection): (sql: string) => Stateme
   return (sql) => {
     const known = cache.get(sql)
     if (known) return known
-    const statement = connection.prepare<unknown[]>(sql)
+    const statement = connection.prepare<unknown[]>(plannedOnce(sql))
     if (statement.reader) statement.raw(true)
     const [oldest] = cache.keys()
     if (cache.size >= cacheLimit && oldest !== undefined) cache.delete(oldest)
     cache.set(sql, statement)
     return statement
   }
+}
+
+/**
+ * SQLite with STAT4, as ours is built, plans a join anew whenever a value that its condition names is bound anew
+ * (`sqlite3_prepare_v3`), which costs ten times the join. Behind a `+`, which changes nothing, it does not look at it.
+ */
+function plannedOnce(sql: string): string {
+  return sql.replaceAll(' = ?', ' = +?')
 }
 
 /** Runs a statement; one that answers no rows answers an empty list. */
