@@ -1,4 +1,4 @@
-import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /**
  * A new secret of 256 random bits, base64url, behind a prefix that tells what it is (`cc_code_`, `cc_rt_`, ...),
@@ -15,7 +15,7 @@ export function newId(prefix: string): string {
 
 /** SHA-256, base64url: how secrets of 256 random bits are stored, and how `rejected` names a token. */
 export function sha256(value: string): string {
-  return createHash('sha256').update(value).digest('base64url')
+  return hash('sha256', value, 'base64url')
 }
 
 /** HMAC-SHA-256 under a key, base64url. */
@@ -30,7 +30,5 @@ export function deriveKey(secret: string | Uint8Array, label: string): Uint8Arra
 
 /** Compares in time that does not depend on where the two differ. */
 export function equalSecrets(left: string, right: string): boolean {
-  const a = createHash('sha256').update(left).digest()
-  const b = createHash('sha256').update(right).digest()
-  return timingSafeEqual(a, b)
+  return timingSafeEqual(hash('sha256', left, 'buffer'), hash('sha256', right, 'buffer'))
 }

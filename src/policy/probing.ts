@@ -106,6 +106,6 @@ export function createProbing(parts: {
     const key = await parts.signingKeys.signingKey()
     const mint = (audience: string) =>
       mintAccessToken({ ...probeClaims(issuer, audience, now), key, now, lifetime: probeLifetime })
-    return { token: await mint(uri), foreignToken: await mint(foreignAudience) }
+    return { token: mint(uri), foreignToken: mint(foreignAudience) }
   }
 }

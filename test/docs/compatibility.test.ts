@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { decodeJwt, decodeProtectedHeader, generateKeyPair } from 'jose'
+import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { expect, onTestFinished, test } from 'vitest'
 import { buildApp } from '../../src/app.ts'
 import { mcpServerRules, serverRules } from '../../src/tester/test-url.ts'
@@ -39,9 +39,8 @@ test('the client registers as it stands there', async () => {
 })
 
 test('the claims are those of a token that has them all', async () => {
-  const { privateKey } = await generateKeyPair('ES256')
-  const token = await mintAccessToken({
-    key: { kid: 'one', privateKey },
+  const token = mintAccessToken({
+    key: { kid: 'one', sign: () => 'signature' },
     issuer: 'https://auth.example.com',
     audience: 'https://notes.example.com/mcp',
     subject: 'sub_ada',

@@ -2,7 +2,7 @@ import { importJWK } from 'jose'
 import { beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { mintAccessToken } from '../../src/tokens/access-token.ts'
 import { generateSigningKey } from '../../src/tokens/signing-key-ring.ts'
-import type { Signer, VerificationKeys } from '../../src/tokens/signing-keys.ts'
+import { type Signer, signerOf, type VerificationKeys } from '../../src/tokens/signing-keys.ts'
 import { createVerifyAccessToken, type VerifyAccessToken } from '../../src/tokens/verified-tokens.ts'
 
 const start = 1_800_000_000
@@ -24,7 +24,7 @@ async function opened(jwk: object) {
 
 beforeAll(async () => {
   const { kid, privateJwk, publicJwk } = await generateSigningKey()
-  signer = { kid, privateKey: await opened(privateJwk) }
+  signer = signerOf(kid, privateJwk)
   published = new Map([[kid, await opened(publicJwk)]])
 })
 
@@ -55,7 +55,7 @@ const mint = (jti = 'grant_1.random') =>
   })
 
 test('the signature of a token is verified once', async () => {
-  const token = await mint()
+  const token = mint()
   const first = await verify(token, audience)
   expect(first).toMatchObject({ subject: 'sub_1', expiresAt: start + lifetime })
   expect(await verify(token, audience)).toEqual(first)
@@ -64,14 +64,14 @@ test('the signature of a token is verified once', async () => {
 })
 
 test('a token that is known is still for its own audience alone', async () => {
-  const token = await mint()
+  const token = mint()
   expect(await verify(token)).toBeDefined()
   expect(await verify(token, 'https://mcp.test')).toBeUndefined()
   expect(await verify(token, audience)).toBeDefined()
 })
 
 test('a token that is known ends when it says', async () => {
-  const token = await mint()
+  const token = mint()
   state.now = start + lifetime - 1
   expect(await verify(token, audience)).toBeDefined()
   state.now += 1
@@ -79,7 +79,7 @@ test('a token that is known ends when it says', async () => {
 })
 
 test('a token that is known is worth nothing once its key is taken back', async () => {
-  const token = await mint()
+  const token = mint()
   expect(await verify(token, audience)).toBeDefined()
   state.keys = new Map()
   expect(await verify(token, audience)).toBeUndefined()
@@ -89,7 +89,7 @@ test('a token that is known is worth nothing once its key is taken back', async 
 })
 
 test('what is not the very text that was verified is not known', async () => {
-  const token = await mint()
+  const token = mint()
   expect(await verify(token, audience)).toBeDefined()
   const [header, payload, signature = ''] = token.split('.')
   const forged = Buffer.from(JSON.stringify({ sub: 'sub_2' })).toString('base64url')
@@ -99,7 +99,7 @@ test('what is not the very text that was verified is not known', async () => {
 })
 
 test('what was refused is not remembered', async () => {
-  const token = await mint()
+  const token = mint()
   state.keys = new Map()
   expect(await verify(token, audience)).toBeUndefined()
   state.keys = published
@@ -107,13 +107,13 @@ test('what was refused is not remembered', async () => {
 })
 
 test('no more than so many are remembered, the latest', async () => {
-  const first = await mint()
+  const first = mint()
   await verify(first)
-  for (const jti of ['grant_2.random', 'grant_3.random']) await verify(await mint(jti))
+  for (const jti of ['grant_2.random', 'grant_3.random']) await verify(mint(jti))
   signatures.mockClear()
   await verify(first)
   expect(signatures).not.toHaveBeenCalled()
-  await verify(await mint('grant_4.random'))
+  await verify(mint('grant_4.random'))
   signatures.mockClear()
   await verify(first)
   expect(signatures).toHaveBeenCalledTimes(1)

@@ -77,6 +77,6 @@ function foreignTokens({ config: { issuer }, signingKeys, clock }: Gateway): For
     if (!issuers.includes(issuer)) return undefined
     const [key, now] = [await signingKeys.signingKey(), clock()]
     const claims = probeClaims(issuer, foreignAudience, now)
-    return await mintAccessToken({ ...claims, key, now, lifetime: probeLifetime })
+    return mintAccessToken({ ...claims, key, now, lifetime: probeLifetime })
   }
 }

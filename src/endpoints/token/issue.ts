@@ -39,7 +39,7 @@ export async function tokenAnswer(
 ): Promise<TokenAnswer> {
   const lifetime = issued.accessEndsAt - now
   const scopes = await scopesToIssue(gateway, grant, issued.scopes)
-  const accessToken = await mintAccessToken({
+  const accessToken = mintAccessToken({
     key: await gateway.signingKeys.signingKey(),
     issuer: gateway.config.issuer,
     audience: grant.audience,
