@@ -46,6 +46,7 @@ export function choresOf({ gateway, database, log }: Parts): Chore[] {
     },
     { name: 'recording failures', every: 60, work: () => gateway.failures.record('due') },
     { name: 'writing decisions', every: 1, work: gateway.decisionLog.flush },
+    { name: 'sharing limits', every: 1, first: 'now', work: gateway.shareLimits },
     { name: 'resealing', every: 1, work: gateway.resealing.runDue },
     // A key that another process let go of while this one seals with it is not to be forgotten.
     {

@@ -6,7 +6,6 @@ import { type ClientDocuments, createClientDocuments } from './clients/client-do
 import { createFetchBudget } from './clients/fetch-budget.ts'
 import { createKeySets } from './clients/key-sets.ts'
 import type { Config } from './config/config.ts'
-import { createRates, type Rates } from './config/rates.ts'
 import { createLinkOffers, type OfferConnectLink } from './grants/offered-link.ts'
 import { createResealing, type Resealing } from './keys/reseal.ts'
 import type { Clock } from './lib/clock.ts'
@@ -14,9 +13,13 @@ import { createForwardings, type Forwardings } from './lib/forwardings.ts'
 import { createGuardedFetch } from './lib/guarded-fetch.ts'
 import { createHeadroom, type Headroom } from './lib/headroom.ts'
 import { createMemory, type Memory } from './lib/memory.ts'
+import { createPseudonyms, type Pseudonyms } from './lib/pseudonyms.ts'
 import { createSealer, type MasterKeys, type Sealer } from './lib/seal.ts'
-import { sha256 } from './lib/secret.ts'
-import { createWhereabouts, type Whereabouts } from './lib/whereabouts.ts'
+import { deriveKey, sha256 } from './lib/secret.ts'
+import { createRates, type RateName, type Rates } from './limits/rates.ts'
+import { createReturning, type Returning } from './limits/returning.ts'
+import { createRateSharing } from './limits/shared-rates.ts'
+import { createSharing } from './limits/sharing.ts'
 import type { Readings } from './metrics/exposition.ts'
 import { deafMeter, type Meter } from './metrics/metric.ts'
 import { createReadings } from './metrics/readings.ts'
@@ -72,7 +75,9 @@ export type Gateway = {
   verifyAssertion: VerifyAssertion
   rates: Rates
   /** From where somebody lately signed in. */
-  returning: Whereabouts
+  returning: Returning
+  /** Every second: holds the limits together with the other processes over the same database. */
+  shareLimits(): Promise<void>
   /** How many more of what anybody may make there may be, as last counted. */
   headroom: Headroom
   /** The refusals that were lately recorded. */
@@ -98,9 +103,6 @@ export type Secrets = { masterKeys: MasterKeys; adminToken: string | undefined }
 
 /** A verifier may keep its copy of the JWKS as long as we allow it; a new key waits twice that before it signs. */
 export const jwksMaxAge = 300
-
-/** Seconds for which an address is known as one from where somebody signed in. */
-const returningLifetime = 7 * 86_400
 
 /** Seconds in which a refusal that is repeated is recorded once. */
 const refusalLifetime = 60
@@ -128,9 +130,11 @@ export async function openGateway(
     },
   })
   try {
-    const gateway = assembleGateway(config, secrets, clock, { database, sealer, meter })
+    const pseudonyms = createPseudonyms()
+    const gateway = assembleGateway(config, secrets, clock, { database, sealer, meter, pseudonyms })
     await checkMasterKeys(gateway.store, gateway.sealer, clock())
     await beginChains(gateway, database)
+    pseudonyms.keep(deriveKey(await gateway.auditKey(), 'pseudonyms'))
     return { gateway, database }
   } catch (error) {
     await database.close()
@@ -138,14 +142,14 @@ export async function openGateway(
   }
 }
 
-type Opened = { database: Database; sealer: Sealer; meter?: Meter }
+type Opened = { database: Database; sealer: Sealer; meter?: Meter; pseudonyms?: Pseudonyms }
 
 /** Puts a gateway together over a database as it is: nothing is written, and no master key proven. */
 export function assembleGateway(
   config: Config,
   secrets: Pick<Secrets, 'adminToken'>,
   clock: Clock,
-  { database, sealer, meter = deafMeter }: Opened,
+  { database, sealer, meter = deafMeter, pseudonyms = createPseudonyms() }: Opened,
 ): Gateway {
   const { lifetimes, limits, allowLoopbackUpstreams: allowLoopback } = config
   const store = createStore(database.db, database.tables, database.batch)
@@ -207,6 +211,9 @@ export function assembleGateway(
     pace: { overlap: 2 * jwksMaxAge, tokenLifetime: lifetimes.access_token },
   })
   const keySets = createKeySets({ fetch, clock, deadline: limits.discovery_deadline, mayFetch })
+  const onRefusal = (rate: RateName) => meter.count('rateLimitRefusals', { rate })
+  const { rates, limiters } = createRates({ limits, pseudonyms, onRefusal })
+  const returning = createReturning({ store, clock, pseudonyms })
   return {
     config,
     clock,
@@ -264,11 +271,12 @@ export function assembleGateway(
       unusedLifetime: lifetimes.unused_client,
       mostUnused: limits.unused_clients,
     }),
-    rates: createRates(limits, (rate) => meter.count('rateLimitRefusals', { rate })),
+    rates,
     forwardings: createForwardings(),
     refusals: createMemory({ lifetime: refusalLifetime }, clock),
     failures: createFailures({ store, clock }),
-    returning: createWhereabouts({ lifetime: returningLifetime }, clock),
+    returning,
+    shareLimits: createSharing([createRateSharing({ limiters, store, clock }), returning.share]),
     headroom: createHeadroom(clock),
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),
     ready: () => database.ping(),

@@ -49,6 +49,7 @@ export async function startGateway(
         stopChores()
         // What is under way is answered first; then nothing writes any more.
         await app.close()
+        await gateway.shareLimits().catch((error) => app.log.warn({ err: error }, 'limits were not shared'))
         await gateway.decisionLog.flush().catch((error) => app.log.warn({ err: error }, 'decisions are lost'))
         await gateway.probing.stop()
         await gateway.resealing.stop()

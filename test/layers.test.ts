@@ -13,7 +13,7 @@ const ranks = [
   ['policy'],
   ['grants'],
   ['config'],
-  ['metrics'],
+  ['metrics', 'limits'],
   ['gateway'],
   ['pages'],
   ['http'],

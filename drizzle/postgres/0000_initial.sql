@@ -260,6 +260,14 @@ CREATE TABLE "quotas" (
 	"created_at" bigint NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "rate_levels" (
+	"key_hash" text collate "C" PRIMARY KEY NOT NULL,
+	"rate" text collate "C" NOT NULL,
+	"full_at_micros" bigint NOT NULL,
+	"taken_micros" bigint NOT NULL,
+	"changed_at" bigint NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "refresh_leases" (
 	"connection_id" text collate "C" PRIMARY KEY NOT NULL,
 	"fence" bigint NOT NULL,
@@ -330,6 +338,12 @@ CREATE TABLE "roles" (
 	"document" jsonb NOT NULL,
 	"created_at" bigint NOT NULL,
 	"updated_at" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "sign_in_places" (
+	"address_hash" text collate "C" PRIMARY KEY NOT NULL,
+	"subject_hash" text collate "C" NOT NULL,
+	"at" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "signing_keys" (
@@ -476,6 +490,7 @@ CREATE INDEX "interactions_under_way" ON "interactions" USING btree ("expires_at
 CREATE INDEX "quota_counts_quota" ON "quota_counts" USING btree ("quota_id");--> statement-breakpoint
 CREATE INDEX "quota_counts_expires_at" ON "quota_counts" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "quotas_resource" ON "quotas" USING btree ("resource_id");--> statement-breakpoint
+CREATE INDEX "rate_levels_changed_at" ON "rate_levels" USING btree ("changed_at");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_expires_at" ON "refresh_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_grant" ON "refresh_tokens" USING btree ("grant_id");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_sealed_successor" ON "refresh_tokens" USING btree ("used_at") WHERE "refresh_tokens"."sealed_successor" is not null;--> statement-breakpoint
@@ -484,6 +499,7 @@ CREATE INDEX "registration_tokens_expires_at" ON "registration_tokens" USING btr
 CREATE INDEX "resource_credentials_resource" ON "resource_credentials" USING btree ("resource_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "resources_uri" ON "resources" USING btree ("uri");--> statement-breakpoint
 CREATE UNIQUE INDEX "roles_name" ON "roles" USING btree ("resource_id","name");--> statement-breakpoint
+CREATE INDEX "sign_in_places_at" ON "sign_in_places" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "step_ups_call" ON "step_ups" USING btree ("subject_id","client_id","resource_id","tool");--> statement-breakpoint
 CREATE INDEX "step_ups_client" ON "step_ups" USING btree ("client_id");--> statement-breakpoint
 CREATE INDEX "step_ups_resource" ON "step_ups" USING btree ("resource_id");--> statement-breakpoint

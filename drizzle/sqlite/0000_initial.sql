@@ -323,6 +323,15 @@ CREATE TABLE `quotas` (
 );
 --> statement-breakpoint
 CREATE INDEX `quotas_resource` ON `quotas` (`resource_id`);--> statement-breakpoint
+CREATE TABLE `rate_levels` (
+	`key_hash` text PRIMARY KEY NOT NULL,
+	`rate` text NOT NULL,
+	`full_at_micros` integer NOT NULL,
+	`taken_micros` integer NOT NULL,
+	`changed_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `rate_levels_changed_at` ON `rate_levels` (`changed_at`);--> statement-breakpoint
 CREATE TABLE `refresh_leases` (
 	`connection_id` text PRIMARY KEY NOT NULL,
 	`fence` integer NOT NULL,
@@ -407,6 +416,13 @@ CREATE TABLE `roles` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `roles_name` ON `roles` (`resource_id`,`name`);--> statement-breakpoint
+CREATE TABLE `sign_in_places` (
+	`address_hash` text PRIMARY KEY NOT NULL,
+	`subject_hash` text NOT NULL,
+	`at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `sign_in_places_at` ON `sign_in_places` (`at`);--> statement-breakpoint
 CREATE TABLE `signing_keys` (
 	`kid` text PRIMARY KEY NOT NULL,
 	`public_jwk` text NOT NULL,

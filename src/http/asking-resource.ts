@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
-import type { RateName } from '../config/rates.ts'
 import type { Gateway } from '../gateway.ts'
 import type { AskingResource } from '../grants/open-session.ts'
+import type { RateName } from '../limits/rates.ts'
 import { authenticateCaller } from './callers.ts'
 import { countRequest } from './rates.ts'
 

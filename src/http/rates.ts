@@ -1,9 +1,8 @@
 import type { FastifyRequest } from 'fastify'
-import type { RateName } from '../config/rates.ts'
 import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { addressHolder } from '../lib/address.ts'
-import { sha256 } from '../lib/secret.ts'
+import type { RateName } from '../limits/rates.ts'
 import type { Client } from '../storage/clients.ts'
 import type { PageRefusal } from './page-refusal.ts'
 
@@ -27,13 +26,10 @@ export function countRequest(gateway: Counting, ...counted: readonly Counted[]):
 /** Seconds until there is something left of all of these rates; 0: they have counted one. */
 export function secondsToWait({ rates, clock }: Counting, counted: readonly Counted[]): number {
   const now = clock()
-  const isRefused = counted.some(([rate, key = '']) => rates[rate].take(short(key), now) > 0)
+  const isRefused = counted.some(([rate, key = '']) => rates[rate].take(key, now) > 0)
   // The one that refused may have something again before one that has just counted its last.
-  return isRefused ? Math.max(...counted.map(([rate, key = '']) => rates[rate].wait(short(key), now))) : 0
+  return isRefused ? Math.max(...counted.map(([rate, key = '']) => rates[rate].wait(key, now))) : 0
 }
-
-/** What is remembered must not be as long as a client's document has a URL. */
-const short = (key: string) => (key.length > 64 ? sha256(key) : key)
 
 /**
  * The code is one that MCP clients take for passing: at `invalid_client` and `invalid_grant` they throw away what

@@ -15,7 +15,7 @@ export function returningGuest(
   request: FastifyRequest,
   session: BrowserSession | undefined,
 ): string | undefined {
-  return session?.subjectId ?? returning.lastAt(holderOf(request))
+  return session ? returning.pseudonymOf(session.subjectId) : returning.lastAt(holderOf(request))
 }
 
 /**

@@ -477,6 +477,34 @@ export function defineTables(dialect: Dialect) {
     (t) => [index('used_assertions_expires_at').on(t.expiresAt)],
   )
 
+  const rateLevels = table(
+    'rate_levels',
+    {
+      /** Keyed digest of the rate and of whom it counts. */
+      keyHash: text('key_hash').primaryKey(),
+      /** Its name in the configuration. */
+      rate: text('rate').notNull(),
+      /** When its bucket is full again, in microseconds: what one request takes may be few of them. */
+      fullAtMicros: integer('full_at_micros').notNull(),
+      /** By how much whoever changed it last put that off. */
+      takenMicros: integer('taken_micros').notNull(),
+      changedAt: integer('changed_at').notNull(),
+    },
+    (t) => [index('rate_levels_changed_at').on(t.changedAt)],
+  )
+
+  const signInPlaces = table(
+    'sign_in_places',
+    {
+      /** Keyed digest of the address. */
+      addressHash: text('address_hash').primaryKey(),
+      /** Keyed digest of the subject who signed in there last. */
+      subjectHash: text('subject_hash').notNull(),
+      at: integer('at').notNull(),
+    },
+    (t) => [index('sign_in_places_at').on(t.at)],
+  )
+
   const signingKeys = table('signing_keys', {
     kid: text('kid').primaryKey(),
     publicJwk: json<PublicJwk>('public_jwk').notNull(),
@@ -568,6 +596,8 @@ export function defineTables(dialect: Dialect) {
     connectLinks,
     registrationTokens,
     usedAssertions,
+    rateLevels,
+    signInPlaces,
     signingKeys,
     keyChecks,
     administrators,

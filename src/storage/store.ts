@@ -18,6 +18,7 @@ import { interactions } from './interactions.ts'
 import { keyChecks } from './key-checks.ts'
 import { providers } from './providers.ts'
 import { quotas } from './quotas.ts'
+import { rateLevels } from './rate-levels.ts'
 import { refreshLeases } from './refresh-leases.ts'
 import { refreshTokens } from './refresh-tokens.ts'
 import { registrationTokens } from './registration-tokens.ts'
@@ -27,6 +28,7 @@ import { resources } from './resources.ts'
 import { roles } from './roles.ts'
 import type { Tables } from './schema.ts'
 import { sealedValues } from './sealed-values.ts'
+import { signInPlaces } from './sign-in-places.ts'
 import { signingKeys } from './signing-keys.ts'
 import { stepUps } from './step-ups.ts'
 import { subjects } from './subjects.ts'
@@ -60,6 +62,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     keyChecks: keyChecks(db, tables, batch),
     providers: providers(db, tables, batch),
     quotas: quotas(db, tables, batch),
+    rateLevels: rateLevels(db, tables),
     refreshLeases: refreshLeases(db, tables, batch),
     refreshTokens: refreshTokens(db, tables, batch),
     registrationTokens: registrationTokens(db, tables, batch),
@@ -68,6 +71,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     resources: resources(db, tables, batch),
     roles: roles(db, tables, batch),
     sealedValues: sealedValues(db, tables),
+    signInPlaces: signInPlaces(db, tables),
     signingKeys: signingKeys(db, tables, batch),
     stepUps: stepUps(db, tables, batch),
     subjects: subjects(db, tables, batch),

@@ -27,7 +27,11 @@ const chunk = 100
 
 /** Seconds by which the clock of another process may be behind, so that it still reads a row as live. */
 const margin = 300
+const hour = 3_600
 const day = 86_400
+
+/** Seconds for which an address is known as one from where somebody signed in. */
+export const placesKept = 7 * day
 
 /** How many rows of each kind a sweep took. */
 export type Swept = Record<keyof ReturnType<typeof rulesOf>, number>
@@ -57,6 +61,8 @@ const traces: ReadonlySet<keyof Swept> = new Set<keyof Swept>([
   'revokedRefreshTokens',
   'connectLinks',
   'usedAssertions',
+  'rateLevels',
+  'signInPlaces',
   'quotaCounts',
   'stepUps',
   'decisions',
@@ -66,6 +72,7 @@ const traces: ReadonlySet<keyof Swept> = new Set<keyof Swept>([
 function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKept }: SweepLimits) {
   const { interactions, codes, refreshTokens, connectLinks, browserSessions, grants, clients } = tables
   const { usedAssertions, registrationTokens, quotaCounts, stepUps, decisions } = tables
+  const { rateLevels, signInPlaces } = tables
   const deleteEnded = (table: PgTable, key: PgColumn, ended: SQL | undefined) => (limit: number) =>
     deleteSome(db, { table, key, ended, limit })
 
@@ -124,6 +131,11 @@ function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKep
       usedAssertions.assertionHash,
       lte(usedAssertions.expiresAt, now - margin),
     ),
+
+    // By then every bucket has long been full.
+    rateLevels: deleteEnded(rateLevels, rateLevels.keyHash, lte(rateLevels.changedAt, now - hour)),
+
+    signInPlaces: deleteEnded(signInPlaces, signInPlaces.addressHash, lte(signInPlaces.at, now - placesKept)),
 
     quotaCounts: deleteEnded(quotaCounts, quotaCounts.id, lte(quotaCounts.expiresAt, now - margin)),
 

@@ -1,16 +1,22 @@
 import type { FastifyRequest } from 'fastify'
 import { expect, test } from 'vitest'
-import { createRates } from '../../src/config/rates.ts'
 import { limitsSchema } from '../../src/config/settings.ts'
 import { createReserve } from '../../src/http/reserve.ts'
-import { createWhereabouts } from '../../src/lib/whereabouts.ts'
+import { createPseudonyms } from '../../src/lib/pseudonyms.ts'
+import { createRates } from '../../src/limits/rates.ts'
+import { createReturning } from '../../src/limits/returning.ts'
 
 const from = (ip: string) => ({ ip }) as FastifyRequest
 
 test('who signed in from many addresses has as much of the reserve as from one', () => {
   const clock = () => 1_900_000_000
   const limits = limitsSchema.parse({ returning_authorizations_per_person: 3 })
-  const gateway = { clock, rates: createRates(limits), returning: createWhereabouts({ lifetime: 60 }, clock) }
+  const nobody = { signInPlaces: { note: async () => {}, since: async () => [] } }
+  const gateway = {
+    clock,
+    rates: createRates({ limits }).rates,
+    returning: createReturning({ store: nobody, pseudonyms: createPseudonyms(), clock }),
+  }
   const isAdmitted = (ip: string) => {
     try {
       createReserve(gateway, from(ip), undefined)(5)

@@ -11,6 +11,7 @@ import { boundsContract } from './bounds-contract.ts'
 import { connectionEndsContract } from './connection-ends-contract.ts'
 import { storageContract } from './contract.ts'
 import { exchangeContract } from './exchange-contract.ts'
+import { limitsContract } from './limits-contract.ts'
 import { policyContract } from './policy-contract.ts'
 import { intent, refreshContract, refreshed, tokensOf } from './refresh-contract.ts'
 import { resealContract } from './reseal-contract.ts'
@@ -39,6 +40,7 @@ storageContract('PostgreSQL', backend)
 sweepContract('PostgreSQL', backend)
 auditContract('PostgreSQL', backend)
 boundsContract('PostgreSQL', backend)
+limitsContract('PostgreSQL', backend)
 policyContract('PostgreSQL', backend)
 refreshContract('PostgreSQL', backend)
 revocationContract('PostgreSQL', backend)

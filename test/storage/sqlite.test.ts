@@ -27,6 +27,7 @@ import { boundsContract } from './bounds-contract.ts'
 import { connectionEndsContract } from './connection-ends-contract.ts'
 import { storageContract } from './contract.ts'
 import { exchangeContract } from './exchange-contract.ts'
+import { limitsContract } from './limits-contract.ts'
 import { policyContract } from './policy-contract.ts'
 import { refreshContract } from './refresh-contract.ts'
 import { resealContract } from './reseal-contract.ts'
@@ -54,6 +55,7 @@ storageContract('SQLite', backend)
 sweepContract('SQLite', backend)
 auditContract('SQLite', backend)
 boundsContract('SQLite', backend)
+limitsContract('SQLite', backend)
 policyContract('SQLite', backend)
 refreshContract('SQLite', backend)
 revocationContract('SQLite', backend)

@@ -28,6 +28,8 @@ const nothing: Swept = {
   browserSessions: 0,
   registrationTokens: 0,
   usedAssertions: 0,
+  rateLevels: 0,
+  signInPlaces: 0,
   quotaCounts: 0,
   stepUps: 0,
   decisions: 0,
@@ -134,6 +136,24 @@ export function sweepContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       await db.insert(tables.usedAssertions).values(used).returning()
       expect(await sweepNow()).toEqual({ ...nothing, usedAssertions: 1 })
       expect(await db.select().from(tables.usedAssertions)).toEqual([used[1]])
+    })
+
+    test('forgets who used a limit after an hour, and where somebody signed in after a week', async () => {
+      const { db, tables } = database
+      const level = { rate: 'x', fullAtMicros: 1, takenMicros: 1 }
+      const levels = [
+        { ...level, keyHash: 'over', changedAt: now - hour },
+        { ...level, keyHash: 'young', changedAt: now - hour + 1 },
+      ]
+      const places = [
+        { addressHash: 'over', subjectHash: 'ada', at: now - 7 * day },
+        { addressHash: 'young', subjectHash: 'ada', at: now - 7 * day + 1 },
+      ]
+      await db.insert(tables.rateLevels).values(levels).returning()
+      await db.insert(tables.signInPlaces).values(places).returning()
+      expect(await sweepNow()).toEqual({ ...nothing, rateLevels: 1, signInPlaces: 1 })
+      expect(await db.select().from(tables.rateLevels)).toEqual([levels[1]])
+      expect(await db.select().from(tables.signInPlaces)).toEqual([places[1]])
     })
 
     test('takes registration tokens soon after their end, however many uses are left', async () => {

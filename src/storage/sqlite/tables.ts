@@ -25,6 +25,8 @@ export const {
   signingKeys,
   registrationTokens,
   usedAssertions,
+  rateLevels,
+  signInPlaces,
   keyChecks,
   administrators,
   auditEvents,
