@@ -6,12 +6,21 @@ import { join } from 'node:path'
 import { adminCalls, createTestClock, freePort, type TestGateway } from './gateway.ts'
 
 export type ChildGateway = TestGateway & {
+  /** The process that runs now; undefined while none does. */
+  pid(): number | undefined
+  /** Ends the process and does not start another. */
+  kill(signal: NodeJS.Signals): Promise<void>
+  /** Starts a process where none runs. */
+  start(): Promise<void>
   /** Kills it as a power cut would, and starts another over the same database; on the system's clock. */
   crash(meanwhile?: () => void): Promise<void>
 }
 
-/** A gateway in a process of its own, as `coatcheck serve` runs it. */
-export async function startChildGateway(more: Record<string, string> = {}): Promise<ChildGateway> {
+/** A gateway in a process of its own, as `coatcheck serve` runs it; with more of the environment, and options of Node's. */
+export async function startChildGateway(
+  more: Record<string, string> = {},
+  nodeOptions: readonly string[] = [],
+): Promise<ChildGateway> {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'coatcheck-child-'))
   const adminToken = `cc_admin_${randomBytes(32).toString('base64url')}`
@@ -30,12 +39,15 @@ export async function startChildGateway(more: Record<string, string> = {}): Prom
   }
   let logs = ''
   let child: ChildProcess
+  const isRunning = () => child.exitCode === null && child.signalCode === null
   const start = async () => {
-    const command = ['--conditions=coatcheck-source', 'src/cli.ts', 'serve']
+    const command = [...nodeOptions, '--conditions=coatcheck-source', 'src/cli.ts', 'serve']
     const process_ = spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     child = process_
     // Whatever becomes of the tests, it does not outlive them.
-    process.once('exit', () => process_.kill('SIGKILL'))
+    const endToo = () => void process_.kill('SIGKILL')
+    process.once('exit', endToo)
+    process_.once('exit', () => process.off('exit', endToo))
     await new Promise<void>((resolve, reject) => {
       const read = (chunk: Buffer) => {
         logs += chunk
@@ -43,10 +55,13 @@ export async function startChildGateway(more: Record<string, string> = {}): Prom
       }
       process_.stdout.on('data', read)
       process_.stderr.on('data', read)
-      process_.once('exit', () => reject(new Error(`the gateway did not start: ${logs}`)))
+      process_.once('exit', (code, signal) =>
+        reject(new Error(`the gateway did not start but ended with ${code ?? signal}: ${logs}`)),
+      )
     })
   }
   const end = async (signal: NodeJS.Signals) => {
+    if (!isRunning()) return
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill(signal)
     await ended
@@ -67,6 +82,9 @@ export async function startChildGateway(more: Record<string, string> = {}): Prom
       throw new Error('its keys are in another process')
     },
     admin: adminCalls(issuer, adminToken),
+    pid: () => (isRunning() ? child.pid : undefined),
+    kill: end,
+    start,
     async restart() {
       await end('SIGTERM')
       await start()

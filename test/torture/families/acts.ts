@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
-import type { ChildGateway } from '../support/child-gateway.ts'
+import type { ChildGateway } from '../../support/child-gateway.ts'
+import { pick } from '../scenario.ts'
 import {
   type Asked,
   accessLifetime,
@@ -198,10 +199,4 @@ function spoil({ providers }: Stage, which: readonly Temper[], random: () => num
     }
   }
   return late
-}
-
-function pick<Choice>(choices: readonly Choice[], random: () => number): Choice {
-  const chosen = choices[Math.floor(random() * choices.length)]
-  if (chosen === undefined) throw new Error('nothing to choose from')
-  return chosen
 }

@@ -1,0 +1,42 @@
+/** One kind of fault, put on again and again, with what must be true after it. */
+export type Scenario = {
+  /** As `--only` names it. */
+  name: string
+  /** In one line: what is done, and what is promised. */
+  about: string
+  /** How often it is done unless `--rounds` says otherwise. */
+  rounds: number
+  run(setting: Setting): Promise<void>
+}
+
+export type Setting = {
+  rounds: number
+  /** A number from 0 to below 1, the same ones for the same seed. */
+  random: () => number
+  report: Report
+}
+
+/** Where a scenario says what it did and what it found. */
+export type Report = {
+  check(isGood: boolean, words: string): void
+  note(words: string): void
+  /** Says loudly that something could not be tried here; it counts as neither good nor bad. */
+  skip(words: string): void
+}
+
+export type Random = Setting['random']
+
+export function pick<Choice>(choices: readonly Choice[], random: Random): Choice {
+  const chosen = choices[Math.floor(random() * choices.length)]
+  if (chosen === undefined) throw new Error('nothing to choose from')
+  return chosen
+}
+
+/** `p50 120 ms, p99 300 ms, max 410 ms`. */
+export function spread(milliseconds: readonly number[], unit = 'ms'): string {
+  if (milliseconds.length === 0) return 'never measured'
+  const sorted = [...milliseconds].sort((a, b) => a - b)
+  const at = (share: number) =>
+    Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0)
+  return `p50 ${at(0.5)} ${unit}, p99 ${at(0.99)} ${unit}, max ${at(1)} ${unit}`
+}

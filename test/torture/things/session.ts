@@ -1,0 +1,149 @@
+import { basic } from '../../support/world.ts'
+import { becomes, change, type Fact, learn, type Model, observe } from '../model.ts'
+import { type Answer, post, send } from '../send.ts'
+import { resourceUri, type Stage } from '../stage.ts'
+
+/** A grant, as its client and its MCP server see it. */
+export type Session = {
+  tsid: string
+  accountId: string
+  client: { id: string; secret?: string; redirectUri: string }
+  state: Fact<'live' | 'ended'>
+  accessToken: string
+  /** The last one its client was given. */
+  refreshToken: string
+  /** One whose successor was used: to present it again ends the family. */
+  spentToken?: string
+  /** What each refresh token was answered with. */
+  successors: Map<string, string>
+}
+
+export type Scene = { stage: Stage; model: Model }
+
+/** Tokens that were answered to a code. */
+export function learnSession(
+  scene: Scene,
+  { client, accountId, body }: Pick<Session, 'client' | 'accountId'> & Pick<Answer, 'body'>,
+): Session {
+  const accessToken = String(body.access_token)
+  const tsid = tsidOf(accessToken)
+  const session: Session = {
+    tsid,
+    accountId,
+    client,
+    accessToken,
+    refreshToken: String(body.refresh_token),
+    successors: new Map(),
+    state: learn(scene.model, {
+      name: `session ${tsid.slice(0, 8)} of ${accountId}`,
+      state: 'live',
+      look: () => look(scene, session),
+    }),
+  }
+  return session
+}
+
+/** The client asks for new tokens, as often at once as it is told to: a client that lost its patience asks twice. */
+export async function refresh({ stage, model }: Scene, session: Session, times = 1): Promise<Answer[]> {
+  const presented = session.refreshToken
+  const asked = Array.from({ length: times }, () => presentToken(stage, session, presented))
+  const answers = await Promise.all(asked)
+  for (const answer of answers) {
+    model.answers[answer.outcome]++
+    if (answer.status === 400) observe(model, session.state, 'ended', 'refreshing')
+    if (answer.status !== 200) continue
+    observe(model, session.state, 'live', 'refreshing')
+    const successor = String(answer.body.refresh_token)
+    const known = session.successors.get(presented)
+    if (known !== undefined && known !== successor) model.wrong.push(`${session.state.name} forked`)
+    session.successors.set(presented, successor)
+    session.accessToken = String(answer.body.access_token)
+    session.refreshToken = successor
+  }
+  // The one before was used, since its successor was just presented.
+  const [before] = [...session.successors].find(([, successor]) => successor === presented) ?? []
+  if (before !== undefined && answers.some(({ status }) => status === 200)) session.spentToken = before
+  return answers
+}
+
+/** A thief, or a client gone back in time, presents a refresh token that was used long ago: the family ends. */
+export async function replay({ stage, model }: Scene, session: Session): Promise<void> {
+  const { spentToken } = session
+  if (spentToken === undefined) return
+  // `invalid_grant` is how it is said that the family has ended.
+  const ask = async (): Promise<Answer> => {
+    const answer = await presentToken(stage, session, spentToken)
+    if (answer.status === 200) model.wrong.push(`${session.state.name} gave new tokens for a spent one`)
+    return answer.status === 400 ? { ...answer, outcome: 'acknowledged' } : answer
+  }
+  await change(model, { what: 'a replay', changes: [becomes(session.state, 'ended')] }, ask)
+}
+
+export async function revoke({ stage, model }: Scene, session: Session): Promise<void> {
+  await change(model, { what: 'a revocation', changes: [becomes(session.state, 'ended')] }, () =>
+    post(`${stage.address()}/oauth/revoke`, { ...clientForm(session), token: session.refreshToken }),
+  )
+}
+
+/** The MCP server asks for the upstream token. */
+export async function retrieve({ stage, model }: Scene, session: Session): Promise<Answer> {
+  const { tsid, state, accountId } = session
+  const answer = await send(`${stage.address()}/v1/token-sessions/${tsid}/tokens/atlassian`, {
+    headers: { authorization: basic(stage.credential) },
+  })
+  model.answers[answer.outcome]++
+  if (answer.status === 404) observe(model, state, 'ended', 'retrieving')
+  if (answer.status !== 200) return answer
+  observe(model, state, 'live', 'retrieving')
+  model.released.set(tsid, (model.released.get(tsid) ?? 0) + 1)
+  const owner = stage.ownerOf(String(answer.body.access_token))
+  if (owner !== accountId) model.wrong.push(`${state.name} was given a token of ${owner ?? 'nobody'}`)
+  return answer
+}
+
+/** The MCP server asks whether an access token is still good. */
+export async function introspect({ stage, model }: Scene, session: Session): Promise<Answer> {
+  const answer = await post(
+    `${stage.address()}/oauth/introspect`,
+    { token: session.accessToken },
+    { authorization: basic(stage.credential) },
+  )
+  model.answers[answer.outcome]++
+  if (answer.status === 200)
+    observe(model, session.state, answer.body.active === true ? 'live' : 'ended', 'introspecting')
+  return answer
+}
+
+/** All three ways in say the same of it. */
+async function look(scene: Scene, session: Session): Promise<'live' | 'ended' | undefined> {
+  const seen: ('live' | 'ended' | undefined)[] = []
+  const introspected = await introspect(scene, session)
+  if (introspected.status === 200) seen.push(introspected.body.active === true ? 'live' : 'ended')
+  const [refreshed] = await refresh(scene, session)
+  if (refreshed?.status === 200 || refreshed?.status === 400)
+    seen.push(refreshed.status === 200 ? 'live' : 'ended')
+  const retrieved = await retrieve(scene, session)
+  // Whatever becomes of the provider, an ended session is unknown.
+  if (retrieved.status > 0 && retrieved.status !== 401) seen.push(retrieved.status === 404 ? 'ended' : 'live')
+  if (new Set(seen).size > 1) scene.model.wrong.push(`${session.state.name} is ${seen.join(', ')} at once`)
+  return seen.length < 3 ? undefined : seen[0]
+}
+
+async function presentToken(stage: Stage, session: Session, token: string): Promise<Answer> {
+  return await post(`${stage.address()}/oauth/token`, {
+    ...clientForm(session),
+    grant_type: 'refresh_token',
+    refresh_token: token,
+    resource: resourceUri,
+  })
+}
+
+export const clientForm = ({ client }: Pick<Session, 'client'>): Record<string, string> => ({
+  client_id: client.id,
+  ...(client.secret !== undefined && { client_secret: client.secret }),
+})
+
+function tsidOf(accessToken: string): string {
+  const claims = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString())
+  return String(claims.tsid)
+}
