@@ -121,6 +121,7 @@ export async function openGateway(
 ): Promise<OpenGateway> {
   const sealer = createSealer(secrets.masterKeys)
   const database = await openDatabase(config.databaseUrl, {
+    ...config.database,
     beforeMigrations: async (checks, isSealedUnder) =>
       void (await verifyMasterKeys(checks, sealer, isSealedUnder)),
     observe: (event) => {

@@ -3,6 +3,7 @@ import { auditEvent, type EventFacts } from '../audit/event.ts'
 import { findAuditKey } from '../audit/key.ts'
 import { type Fault, verifyRecord } from '../audit/verify.ts'
 import { loadConfig } from '../config/config.ts'
+import { isUnprovenDatabase, unprovenDatabase } from '../config/database.ts'
 import { presentSecrets } from '../config/generated-secrets.ts'
 import { systemClock } from '../lib/clock.ts'
 import { createSealer, type Sealer } from '../lib/seal.ts'
@@ -73,6 +74,8 @@ async function restore(call: Call): Promise<Answer> {
 async function move(call: Call): Promise<Answer> {
   const { config, sealer } = openedWith(call.terminal)
   const to = targetOf(call)
+  if (isUnprovenDatabase(to) && !config.allowUnprovenDatabase)
+    throw new UsageError(`--to: ${unprovenDatabase}`)
   if (to === config.databaseUrl) throw new UsageError('--to is the database it would be moved from')
   const kinds = { from: databaseAddress(config.databaseUrl).kind, to: databaseAddress(to).kind }
   const source = await openSnapshot(config.databaseUrl, call.isSet('stopped') ? 'stopped' : 'alone')

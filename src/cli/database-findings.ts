@@ -108,7 +108,7 @@ function postgresFindings(view: Extract<DatabaseView, { kind: 'postgres' }>): Fi
       ? [
           note(
             'what goes to the server is not encrypted on its way',
-            'Add ?sslmode=verify-full to COATCHECK_DATABASE_URL, unless the network between is yours alone.',
+            'Set sslmode=verify-full in COATCHECK_DATABASE_URL, unless the network between is yours alone.',
           ),
         ]
       : []),

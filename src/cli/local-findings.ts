@@ -26,7 +26,7 @@ import { checkedFindings } from './provider-words.ts'
 export async function localFindings(config: Config): Promise<Finding[]> {
   const secrets = readSecrets(config)
   if ('faults' in secrets) return secrets.faults
-  const looked = await lookAtDatabase(config.databaseUrl)
+  const looked = await lookAtDatabase(config)
   try {
     return [
       ...secretFindings(config, secrets),
@@ -111,7 +111,7 @@ type Looked = {
   database?: Database
 }
 
-async function lookAtDatabase(url: string): Promise<Looked> {
+async function lookAtDatabase({ databaseUrl: url, database: limits }: Config): Promise<Looked> {
   const { wrong, note } = about('database')
   const address = databaseAddress(url)
   if (address.kind === 'sqlite' && (address.path === ':memory:' || !existsSync(address.path))) {
@@ -123,6 +123,7 @@ async function lookAtDatabase(url: string): Promise<Looked> {
   let opened: Database | undefined
   try {
     opened = await openDatabase(url, {
+      ...limits,
       access: 'read',
       beforeMigrations: async (found) => {
         checks = found

@@ -5,6 +5,7 @@ import { isLoopbackHost } from '../lib/address.ts'
 import { type Fault, faultsOf } from '../lib/schema-faults.ts'
 import type { MasterKey } from '../lib/seal.ts'
 import { unstorableText } from '../lib/storable-text.ts'
+import { databaseFaults } from './database.ts'
 import { type Declarations, declarationsSchema } from './declarations.ts'
 import { type Environment, environmentSchema, type OwnVariables, ownVariables } from './environment.ts'
 import { hasSealingKey, type KeyService, keyServiceFaults, keyServiceOf } from './key-service.ts'
@@ -20,6 +21,10 @@ export type Config = {
   /** Absent: no metrics are kept. */
   metricsPort: number | undefined
   databaseUrl: string
+  /** On PostgreSQL: the connections of this process, and the seconds a statement may take. */
+  database: { connections: number; timeout: number }
+  /** The way to a database may be open to the network it leads over. */
+  allowUnprovenDatabase: boolean
   /** Absent: to be read from, or generated into, the data folder; for a loopback issuer only. */
   masterKeys: MasterKey[] | undefined
   /** Absent: every master key is one of `masterKeys`. */
@@ -76,7 +81,7 @@ export function loadConfig(
   const found = [
     ...own.errors,
     ...issuesOf(environment, ''),
-    ...contradictions(own, environment),
+    ...contradictions(own, environment, readFile),
     ...file.errors,
   ]
   if (!environment.success || !file.content || found.length > 0) throw new ConfigError(found)
@@ -90,6 +95,11 @@ export function loadConfig(
     port: from.COATCHECK_PORT,
     metricsPort: from.COATCHECK_METRICS_PORT,
     databaseUrl: from.COATCHECK_DATABASE_URL,
+    database: {
+      connections: from.COATCHECK_DATABASE_CONNECTIONS,
+      timeout: from.COATCHECK_DATABASE_TIMEOUT,
+    },
+    allowUnprovenDatabase: from.COATCHECK_ALLOW_UNPROVEN_DATABASE,
     masterKeys: from.COATCHECK_MASTER_KEYS,
     keyService: keyServiceOf(from, env, readFile),
     adminToken: from.COATCHECK_ADMIN_TOKEN,
@@ -182,6 +192,7 @@ const isLoopbackIssuer = (from: Environment) => isLoopbackHost(new URL(from.COAT
 function contradictions(
   { variables, unread }: OwnVariables,
   environment: z.ZodSafeParseResult<Environment>,
+  readFile: (path: string) => string,
 ): string[] {
   const unsound = new Set([...unread, ...(environment.error?.issues.map(({ path }) => path[0]) ?? [])])
   const isOpen = (name: keyof Environment) => !unsound.has(name)
@@ -191,15 +202,14 @@ function contradictions(
   // Port 0 is another one each time.
   const sharesPort = from.COATCHECK_PORT !== 0 && from.COATCHECK_METRICS_PORT === from.COATCHECK_PORT
   const ports = sharesPort && isOpen('COATCHECK_PORT') ? [sharedPort] : []
-  const service = keyServiceFaults(from, isOpen)
+  const found = [...ports, ...keyServiceFaults(from, isOpen), ...databaseFaults(from, isOpen, readFile)]
   if (isLoopbackIssuer(from)) {
     const mayListen = isLoopbackHost(from.COATCHECK_HOST) || from.COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER
     const isExposed = !mayListen && isOpen('COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER')
-    return [...ports, ...service, ...(isExposed ? [exposedLoopbackIssuer] : [])]
+    return [...found, ...(isExposed ? [exposedLoopbackIssuer] : [])]
   }
   return [
-    ...ports,
-    ...service,
+    ...found,
     ...(hasSealingKey(from) || !isOpen('COATCHECK_MASTER_KEYS') || !isOpen('COATCHECK_KEY_SERVICE_URL')
       ? []
       : [masterKeysMissing]),

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { isLoopbackHost } from '../lib/address.ts'
 import type { MasterKey } from '../lib/seal.ts'
 import { checkUpstreamUrl } from '../lib/upstream-url.ts'
-import { databaseAddress } from '../storage/database.ts'
+import { databaseAddress, defaultConnections, defaultTimeout } from '../storage/database.ts'
 
 const flag = z
   .enum(['true', 'false'])
@@ -101,6 +101,15 @@ function proxyFault(entry: string): string | undefined {
   return bits !== undefined && Number(bits) === 0 ? `${entry} would believe everybody` : undefined
 }
 
+const atLeastOne = (most: number) => {
+  const says = `is a number from 1 to ${most}`
+  return z
+    .string()
+    .regex(/^\d{1,6}$/, says)
+    .transform(Number)
+    .refine((value) => value >= 1 && value <= most, says)
+}
+
 /** Everything that is read from the environment, by its full name. */
 export const environmentSchema = z.strictObject({
   COATCHECK_ISSUER: issuer.default('http://localhost:8080'),
@@ -108,6 +117,8 @@ export const environmentSchema = z.strictObject({
   COATCHECK_PORT: port.default(8080),
   COATCHECK_METRICS_PORT: port.optional(),
   COATCHECK_DATABASE_URL: databaseUrl.default('sqlite:data/coatcheck.db'),
+  COATCHECK_DATABASE_CONNECTIONS: atLeastOne(500).default(defaultConnections),
+  COATCHECK_DATABASE_TIMEOUT: atLeastOne(60).default(defaultTimeout),
   COATCHECK_MASTER_KEYS: masterKeys.optional(),
   COATCHECK_KEY_SERVICE_URL: keyServiceUrl.optional(),
   COATCHECK_KEY_SERVICE_TOKEN: z.string().min(1).optional(),
@@ -116,6 +127,7 @@ export const environmentSchema = z.strictObject({
   COATCHECK_TRUSTED_PROXIES: cidrs.default([]),
   COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: flag,
   COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER: flag,
+  COATCHECK_ALLOW_UNPROVEN_DATABASE: flag,
   COATCHECK_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
 })
 

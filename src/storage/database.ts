@@ -3,6 +3,7 @@ import { type Chains, createChains } from './audit-links.ts'
 import type { DatabaseCondition } from './condition.ts'
 import type { Batch, Queries } from './dialect.ts'
 import type { StoredCheck } from './key-checks.ts'
+import { type PostgresAddress, postgresAddress } from './postgres/address.ts'
 import type { Tables } from './schema.ts'
 import type { IsSealedUnder } from './sealed-use.ts'
 import type { GateOptions } from './sqlite/gate.ts'
@@ -41,11 +42,17 @@ export type DatabaseOptions = Partial<Omit<GateOptions, 'audit'>> & {
    * who brought its rows and has yet to take away `incompleteMark`; no migration is run.
    */
   access?: Access
+  /** PostgreSQL alone: how many connections this process may have, and the seconds a statement may take. */
+  connections?: number
+  timeout?: number
 }
+
+export const defaultConnections = 10
+export const defaultTimeout = 10
 
 export type Access = 'read' | 'write' | 'complete'
 
-export type DatabaseAddress = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string }
+export type DatabaseAddress = { kind: 'sqlite'; path: string } | { kind: 'postgres'; server: PostgresAddress }
 
 /** Opens a database and brings its schema up to date: `sqlite:path`, `sqlite::memory:` or `postgres://...`. */
 export async function openDatabase(url: string, options: DatabaseOptions = {}): Promise<Database> {
@@ -53,6 +60,8 @@ export async function openDatabase(url: string, options: DatabaseOptions = {}): 
   const all = {
     patience: 5_000,
     capacity: 4_096,
+    connections: defaultConnections,
+    timeout: defaultTimeout,
     beforeMigrations: async () => {},
     access: 'write' as const,
     chains: createChains({ key: randomBytes(32), heads: [] }),
@@ -66,14 +75,14 @@ export async function openDatabase(url: string, options: DatabaseOptions = {}): 
     }
     case 'postgres': {
       const { openPostgres } = await import('./postgres/open.ts')
-      return openPostgres(address.url, all)
+      return openPostgres(address.server, all)
     }
   }
 }
 
 /** Throws a `TypeError` that says what a database URL looks like, and does not repeat the URL: it may hold a password. */
 export function databaseAddress(url: string): DatabaseAddress {
-  if (/^postgres(ql)?:\/\//.test(url)) return { kind: 'postgres', url }
+  if (/^postgres(ql)?:\/\//.test(url)) return { kind: 'postgres', server: postgresAddress(url) }
   const path = /^sqlite:(?!\/\/[^/])(?:\/\/)?(.+)$/.exec(url)?.[1]
   if (path) return { kind: 'sqlite', path }
   throw new TypeError('a database URL is sqlite:path/to/file, sqlite::memory: or postgres://user@host/name')

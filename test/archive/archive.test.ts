@@ -362,7 +362,7 @@ test('everything moves to PostgreSQL and back, whatever was killed on the way, a
 
   const onPostgres = await serve(url)
   const used = await on(url)('move', '--to', liteUrl('back.db'))
-  expect(used).toMatchObject({ exitCode: 1, err: expect.stringMatching(/in use \(coatcheck: \d+\)/) })
+  expect(used).toMatchObject({ exitCode: 1, err: expect.stringMatching(/in use \(coatcheck \S+:\d+: \d+\)/) })
   const counted = countsOf(await rowsOf(url))
   let second = tokens
   const archived = await archivedAround(url, async () => {

@@ -93,6 +93,47 @@ test('the error says how many there are, and carries the words for them', () => 
   expect(() => load({ COATCHECK_PORT: 'x', COATCHECK_HOST: '/' })).toThrow('has 2 errors')
 })
 
+const elsewhere = 'postgres://coatcheck:secret@db.example/coatcheck'
+
+test.each(['?sslmode=disable', '?sslmode=no-verify', ',localhost?sslmode=disable'])(
+  'a way to a database elsewhere that proves nothing (%s) is refused, unless it is meant',
+  (rest) => {
+    const env = { COATCHECK_DATABASE_URL: elsewhere + rest }
+    const errors = errorsOf(() => load(env))
+    expect(errors).toEqual([expect.stringMatching(/^COATCHECK_DATABASE_URL: its sslmode proves nothing/)])
+    expect(errors.join()).not.toContain('secret')
+    expect(load({ ...env, COATCHECK_ALLOW_UNPROVEN_DATABASE: 'true' }).allowUnprovenDatabase).toBe(true)
+    expect(errorsOf(() => load({ ...env, ...publicIssuer }))).toEqual(errors)
+  },
+)
+
+test('a way to a database that is proven, or leads nowhere else, needs no word', () => {
+  for (const url of [
+    elsewhere,
+    `${elsewhere}?sslmode=require`,
+    'postgres://localhost/x?sslmode=disable',
+    'postgres:///x?host=/run/postgresql',
+  ]) {
+    expect(load({ COATCHECK_DATABASE_URL: url }).databaseUrl).toBe(url)
+  }
+})
+
+test('a certificate that cannot be read is told before anything is opened', () => {
+  const env = { COATCHECK_DATABASE_URL: `${elsewhere}?sslrootcert=/ca.pem` }
+  expect(errorsOf(() => load(env))).toEqual(['COATCHECK_DATABASE_URL: cannot read /ca.pem'])
+  expect(load(env, { '/ca.pem': '-----BEGIN CERTIFICATE-----' }).databaseUrl).toContain('/ca.pem')
+})
+
+test('connections and their time are numbers within bounds', () => {
+  const env = { COATCHECK_DATABASE_CONNECTIONS: '40', COATCHECK_DATABASE_TIMEOUT: '3' }
+  expect(load(env).database).toEqual({ connections: 40, timeout: 3 })
+  for (const value of ['0', '-1', '1e3', '501', 'many']) {
+    expect(errorsOf(() => load({ COATCHECK_DATABASE_CONNECTIONS: value }))).toEqual([
+      'COATCHECK_DATABASE_CONNECTIONS: is a number from 1 to 500',
+    ])
+  }
+})
+
 test('a variable that is not known is refused, since it may be a protection misspelt', () => {
   expect(errorsOf(() => load({ COATCHECK_MASTERKEYS: 'a', COATCHECK_ISSUER_FILE: '/b' }))).toEqual([
     'COATCHECK_MASTERKEYS: is not known',

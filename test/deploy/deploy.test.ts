@@ -65,7 +65,7 @@ function environmentOf(settings: Map<string, string[]>) {
 }
 
 const secretFile = (path: string): string => {
-  if (path.endsWith('database_url')) return 'postgres://coatcheck:secret@postgres/coatcheck'
+  if (path.endsWith('database_url')) return 'postgres://coatcheck:secret@postgres/coatcheck?sslmode=disable'
   if (path.endsWith('master_keys'))
     return `k1:${Buffer.from('0123456789abcdefghijklmnopqrstuv').toString('base64')}`
   if (path.endsWith('admin_token')) return 'cc_admin_0123456789abcdef0123456789abcdef'
@@ -134,7 +134,8 @@ test('the compose file starts the image on PostgreSQL behind a proxy, with every
   const { services, secrets, networks } = composeSchema.parse(parseYaml(read('compose.yaml'))[0])
   const { coatcheck, postgres, caddy } = services
   const environment = configured(coatcheck.environment)
-  expect(environment.COATCHECK_DATABASE_URL).toMatch(/^postgres:.*@postgres\/coatcheck$/)
+  expect(environment.COATCHECK_DATABASE_URL).toMatch(/^postgres:.*@postgres\/coatcheck\?sslmode=disable$/)
+  expect(environment.COATCHECK_ALLOW_UNPROVEN_DATABASE).toBe(true)
   expect(environment.COATCHECK_TRUSTED_PROXIES).toEqual([networks.default.ipam.config[0]?.subnet])
   expect(coatcheck.expose).toEqual([String(port)])
   expect(caddy.command.join(' ')).toContain(`--to coatcheck:${port}`)

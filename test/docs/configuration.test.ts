@@ -27,6 +27,8 @@ test('every variable has its row, with the default it has', () => {
     COATCHECK_PORT: `\`${config.port}\``,
     COATCHECK_METRICS_PORT: config.metricsPort === undefined ? 'off' : undefined,
     COATCHECK_DATABASE_URL: `\`${config.databaseUrl}\``,
+    COATCHECK_DATABASE_CONNECTIONS: `\`${config.database.connections}\``,
+    COATCHECK_DATABASE_TIMEOUT: `\`${config.database.timeout}\``,
     COATCHECK_MASTER_KEYS: 'generated',
     COATCHECK_KEY_SERVICE_URL: 'none',
     COATCHECK_KEY_SERVICE_TOKEN: 'none',
@@ -36,6 +38,7 @@ test('every variable has its row, with the default it has', () => {
     COATCHECK_CONFIG: 'none',
     COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: `\`${config.allowLoopbackUpstreams}\``,
     COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER: '`false`',
+    COATCHECK_ALLOW_UNPROVEN_DATABASE: `\`${config.allowUnprovenDatabase}\``,
     COATCHECK_LOG_LEVEL: `\`${config.logLevel}\``,
   })
 })

@@ -26,7 +26,7 @@ export async function openSnapshot(url: string, use: SnapshotUse | 'stopped'): P
     }
     case 'postgres': {
       const { openPostgresSnapshot } = await import('../postgres/snapshot.ts')
-      return await openPostgresSnapshot(address.url, use)
+      return await openPostgresSnapshot(address.server, use)
     }
   }
 }

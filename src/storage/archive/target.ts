@@ -40,7 +40,7 @@ async function openTarget(url: string): Promise<Target> {
     }
     case 'postgres': {
       const { openPostgresTarget } = await import('../postgres/target.ts')
-      return await openPostgresTarget(address.url)
+      return await openPostgresTarget(address.server)
     }
   }
 }

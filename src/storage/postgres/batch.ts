@@ -4,68 +4,52 @@ import { type Chains, eventIn, type Links, withLink } from '../audit-links.ts'
 import type { Batch, Queries } from '../dialect.ts'
 import { overPostgres } from '../drizzle.ts'
 import { checkHandle, isPlaceTaken, unwrapErrors } from '../query-errors.ts'
-import { StorageUnavailableError } from '../unavailable.ts'
-import { asUnavailable, gaveWay } from './faults.ts'
+import { connectionAfter } from './faults.ts'
 import { tables } from './tables.ts'
+import { type Line, type Progress, type RunUnit, transact } from './units.ts'
 
 const { drizzle } = overPostgres()
 
 type Build = Parameters<Batch>[0]
 
-/** Attempts at a batch that had to give way to another transaction. */
-const attempts = 3
-
-/**
- * A process that stands still inside a batch must not hold its rows for long. Said in each transaction, not
- * once per connection, which a pooler between here and the server would not keep.
- */
-const begin = `BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`
-
 /** Runs a batch in a transaction of its own, on a connection of its own. */
-export function batchOn(connect: () => Promise<PoolClient>, chains: Pick<Chains, 'transaction'>): Batch {
-  const batch = async (build: Build) => {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await runOnce(await connect(), build, chains.transaction())
-      } catch (error) {
-        if (!gaveWay(error) || attempt === attempts) throw error
-      }
-    }
+export function batchOn(runUnit: RunUnit, begin: string, chains: Pick<Chains, 'transaction'>): Batch {
+  const handles = new WeakMap<PoolClient, Handle>()
+  const handleOf = ({ connection }: Line) => {
+    const known = handles.get(connection) ?? openHandle()
+    handles.set(connection, known)
+    return known
   }
+  const batch = (build: Build) =>
+    runUnit((line, progress) =>
+      runOnce({ begin, line, handle: handleOf(line), links: chains.transaction() }, build, progress),
+    )
   return batch as Batch
 }
 
-async function runOnce(client: PoolClient, build: Build, links: Links) {
-  let usable = true
-  let mayBeCommitted = false
+type Transaction = { begin: string; line: Line; handle: Handle; links: Links }
+
+async function runOnce({ begin, line, handle, links }: Transaction, build: Build, progress: Progress) {
   try {
-    await client.query(begin)
-    const outcome = await runStatements(client, build, links)
-    mayBeCommitted = outcome !== undefined
-    await client.query(outcome ? 'COMMIT' : 'ROLLBACK')
+    const outcome = await transact(begin, line, progress, () =>
+      handle.use({ line, links }, () => runStatements(handle, build)),
+    )
     if (!outcome) links.undo(undefined)
     links.settle()
     return outcome
-  } catch (cause) {
-    const error = asUnavailable(cause)
-    usable = !(error instanceof StorageUnavailableError) && (await rolledBack(client))
-    if (usable && !mayBeCommitted) {
+  } catch (error) {
+    const isRolledBack = connectionAfter(error) === 'sound' && progress.brokenBy === undefined
+    if (isRolledBack) {
       links.undo(undefined)
       if (isPlaceTaken(error)) links.abandon()
       links.settle()
     }
     throw error
-  } finally {
-    client.release(!usable)
   }
 }
 
-async function runStatements(client: PoolClient, build: Build, links: Links) {
-  const startChain = (start: NewAuditEvent): PromiseLike<unknown> =>
-    recordEvent(db as unknown as Queries, tables, start)
-  const db = drizzle({ client: linking(client, links, startChain) as unknown as PoolClient })
-  unwrapErrors(db)
-  const { lock, guard, writes } = build(db as unknown as Queries)
+async function runStatements({ db }: Handle, build: Build) {
+  const { lock, guard, writes } = build(db)
   checkHandle(db, [...(lock ? [lock] : []), guard, ...writes])
   if (lock) await lock
   const guarded = await guard
@@ -75,26 +59,45 @@ async function runStatements(client: PoolClient, build: Build, links: Links) {
   return { guard: guarded, rows }
 }
 
-/** The connection as drizzle uses it, with every audit row in its place when it is written. */
-function linking(
-  client: PoolClient,
-  links: Links,
-  startChain: (start: NewAuditEvent) => PromiseLike<unknown>,
-) {
+/** What the statements of one transaction go over. */
+type Use = { line: Line; links: Links }
+
+/** drizzle over one connection, kept as long as that: prepared statements are built once for each handle. */
+type Handle = { db: Queries; use<Answer>(use: Use, work: () => Promise<Answer>): Promise<Answer> }
+
+function openHandle(): Handle {
+  let current: Use | undefined
+  const startChain = (start: NewAuditEvent): PromiseLike<unknown> => recordEvent(queries, tables, start)
+  const query = async (statement: QueryConfig, values: unknown[]) => {
+    if (!current) throw new TypeError('a statement of a batch was run after it')
+    return await linked(current, startChain, statement, values)
+  }
+  const db = drizzle({ client: { query } as unknown as PoolClient })
+  unwrapErrors(db)
+  const queries = db as unknown as Queries
   return {
-    async query(statement: QueryConfig, params: unknown[]) {
-      const event = eventIn(params)
-      if (!event) return await client.query(statement, params)
-      const start = links.startBefore(event)
-      if (start) await startChain(start)
-      return await client.query(statement, withLink(params, links.next(event)))
+    db: queries,
+    async use(use, work) {
+      current = use
+      try {
+        return await work()
+      } finally {
+        current = undefined
+      }
     },
   }
 }
 
-async function rolledBack(client: PoolClient): Promise<boolean> {
-  return client.query('ROLLBACK').then(
-    () => true,
-    () => false,
-  )
+/** Every audit row gets its place when it is written. */
+async function linked(
+  { line, links }: Use,
+  startChain: (start: NewAuditEvent) => PromiseLike<unknown>,
+  statement: QueryConfig,
+  values: unknown[],
+) {
+  const event = eventIn(values)
+  if (!event) return await line.query(statement, values)
+  const start = links.startBefore(event)
+  if (start) await startChain(start)
+  return await line.query(statement, withLink(values, links.next(event)))
 }

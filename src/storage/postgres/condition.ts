@@ -1,16 +1,15 @@
-import type pg from 'pg'
+import type { QueryResult } from 'pg'
 import type { PostgresCondition } from '../condition.ts'
 import type { Extent } from '../database.ts'
 import { type Applied, pendingMigrations, readMigrations, selectMigrations } from '../migrations.ts'
+import type { Connections } from './connections.ts'
 
 const settings = `SELECT
   current_setting('server_version') AS "version",
   current_setting('synchronous_commit') AS "synchronousCommit",
   current_setting('fsync') = 'on' AS "fsync",
   current_setting('transaction_isolation') AS "isolation",
-  pg_is_in_recovery() OR (
-    SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only'
-  ) AS "readOnly",
+  pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' AS "readOnly",
   pg_database_size(current_database()) AS "bytes",
   inet_server_addr() IS NULL AS "isLocal",
   coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS "isEncrypted",
@@ -22,25 +21,30 @@ type Settings = Pick<
   'version' | 'synchronousCommit' | 'fsync' | 'isolation' | 'readOnly' | 'bytes'
 > & { isLocal: boolean; isEncrypted: boolean; open: number; most: number }
 
+type Ask = (statement: { text: string }) => Promise<QueryResult>
+
 /** Asks the server over a connection of the pool, so it also shows that the pool has one to give. */
-export async function conditionOf(pool: pg.Pool): Promise<PostgresCondition> {
-  const { rows } = await pool.query<Settings>(settings)
-  const [found] = rows
-  if (!found) throw new Error('a query without a table has no row')
-  const { isLocal, isEncrypted, open, most, ...same } = found
+export async function conditionOf(
+  ask: Ask,
+  pool: Pick<Connections, 'open' | 'most' | 'waiting'>,
+): Promise<PostgresCondition> {
+  const { isLocal, isEncrypted, open, most, ...same } = await theRow<Settings>(ask, settings)
   return {
     kind: 'postgres',
     ...same,
     transport: isLocal ? 'local' : isEncrypted ? 'encrypted' : 'plain',
-    pool: { open: pool.totalCount, most: pool.options.max, waiting: pool.waitingCount },
+    pool: { open: pool.open, most: pool.most, waiting: pool.waiting },
     server: { open, most },
-    pendingMigrations: pendingMigrations(readMigrations('postgres'), await applied(pool)).length,
+    pendingMigrations: pendingMigrations(readMigrations('postgres'), await applied(ask)).length,
   }
 }
 
-async function applied(pool: pg.Pool): Promise<Applied[]> {
-  const found = await pool.query<{ name: string | null }>(`SELECT to_regclass('applied_migrations') AS name`)
-  return found.rows[0]?.name === null ? [] : (await pool.query<Applied>(selectMigrations)).rows
+async function applied(ask: Ask): Promise<Applied[]> {
+  const { name } = await theRow<{ name: string | null }>(
+    ask,
+    `SELECT to_regclass('applied_migrations') AS name`,
+  )
+  return name === null ? [] : (await ask({ text: selectMigrations })).rows
 }
 
 const extent = `SELECT
@@ -48,9 +52,10 @@ const extent = `SELECT
   (SELECT n_live_tup FROM pg_stat_user_tables WHERE relid = 'audit_events'::regclass) AS "auditRows"`
 
 /** Without counting: the server keeps an estimate. */
-export async function extentOf(pool: pg.Pool): Promise<Extent> {
-  const { rows } = await pool.query<Extent>(extent)
-  const [found] = rows
-  if (!found) throw new Error('a query without a table has no row')
-  return found
+export const extentOf = (ask: Ask): Promise<Extent> => theRow<Extent>(ask, extent)
+
+async function theRow<Row>(ask: Ask, text: string): Promise<Row> {
+  const [row] = (await ask({ text })).rows
+  if (!row) throw new Error('a query without a table has no row')
+  return row
 }

@@ -8,6 +8,13 @@ import {
   selectMigrations,
 } from '../migrations.ts'
 
+/** For a transaction that takes as long as it takes, whatever the session or the server would allow. */
+export const withoutLimit =
+  'SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0'
+
+/** Whoever falls asleep while it migrates must not keep every other from its start. */
+const awake = `SET LOCAL idle_in_transaction_session_timeout = '60s'`
+
 /** Any number, as long as every version of the gateway uses the same. */
 export const migrationLock = 7_265_728_431
 
@@ -19,7 +26,7 @@ export async function migrate(
   client: ClientBase,
   known: readonly Migration[] = readMigrations('postgres'),
 ): Promise<void> {
-  await client.query('BEGIN')
+  await client.query(`BEGIN; ${withoutLimit}; ${awake}`)
   try {
     await client.query('SELECT pg_advisory_xact_lock($1)', [migrationLock])
     await client.query(createMigrationsTable)
@@ -30,7 +37,8 @@ export async function migrate(
     }
     await client.query('COMMIT')
   } catch (error) {
-    await client.query('ROLLBACK')
+    // Where the connection broke, that says so itself.
+    await client.query('ROLLBACK').catch(() => {})
     throw error
   }
 }

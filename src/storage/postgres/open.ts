@@ -1,26 +1,31 @@
-import pg from 'pg'
+import type pg from 'pg'
+import type { QueryConfig, QueryResult } from 'pg'
 import type { Chains } from '../audit-links.ts'
 import type { Access, BeforeMigrations, Database } from '../database.ts'
 import type { Queries } from '../dialect.ts'
 import { overPostgres } from '../drizzle.ts'
-import { type StoredCheck, selectChecks } from '../key-checks.ts'
 import { rewriteMigrations } from '../migrations.ts'
 import { unwrapErrors } from '../query-errors.ts'
-import { sealedUse } from '../sealed-use.ts'
 import type { GateOptions } from '../sqlite/gate.ts'
 import { StorageUnavailableError } from '../unavailable.ts'
+import type { PostgresAddress } from './address.ts'
 import { batchOn } from './batch.ts'
 import { conditionOf, extentOf } from './condition.ts'
+import { applicationName, type Wish } from './connect.ts'
+import { openConnections } from './connections.ts'
 import { asUnavailable } from './faults.ts'
-import { migrate } from './migrate.ts'
+import { prepare } from './prepare.ts'
 import { tables } from './tables.ts'
+import { type RunUnit, transact, unitsOn } from './units.ts'
 
 const { drizzle } = overPostgres()
 
 export type PostgresOptions = {
-  /** Milliseconds a request may wait for a connection. */
-  patience: number
-  /** How many requests may wait for one at once. */
+  /** How many connections it may have at once. */
+  connections: number
+  /** Seconds a statement may take. */
+  timeout: number
+  /** How many requests may wait for a connection at once. */
   capacity: number
   beforeMigrations: BeforeMigrations
   access: Access
@@ -29,28 +34,16 @@ export type PostgresOptions = {
   chains: Chains
 }
 
-/** Milliseconds after which a statement without an answer is given up: a server may be gone without a word. */
-const queryTimeout = 15_000
-
-const sealedPlaces = `SELECT table_name || '.' || column_name AS place FROM information_schema.columns WHERE table_schema = current_schema() AND column_name LIKE 'sealed\\_%'`
-
-// The driver would give 64-bit integers as text. Ours are seconds and counts, far below 2^53.
-pg.types.setTypeParser(pg.types.builtins.INT8, Number)
-
-export async function openPostgres(url: string, options: PostgresOptions): Promise<Database> {
-  const { patience, capacity, access, chains } = options
-  const connection = {
-    connectionString: url,
-    connectionTimeoutMillis: patience,
-    application_name: 'coatcheck',
-  }
-  await prepare(new pg.Client(connection), options)
-  const pool = new pg.Pool({ ...connection, query_timeout: queryTimeout, keepAlive: true })
-  pool.on('error', ignore)
-  pool.on('connect', (client) => {
-    client.on('error', ignore)
-    // Before whatever the connection was made for; where this fails, so does that.
-    if (access === 'read') client.query('SET default_transaction_read_only = on').catch(ignore)
+export async function openPostgres(address: PostgresAddress, options: PostgresOptions): Promise<Database> {
+  const { timeout, capacity, access, chains, observe } = options
+  const wish = wishOf(options)
+  const { session } = await prepare(address, wish, options).catch(rejectUnavailable)
+  const connections = openConnections(address, options.connections, { ...wish, limits: session.limits })
+  const runUnit = unitsOn({
+    connections,
+    // Longer than a statement may take, so that the server can say so itself.
+    patience: timeout * 1500,
+    onGaveWay: () => observe?.({ kind: 'busy', waiting: connections.waiting }),
   })
 
   let closed = false
@@ -58,7 +51,7 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
   /** The pool would take any number of requests, and forget those that still wait when it ends. */
   async function admit<Answer>(request: () => Promise<Answer>): Promise<Answer> {
     if (closed) throw new StorageUnavailableError('closed')
-    if (pool.waitingCount >= capacity) throw new StorageUnavailableError('overloaded')
+    if (connections.waiting >= capacity) throw new StorageUnavailableError('overloaded')
     const answer = request()
     underWay.add(answer)
     try {
@@ -74,67 +67,76 @@ export async function openPostgres(url: string, options: PostgresOptions): Promi
     const startedAt = performance.now()
     const answer = await runBatch()
     const seconds = (performance.now() - startedAt) / 1000
-    if (answer !== undefined) options.observe?.({ kind: 'committed', units: 1, seconds })
+    if (answer !== undefined) observe?.({ kind: 'committed', units: 1, seconds })
     return answer
   }
 
-  const query = (...statement: [never]) => admit<unknown>(() => pool.query(...statement))
+  const begin = beginning(access, wish.limits)
+  const runAlone = aloneOn(runUnit, { begin, plainReads: access !== 'read' && session.isBounded })
+  const query = (statement: QueryConfig, values?: unknown[]) => admit(() => runAlone(statement, values))
   const db = drizzle({ client: { query } as unknown as pg.Pool })
   unwrapErrors(db)
-  const runBatch = batchOn(() => pool.connect(), chains)
+  const runBatch = batchOn(runUnit, begin, chains)
   return {
     db: db as unknown as Queries,
     tables,
     chains,
     batch: (build) => admit(() => timed(() => runBatch(build))),
     async ping() {
-      await admit(() => pool.query(rewriteMigrations))
+      await query({ text: rewriteMigrations })
     },
-    condition: () => admit(() => conditionOf(pool)),
-    waiting: () => pool.waitingCount,
-    extent: () => admit(() => extentOf(pool)),
+    condition: () => conditionOf(query, connections),
+    waiting: () => connections.waiting,
+    extent: () => extentOf(query),
     async close() {
       if (closed) return
       closed = true
       await Promise.allSettled(underWay)
-      await pool.end()
+      await connections.end()
+    },
+  }
+}
+
+/** A lock, or a connection, is waited for half as long as for what it is wanted for. */
+function wishOf({ timeout, access }: PostgresOptions): Wish & Required<Pick<Wish, 'limits'>> {
+  return {
+    name: access === 'read' ? `${applicationName} looks` : applicationName,
+    server: access === 'read' ? 'any' : 'primary',
+    patience: timeout * 500,
+    limits: {
+      statement_timeout: timeout * 1000,
+      lock_timeout: timeout * 500,
+      idle_in_transaction_session_timeout: timeout * 1000,
     },
   }
 }
 
 /**
- * A connection that breaks says so to whoever waits for an answer on it, and the pool replaces it. But an event
- * nobody listens for would end the process.
+ * A process that stands still inside a transaction must not hold its rows for long. Said in each of them, not once per
+ * connection, which a pooler between here and the server would not keep.
  */
-function ignore(): void {}
-
-/** Brings the schema up to date on a connection without a time limit, and checks that commits are durable. */
-async function prepare(client: pg.Client, { access, beforeMigrations }: PostgresOptions): Promise<void> {
-  client.on('error', ignore)
-  try {
-    await client.connect()
-    const { rows } = await client.query<{ setting: string }>(
-      `SELECT current_setting('synchronous_commit') AS setting`,
-    )
-    if (rows[0]?.setting === 'off' && access === 'write') {
-      throw new TypeError(
-        'the PostgreSQL server says synchronous_commit = off: it would forget answered writes',
-      )
-    }
-    await beforeMigrations(
-      await storedChecks(client),
-      sealedUse(async (statement) => (await client.query(statement)).rows, sealedPlaces),
-    )
-    if (access === 'write') await migrate(client)
-  } catch (error) {
-    throw asUnavailable(error)
-  } finally {
-    await client.end()
-  }
+function beginning(access: Access, limits: object): string {
+  const begin = access === 'read' ? 'BEGIN READ ONLY' : 'BEGIN'
+  return [begin, ...Object.entries(limits).map(([name, value]) => `SET LOCAL ${name} = ${value}`)].join('; ')
 }
 
-async function storedChecks(client: pg.Client): Promise<StoredCheck[]> {
-  const found = await client.query<{ name: string | null }>(`SELECT to_regclass('key_checks') AS name`)
-  if (found.rows[0]?.name === null) return []
-  return (await client.query<StoredCheck>(selectChecks)).rows
+/**
+ * What is no batch: one statement. A write is a transaction also by itself, so that a connection that turns out to be
+ * broken is found out before there is anything to lose; so is a read whose time nothing else would limit.
+ */
+function aloneOn(runUnit: RunUnit, { begin, plainReads }: { begin: string; plainReads: boolean }) {
+  return (statement: QueryConfig, values?: unknown[]): Promise<QueryResult> =>
+    runUnit(async (line, progress) => {
+      const run = () => line.query(statement, values)
+      if (plainReads && isRead(statement)) return await run()
+      const answer = await transact(begin, line, progress, run)
+      if (!answer) throw new TypeError('a statement has no answer')
+      return answer
+    })
+}
+
+const isRead = ({ text }: QueryConfig) => /^\(*select\b/i.test(text)
+
+function rejectUnavailable(error: unknown): never {
+  throw asUnavailable(error)
 }

@@ -9,9 +9,13 @@ import {
   selectMigrations,
 } from '../migrations.ts'
 import { olderSchema } from '../sqlite/snapshot.ts'
+import type { PostgresAddress } from './address.ts'
+import { connectTo } from './connect.ts'
 import { asUnavailable } from './faults.ts'
-import { migrationLock } from './migrate.ts'
+import { migrationLock, withoutLimit } from './migrate.ts'
 import { tables } from './tables.ts'
+
+const wish = { name: 'coatcheck archive', server: 'any', patience: 10_000 } as const
 
 /** Rows read at once. */
 const page = 500
@@ -20,13 +24,17 @@ const page = 500
  * One state of the database, by one repeatable-read transaction. `alone` also keeps everybody from writing and
  * starting, and fails where anybody else is connected: a gateway asks for something every five seconds.
  */
-export async function openPostgresSnapshot(url: string, use: SnapshotUse | 'stopped'): Promise<OpenSnapshot> {
-  const client = new pg.Client({ connectionString: url, application_name: 'coatcheck archive' })
-  client.on('error', () => {})
+export async function openPostgresSnapshot(
+  address: PostgresAddress,
+  use: SnapshotUse | 'stopped',
+): Promise<OpenSnapshot> {
+  const client = await connectTo(address, wish).catch((error) => {
+    throw asUnavailable(error)
+  })
   const all = archiveTables(tables)
   try {
-    await client.connect()
-    if (use === 'shared') await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+    if (use === 'shared')
+      await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${withoutLimit}`)
     else await takeForOneself(client, all, use)
     const { rows } = await client.query<Applied>(selectMigrations)
     if (pendingMigrations(readMigrations('postgres'), rows).length > 0) throw olderSchema()
@@ -53,7 +61,7 @@ export async function openPostgresSnapshot(url: string, use: SnapshotUse | 'stop
 async function takeForOneself(client: pg.Client, all: readonly ArchiveTable[], use: 'alone' | 'stopped') {
   if (use === 'alone') await refuseOthers(client)
   const names = ['applied_migrations', ...all.map(({ name }) => `"${name}"`)].join(', ')
-  await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = '10s'`)
+  await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ; ${withoutLimit}; SET LOCAL lock_timeout = '10s'`)
   // Before the first look, which decides what this transaction sees.
   await client.query(`SELECT pg_advisory_xact_lock(${migrationLock})`).catch(asBusy)
   await client.query(`LOCK TABLE ${names} IN EXCLUSIVE MODE`).catch(asBusy)

@@ -3,8 +3,10 @@ import { ArchiveError, type ArchiveTable, archiveTables } from '../archive/forma
 import type { Target } from '../archive/target.ts'
 import { type Applied, createMigrationsTable, incompleteMark, selectMigrations } from '../migrations.ts'
 import { notEmpty } from '../sqlite/target.ts'
+import type { PostgresAddress } from './address.ts'
+import { connectTo } from './connect.ts'
 import { asUnavailable } from './faults.ts'
-import { migrate } from './migrate.ts'
+import { migrate, withoutLimit } from './migrate.ts'
 import { tables } from './tables.ts'
 
 /** Any number, as long as no other lock has it: two at once would each begin anew what the other began. */
@@ -16,19 +18,14 @@ const selectForeignKeys = `SELECT conrelid::regclass::text AS "table", quote_ide
   pg_get_constraintdef(oid) AS definition
   FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace`
 
-export async function openPostgresTarget(url: string): Promise<Target> {
-  const client = new pg.Client({ connectionString: url, application_name: 'coatcheck archive' })
-  client.on('error', () => {})
-  try {
-    await client.connect()
-    const { rows } = await client.query<{ taken: boolean }>(
-      `SELECT pg_try_advisory_lock(${targetLock}) AS taken`,
-    )
-    if (!rows[0]?.taken) throw new ArchiveError('something else is written into that database')
-  } catch (error) {
-    await client.end()
+const wish = { name: 'coatcheck archive', server: 'primary', patience: 10_000 } as const
+
+export async function openPostgresTarget(address: PostgresAddress): Promise<Target> {
+  const locked = await takeLock(address)
+  const client = await connectTo(address, wish).catch(async (error) => {
+    await locked.end()
     throw asUnavailable(error)
-  }
+  })
   let foreignKeys: ForeignKey[] = []
   return {
     kind: 'postgres',
@@ -36,7 +33,7 @@ export async function openPostgresTarget(url: string): Promise<Target> {
       await takeEmpty(client)
       await migrate(client, migrations)
       foreignKeys = (await client.query<ForeignKey>(selectForeignKeys)).rows
-      await client.query('BEGIN')
+      await client.query(`BEGIN; ${withoutLimit}`)
       // Rows come in any order: what binds them is checked once, in the end.
       for (const { table, name } of foreignKeys) {
         await client.query(`ALTER TABLE ${table} DROP CONSTRAINT ${name}`)
@@ -67,13 +64,37 @@ export async function openPostgresTarget(url: string): Promise<Target> {
       await client.query('COMMIT')
       await migrate(client, migrations)
       // Until the server looks at the tables by itself it would plan as for empty ones.
-      await client.query('ANALYZE')
+      await client.query(`BEGIN; ${withoutLimit}; ANALYZE; COMMIT`)
     },
     async complete() {
       await client.query('DELETE FROM applied_migrations WHERE tag = $1', [incompleteMark.tag])
     },
-    close: () => client.end(),
+    async close() {
+      await client.end()
+      await locked.end()
+    },
     explained: asUnavailable,
+  }
+}
+
+/**
+ * Held by a transaction of a connection that does nothing else, since what is written takes several, and a pooler would
+ * not keep a lock from one to the next.
+ */
+async function takeLock(address: PostgresAddress): Promise<pg.Client> {
+  const client = await connectTo(address, wish).catch((error) => {
+    throw asUnavailable(error)
+  })
+  try {
+    await client.query(`BEGIN; ${withoutLimit}`)
+    const { rows } = await client.query<{ taken: boolean }>(
+      `SELECT pg_try_advisory_xact_lock(${targetLock}) AS taken`,
+    )
+    if (!rows[0]?.taken) throw new ArchiveError('something else is written into that database')
+    return client
+  } catch (error) {
+    await client.end()
+    throw asUnavailable(error)
   }
 }
 
@@ -84,7 +105,7 @@ function asOrphan(error: unknown): never {
 
 /** In one transaction: whatever is there without a row goes, and the mark is set. */
 async function takeEmpty(client: pg.Client): Promise<void> {
-  await client.query('BEGIN')
+  await client.query(`BEGIN; ${withoutLimit}`)
   try {
     const known = await existing(client, archiveTables(tables))
     const full: ArchiveTable[] = []

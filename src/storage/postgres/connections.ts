@@ -1,0 +1,113 @@
+import pg, { type PoolClient, type QueryConfig } from 'pg'
+import type { PostgresAddress } from './address.ts'
+import { clientConfig, ignore, refuseStandby, type Wish } from './connect.ts'
+import { connectionAfter, hasNoRoom, waitedInVain } from './faults.ts'
+
+/** The connections of a process, of which one at a time belongs to whoever took it. */
+export type Connections = ReturnType<typeof openConnections>
+
+export type Held = {
+  client: PoolClient
+  /** To be called once; without an error all went well. */
+  giveBack(error?: unknown): void
+}
+
+/** Milliseconds for which a connection that answered is believed to answer again. */
+const trust = 500
+/** Milliseconds within which one has to show that it still does. */
+const proofPatience = 1000
+/** Milliseconds for which nothing more is asked of a server that has no room for another connection. */
+const fullPause = 1000
+
+export function openConnections(address: PostgresAddress, most: number, wish: Wish) {
+  const { hosts } = address
+  let turn = 0
+  const hostInTurn = () => hosts[turn % hosts.length] ?? hosts[0]
+  const provenAt = new WeakMap<object, number>()
+  /** What was proven before a connection broke may have broken with it. */
+  let suspectBefore = 0
+
+  const pool = new pg.Pool({
+    max: most,
+    connectionTimeoutMillis: wish.patience,
+    idleTimeoutMillis: 30_000,
+    // After a change of servers behind a name, or a certificate's, none lasts longer than this.
+    maxLifetimeSeconds: 1800,
+    Client: function newClient() {
+      return new pg.Client(clientConfig(address, hostInTurn(), wish))
+    } as unknown as new () => pg.Client,
+    async onConnect(client) {
+      if (wish.server === 'primary') await refuseStandby(client)
+      provenAt.set(client, performance.now())
+    },
+  })
+  pool.on('error', ignore)
+  pool.on('connect', (client) => client.on('error', ignore))
+
+  async function connect(): Promise<PoolClient> {
+    for (let failed = 1; ; failed++) {
+      try {
+        return await pool.connect()
+      } catch (error) {
+        if (hasNoRoom(error) && pool.totalCount > 0) makeDo()
+        else if (failed < hosts.length && !waitedInVain(error)) turn++
+        else throw error
+      }
+    }
+  }
+
+  /** Whoever comes next waits for one of those that are there. */
+  function makeDo(): void {
+    pool.options.max = pool.totalCount
+    setTimeout(() => {
+      pool.options.max = most
+    }, fullPause).unref()
+  }
+
+  async function isAlive(client: PoolClient): Promise<boolean> {
+    const now = performance.now()
+    if ((provenAt.get(client) ?? 0) > Math.max(suspectBefore, now - trust)) return true
+    const proof = within(proofPatience, { text: 'SELECT pg_is_in_recovery() AS standby' })
+    return client.query<{ standby: boolean }>(proof).then(
+      ({ rows }) => wish.server === 'any' || rows[0]?.standby === false,
+      () => false,
+    )
+  }
+
+  function hold(client: PoolClient): Held {
+    return {
+      client,
+      giveBack(error) {
+        const state = error === undefined ? 'sound' : connectionAfter(error)
+        if (state === 'sound') provenAt.set(client, performance.now())
+        else suspectBefore = performance.now()
+        client.release(state !== 'sound')
+      },
+    }
+  }
+
+  return {
+    most,
+    /** One that was just made, or showed that it answers. Rejects with the driver's errors. */
+    async take(): Promise<Held> {
+      for (;;) {
+        const client = await connect()
+        if (await isAlive(client)) return hold(client)
+        client.release(true)
+      }
+    },
+    get waiting() {
+      return pool.waitingCount
+    },
+    get open() {
+      return pool.totalCount
+    },
+    end: () => pool.end(),
+  }
+}
+
+/** A statement whose answer is waited for no longer than this; the driver does not declare it. */
+export const within = <Statement extends QueryConfig>(
+  milliseconds: number,
+  statement: Statement,
+): Statement => Object.assign({}, statement, { query_timeout: Math.max(1, Math.ceil(milliseconds)) })
