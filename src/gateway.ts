@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { beginChains } from './audit/chains.ts'
 import { createFailures, type Failures } from './audit/failures.ts'
 import { getAuditKey } from './audit/key.ts'
@@ -15,7 +16,7 @@ import { createHeadroom, type Headroom } from './lib/headroom.ts'
 import { createMemory, type Memory } from './lib/memory.ts'
 import { createPseudonyms, type Pseudonyms } from './lib/pseudonyms.ts'
 import { createSealer, type MasterKeys, type Sealer } from './lib/seal.ts'
-import { deriveKey, sha256 } from './lib/secret.ts'
+import { deriveKey, newId, sha256 } from './lib/secret.ts'
 import { createRates, type RateName, type Rates } from './limits/rates.ts'
 import { createReturning, type Returning } from './limits/returning.ts'
 import { createRateSharing } from './limits/shared-rates.ts'
@@ -44,6 +45,8 @@ import { createUpstream, type Upstream } from './upstream/upstream.ts'
 /** What every endpoint is handed. What lies below takes the two or three members it uses. */
 export type Gateway = {
   config: Config
+  /** This process, as leases and whoever looks at them call it. */
+  holder: string
   clock: Clock
   store: Store
   sealer: Sealer
@@ -154,6 +157,7 @@ export function assembleGateway(
 ): Gateway {
   const { lifetimes, limits, allowLoopbackUpstreams: allowLoopback } = config
   const store = createStore(database.db, database.tables, database.batch)
+  const holder = newId(`${hostname()}:${process.pid}:`)
   const fetch = createGuardedFetch({
     allowLoopback,
     deadline: limits.upstream_deadline,
@@ -178,6 +182,7 @@ export function assembleGateway(
     tripLifetime: lifetimes.interaction,
   })
   const refresher = createRefresher({
+    holder,
     connections: store.connections,
     leases: store.refreshLeases,
     sealer,
@@ -217,6 +222,7 @@ export function assembleGateway(
   const returning = createReturning({ store, clock, pseudonyms })
   return {
     config,
+    holder,
     clock,
     store,
     sealer,
@@ -283,6 +289,6 @@ export function assembleGateway(
     ready: () => database.ping(),
     databaseCondition: () => database.condition(),
     meter,
-    readings: createReadings({ database, pace, refresher, clock }),
+    readings: createReadings({ database, pace, refresher, chores: store.chores, holder, clock }),
   }
 }

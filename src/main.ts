@@ -2,7 +2,7 @@ import type { AddressInfo, Server } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import { buildApp, type LogSettings } from './app.ts'
 import { endChains } from './audit/chains.ts'
-import { byTimers, choresOf, type Schedule } from './chores.ts'
+import { beginChores, type Chores, choresOf } from './chores/chores.ts'
 import { applyDeclarations } from './config/apply-declarations.ts'
 import type { Config } from './config/config.ts'
 import { type Gateway, openGateway, type Secrets } from './gateway.ts'
@@ -19,11 +19,18 @@ export type RunningGateway = {
   stop(): Promise<void>
 }
 
+export type Surroundings = {
+  clock: Clock
+  log: LogSettings
+  /** Which of all chores it does; all, unless somebody says. */
+  chores?: (all: Chores) => Chores
+}
+
 /** Opens the store, builds the HTTP surface and listens. Throws for whatever keeps the gateway from starting. */
 export async function startGateway(
   config: Config,
   secrets: Secrets,
-  { clock, log, schedule = byTimers }: { clock: Clock; log: LogSettings; schedule?: Schedule },
+  { clock, log, chores = (all) => all }: Surroundings,
 ): Promise<RunningGateway> {
   const exposition = await expositionFor(config)
   const { gateway, database } = await openGateway(config, secrets, clock, exposition?.meter)
@@ -39,22 +46,22 @@ export async function startGateway(
       await metrics?.close()
       throw error
     }
-    const chores = choresOf({ gateway, database, log: app.log })
-    const stopChores = schedule(chores, ({ name }, error) => app.log.error({ err: error }, `${name} failed`))
+    const parts = { gateway, database, log: app.log }
+    const endChores = beginChores(parts, chores(choresOf(parts)))
     return {
       gateway,
       url: urlOf(app.server),
       metricsUrl: metrics && `${urlOf(metrics.server)}/metrics`,
       async stop() {
-        stopChores()
+        const choresEnded = endChores()
         // What is under way is answered first; then nothing writes any more.
         await app.close()
         await gateway.shareLimits().catch((error) => app.log.warn({ err: error }, 'limits were not shared'))
         await gateway.decisionLog.flush().catch((error) => app.log.warn({ err: error }, 'decisions are lost'))
         await gateway.probing.stop()
-        await gateway.resealing.stop()
         await gateway.revocations.stop()
         await gateway.stopRefreshing().catch((error) => app.log.error({ err: error }, 'tokens are lost'))
+        await choresEnded
         const endRecord = gateway.failures.record('all').then(() => endChains(gateway, database))
         await endRecord.catch((error) => app.log.warn({ err: error }, 'the audit record has no last row'))
         await metrics?.close()

@@ -72,6 +72,14 @@ CREATE TABLE "browser_sessions" (
 	"expires_at" bigint NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "chores" (
+	"name" text collate "C" PRIMARY KEY NOT NULL,
+	"fence" bigint NOT NULL,
+	"beats" bigint NOT NULL,
+	"holder" text collate "C",
+	"done_at" bigint
+);
+--> statement-breakpoint
 CREATE TABLE "clients" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"origin" text collate "C" NOT NULL,
@@ -305,8 +313,6 @@ CREATE TABLE "reseals" (
 	"master_key_id" text collate "C" NOT NULL,
 	"requested_by" text collate "C" NOT NULL,
 	"requested_at" bigint NOT NULL,
-	"holder" text collate "C",
-	"lease_ends_at" bigint NOT NULL,
 	"resealed" bigint NOT NULL,
 	"unopened" bigint NOT NULL,
 	"finished_at" bigint

@@ -85,6 +85,14 @@ CREATE TABLE `browser_sessions` (
 --> statement-breakpoint
 CREATE INDEX `browser_sessions_subject` ON `browser_sessions` (`subject_id`);--> statement-breakpoint
 CREATE INDEX `browser_sessions_expires_at` ON `browser_sessions` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `chores` (
+	`name` text PRIMARY KEY NOT NULL,
+	`fence` integer NOT NULL,
+	`beats` integer NOT NULL,
+	`holder` text,
+	`done_at` integer
+);
+--> statement-breakpoint
 CREATE TABLE `clients` (
 	`id` text PRIMARY KEY NOT NULL,
 	`origin` text NOT NULL,
@@ -376,8 +384,6 @@ CREATE TABLE `reseals` (
 	`master_key_id` text NOT NULL,
 	`requested_by` text NOT NULL,
 	`requested_at` integer NOT NULL,
-	`holder` text,
-	`lease_ends_at` integer NOT NULL,
 	`resealed` integer NOT NULL,
 	`unopened` integer NOT NULL,
 	`finished_at` integer

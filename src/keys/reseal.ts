@@ -2,16 +2,13 @@ import { setTimeout as pauseFor } from 'node:timers/promises'
 import { auditEvent } from '../audit/event.ts'
 import type { Clock } from '../lib/clock.ts'
 import { SealError, type Sealer } from '../lib/seal.ts'
-import { newId } from '../lib/secret.ts'
-import type { ResealLease } from '../storage/reseals.ts'
+import type { ChoreLease } from '../storage/chores.ts'
+import type { ResealTurn } from '../storage/reseals.ts'
 import { placeOf, type SealedColumn, type SealedRow } from '../storage/sealed-values.ts'
 import type { Store } from '../storage/store.ts'
 
 /** Rows that are looked at in one go, between two of which others have their turn. */
 const batch = 100
-
-/** Seconds after which somebody else may go on where a process stopped. */
-const leaseLifetime = 5
 
 /** Passes over everything: what others sealed meanwhile lies behind the place that was reached. */
 const mostPasses = 5
@@ -25,10 +22,10 @@ type Parts = {
 }
 
 export type Resealing = {
-  /** Goes on with a wrapping of all values that was asked for, where nobody is at it. */
-  runDue(): Promise<void>
-  /** Lets go after the batch that is under way. */
-  stop(): Promise<void>
+  /** Whether a wrapping of all values by the key this process seals with was asked for, and is not done. */
+  isWanted(): Promise<boolean>
+  /** Goes on with it until it is done, or another's turn; after an abort, until the batch that is under way is done. */
+  goOn(turn: ChoreLease & { signal: AbortSignal }): Promise<void>
 }
 
 /** One look at all values: whether any was not as it should be, and how many of those open under no key. */
@@ -41,42 +38,19 @@ type Pass = { outcome: 'done'; changed: boolean; unopened: number } | { outcome:
  */
 export function createResealing(parts: Parts): Resealing {
   const { store, sealer, clock, pause = async () => await pauseFor(10) } = parts
-  const holder = newId('resealer_')
   const [sealing = ''] = sealer.keyIds
-  let running: Promise<void> | undefined
-  let isStopping = false
 
-  const lease = (): ResealLease => ({ holder, leaseEndsAt: clock() + leaseLifetime })
-
-  async function run(): Promise<void> {
-    const found = await store.reseals.find()
-    if (!found || found.finishedAt !== null || found.masterKeyId !== sealing) return
-    if (!(await store.reseals.take(sealing, lease(), clock()))) return
-    try {
-      for (let passes = 1; passes <= mostPasses; passes++) {
-        const pass = await lookAtAll()
-        if (pass.outcome === 'lost') break
-        if (pass.changed && passes < mostPasses) continue
-        return await finish(pass.unopened)
-      }
-    } finally {
-      await store.reseals.release({ holder })
-    }
-  }
-
-  async function finish(unopened: number): Promise<void> {
+  async function finish(turn: ResealTurn, unopened: number): Promise<void> {
     const finishedAt = clock()
     const detail = { master_key_id: sealing, unopened }
     const event = auditEvent(finishedAt, { event: 'master_keys.resealed', actor: 'gateway', detail })
-    await store.reseals.finish({ holder }, { unopened, finishedAt }, event)
+    await store.reseals.finish(turn, { unopened, finishedAt }, event)
   }
 
-  async function lookAtAll(): Promise<Pass> {
+  async function lookAtAll(turn: ResealTurn, signal: AbortSignal): Promise<Pass> {
     const prefix = await sealer.currentPrefix()
     let changed = false
     let unopened = 0
-    let untold = 0
-    let toldAt = clock()
     for (const column of store.sealedValues.columns) {
       for await (const rows of pagesOf(store, column, batch)) {
         const done = await Promise.all(
@@ -86,13 +60,9 @@ export function createResealing(parts: Parts): Resealing {
         )
         changed ||= done.some((each) => each !== 'unopened')
         unopened += done.filter((each) => each === 'unopened').length
-        untold += done.filter((each) => each === 'resealed').length
-        if (isStopping) return { outcome: 'lost' }
-        if (untold > 0 || clock() > toldAt) {
-          if (!(await store.reseals.advance(lease(), untold))) return { outcome: 'lost' }
-          untold = 0
-          toldAt = clock()
-        }
+        const resealed = done.filter((each) => each === 'resealed').length
+        if (resealed > 0 && !(await store.reseals.advance(turn, resealed))) return { outcome: 'lost' }
+        if (signal.aborted) return { outcome: 'lost' }
         await pause()
       }
     }
@@ -113,16 +83,19 @@ export function createResealing(parts: Parts): Resealing {
   }
 
   return {
-    async runDue() {
-      if (isStopping) return
-      running ??= run().finally(() => {
-        running = undefined
-      })
-      await running
+    async isWanted() {
+      const asked = await store.reseals.find()
+      return asked !== undefined && asked.finishedAt === null && asked.masterKeyId === sealing
     },
-    async stop() {
-      isStopping = true
-      await running?.catch(() => {})
+
+    async goOn({ signal, ...lease }) {
+      const turn = { lease, masterKeyId: sealing }
+      for (let passes = 1; passes <= mostPasses; passes++) {
+        const pass = await lookAtAll(turn, signal)
+        if (pass.outcome === 'lost') return
+        if (pass.changed && passes < mostPasses) continue
+        return await finish(turn, pass.unopened)
+      }
     },
   }
 }

@@ -135,6 +135,18 @@ export const metrics = {
     help: 'What providers have yet to be told of what ended here; troubled: at least one attempt failed',
     labels: { provider: ids, state: ['new', 'troubled'] },
   },
+  choreDoneAt: {
+    kind: 'gauge',
+    name: 'coatcheck_chore_done_timestamp_seconds',
+    help: 'When the work of a chore that one process of all does at a time last ended well, whichever did it',
+    labels: { chore: names },
+  },
+  choresHeld: {
+    kind: 'gauge',
+    name: 'coatcheck_chores_held',
+    help: 'Whether this process is at such a chore: 1 or 0; seldom more than a moment',
+    labels: { chore: names },
+  },
   providerState: {
     kind: 'gauge',
     name: 'coatcheck_provider_state',

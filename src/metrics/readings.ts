@@ -3,6 +3,7 @@ import { version } from '../lib/version.ts'
 import { countConnections } from '../storage/connection-counts.ts'
 import type { Database } from '../storage/database.ts'
 import { countRevocations } from '../storage/revocation-counts.ts'
+import type { Store } from '../storage/store.ts'
 import { StorageUnavailableError } from '../storage/unavailable.ts'
 import type { ProviderPace } from '../upstream/provider-pace.ts'
 import type { Refresher } from '../upstream/refresh-connection.ts'
@@ -12,6 +13,9 @@ export type Watched = {
   database: Database
   pace: Pick<ProviderPace, 'states'>
   refresher: Pick<Refresher, 'underWay'>
+  chores: Pick<Store['chores'], 'list'>
+  /** This process, among all on the database. */
+  holder: string
   clock: Clock
 }
 
@@ -25,7 +29,8 @@ const mostCounted = 100_000
 const stateNumbers = { closed: 0, recovering: 1, open: 2 } as const
 
 /** Reads every gauge: what is at hand anew each time, what costs a query every 15 seconds at most. */
-export function createReadings({ database, pace, refresher, clock }: Watched): () => Promise<Readings> {
+export function createReadings(watched: Watched): () => Promise<Readings> {
+  const { pace, refresher, database, clock } = watched
   let stored: Promise<StoredReadings> | undefined
   let until = 0
 
@@ -35,7 +40,7 @@ export function createReadings({ database, pace, refresher, clock }: Watched): (
     if (stored && now < until && until <= now + lasting * restFactor) return stored
     until = now + lasting
     const startedAt = performance.now()
-    stored = readStore(database).finally(() => {
+    stored = readStore(watched).finally(() => {
       until = Math.max(until, now + ((performance.now() - startedAt) / 1000) * restFactor)
     })
     return stored
@@ -60,14 +65,18 @@ export function createReadings({ database, pace, refresher, clock }: Watched): (
   }
 }
 
-type StoredReadings = Pick<Readings, 'connections' | 'upstreamRevocations' | 'auditRows' | 'databaseBytes'>
+type StoredReadings = Pick<
+  Readings,
+  'connections' | 'upstreamRevocations' | 'choreDoneAt' | 'choresHeld' | 'auditRows' | 'databaseBytes'
+>
 
 /** A store out of reach is told by what is missing; everything else is told still. */
-async function readStore(database: Database): Promise<StoredReadings> {
+async function readStore({ database, chores, holder }: Watched): Promise<StoredReadings> {
   try {
     const { auditRows, bytes } = await database.extent()
     const counts = await countConnections(database, mostCounted)
     const revocations = await countRevocations(database, mostCounted)
+    const shared = await chores.list()
     return {
       connections: counts.map(({ provider, status, count }) => ({
         labels: { provider, status },
@@ -77,11 +86,25 @@ async function readStore(database: Database): Promise<StoredReadings> {
         labels: { provider, state },
         value: count,
       })),
+      choreDoneAt: shared.flatMap(({ name, doneAt }) =>
+        doneAt === null ? [] : [{ labels: { chore: name }, value: doneAt }],
+      ),
+      choresHeld: shared.map((chore) => ({
+        labels: { chore: chore.name },
+        value: Number(chore.holder === holder),
+      })),
       auditRows: [{ labels: {}, value: auditRows }],
       databaseBytes: [{ labels: {}, value: bytes }],
     }
   } catch (error) {
     if (!(error instanceof StorageUnavailableError)) throw error
-    return { connections: [], upstreamRevocations: [], auditRows: [], databaseBytes: [] }
+    return {
+      connections: [],
+      upstreamRevocations: [],
+      choreDoneAt: [],
+      choresHeld: [],
+      auditRows: [],
+      databaseBytes: [],
+    }
   }
 }

@@ -73,12 +73,14 @@ export function createProbing(parts: {
 
   async function probeAndKeep(resource: Resource): Promise<readonly Probe[]> {
     const now = clock()
+    const before = (await store.tools.findApplication(resource.id))?.probedAt ?? null
     const probes = await probe({ ...(await known(resource, now)), ...(await tokensFor(resource, now)) })
     const probedAt = clock()
     // What was given up says nothing of the server, nor what was found of one at another URI.
     const isStillThere = (await store.resources.find(resource.id))?.uri === resource.uri
     if (stopping.signal.aborted || !isStillThere) return probes
-    await store.tools.saveProbes(resource.id, { probes, probedAt, probeDueAt: probedAt + interval })
+    const found = { probes, probedAt, probeDueAt: probedAt + interval }
+    await store.tools.saveProbes(resource.id, found, before)
     return probes
   }
 

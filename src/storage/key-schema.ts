@@ -9,9 +9,6 @@ export function defineKeyTables({ table, text, integer }: Dialect) {
     masterKeyId: text('master_key_id').notNull(),
     requestedBy: text('requested_by').notNull(),
     requestedAt: integer('requested_at').notNull(),
-    /** The process that is at it, until its lease ends. */
-    holder: text('holder'),
-    leaseEndsAt: integer('lease_ends_at').notNull(),
     resealed: integer('resealed').notNull(),
     /** Values that open under no key at hand, and were left as they are. */
     unopened: integer('unopened').notNull(),

@@ -1,20 +1,27 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
+import { type ChoreLease, heldChore } from './chores.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, eq, isNull, lt, or, sql } from './drizzle.ts'
+import { and, eq, exists, isNull, sql } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type Reseal = Tables['reseals']['$inferSelect']
 
-/** Who is at it: the process, and until when it may go on without saying so again. */
-export type ResealLease = { holder: string; leaseEndsAt: number }
+/** Who is at it, and for which key. */
+export type ResealTurn = { lease: ChoreLease; masterKeyId: string }
 
 const id = 'reseal'
 
-/** The wrapping of all sealed values by one master key: what was asked for, and who is at it. */
+/** The wrapping of all sealed values by one master key: what was asked for, and how far it is. */
 export function reseals(db: Queries, tables: Tables, batch: Batch) {
   const { reseals: table } = tables
-  const isOf = ({ holder }: Pick<ResealLease, 'holder'>) =>
-    and(eq(table.id, id), eq(table.holder, holder), isNull(table.finishedAt))
+  /** Only while it is their turn, and nobody asked for another key. */
+  const isOf = (queries: Queries, { lease, masterKeyId }: ResealTurn) =>
+    and(
+      eq(table.id, id),
+      eq(table.masterKeyId, masterKeyId),
+      isNull(table.finishedAt),
+      exists(heldChore(queries, tables, lease)),
+    )
 
   return {
     async find(): Promise<Reseal | undefined> {
@@ -27,7 +34,7 @@ export function reseals(db: Queries, tables: Tables, batch: Batch) {
       asked: Pick<Reseal, 'masterKeyId' | 'requestedBy' | 'requestedAt'>,
       event: NewAuditEvent,
     ): Promise<boolean> {
-      const fresh = { ...asked, holder: null, leaseEndsAt: 0, resealed: 0, unopened: 0, finishedAt: null }
+      const fresh = { ...asked, resealed: 0, unopened: 0, finishedAt: null }
       const requested = await batch((queries) => ({
         guard: queries
           .insert(table)
@@ -43,48 +50,26 @@ export function reseals(db: Queries, tables: Tables, batch: Batch) {
       return requested !== undefined
     },
 
-    /** Takes it up where nobody is at it. `undefined`: nothing to do with this key, or somebody else is. */
-    async take(masterKeyId: string, lease: ResealLease, now: number): Promise<Reseal | undefined> {
-      const [taken] = await db
-        .update(table)
-        .set(lease)
-        .where(
-          and(
-            eq(table.id, id),
-            eq(table.masterKeyId, masterKeyId),
-            isNull(table.finishedAt),
-            or(isNull(table.holder), eq(table.holder, lease.holder), lt(table.leaseEndsAt, now)),
-          ),
-        )
-        .returning()
-      return taken
-    },
-
-    /** Adds to what was done, and keeps the lease. `false`: somebody else has it. */
-    async advance(lease: ResealLease, resealed: number): Promise<boolean> {
+    /** Adds to what was done. `false`: it is somebody else's turn, or another key was asked for. */
+    async advance(turn: ResealTurn, resealed: number): Promise<boolean> {
       const advanced = await db
         .update(table)
-        .set({ leaseEndsAt: lease.leaseEndsAt, resealed: sql`${table.resealed} + ${resealed}` })
-        .where(isOf(lease))
+        .set({ resealed: sql`${table.resealed} + ${resealed}` })
+        .where(isOf(db, turn))
         .returning({ id: table.id })
       return advanced.length === 1
     },
 
-    /** Lets somebody else go on at once. */
-    async release(lease: Pick<ResealLease, 'holder'>): Promise<void> {
-      await db.update(table).set({ holder: null, leaseEndsAt: 0 }).where(isOf(lease)).returning()
-    },
-
     async finish(
-      { holder }: Pick<ResealLease, 'holder'>,
+      turn: ResealTurn,
       { unopened, finishedAt }: { unopened: number; finishedAt: number },
       event: NewAuditEvent,
     ): Promise<boolean> {
       const finished = await batch((queries) => ({
         guard: queries
           .update(table)
-          .set({ unopened, finishedAt, holder: null })
-          .where(isOf({ holder }))
+          .set({ unopened, finishedAt })
+          .where(isOf(queries, turn))
           .returning({ id: table.id }),
         writes: [recordEvent(queries, tables, event)],
       }))

@@ -576,6 +576,19 @@ export function defineTables(dialect: Dialect) {
     proof: text('proof').notNull(),
   })
 
+  /** What one process of all does at a time. Nobody's clock ends a lease: others see that it is not renewed. */
+  const chores = table('chores', {
+    name: text('name').primaryKey(),
+    /** Up with each taking, never down. */
+    fence: integer('fence').notNull(),
+    /** Up with each sign of life since. */
+    beats: integer('beats').notNull(),
+    /** The process that is at it; absent: nobody. */
+    holder: text('holder'),
+    /** When its work last ended well, whoever did it. */
+    doneAt: integer('done_at'),
+  })
+
   return {
     subjects,
     clients,
@@ -604,6 +617,7 @@ export function defineTables(dialect: Dialect) {
     auditEvents,
     auditKeys,
     auditCuts,
+    chores,
     ...defineKeyTables(dialect),
     ...definePolicyTables(dialect, { subjects, clients, resources }),
   }

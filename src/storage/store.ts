@@ -3,6 +3,7 @@ import { auditChains } from './audit-chains.ts'
 import { auditEvents } from './audit-events.ts'
 import { auditKeys } from './audit-keys.ts'
 import { browserSessions } from './browser-sessions.ts'
+import { chores } from './chores.ts'
 import { clients } from './clients.ts'
 import { codes } from './codes.ts'
 import { completions } from './completions.ts'
@@ -48,6 +49,7 @@ export function createStore(db: Queries, tables: Tables, batch: Batch) {
     auditEvents: auditEvents(db, tables, batch),
     auditKeys: auditKeys(db, tables),
     browserSessions: browserSessions(db, tables, batch),
+    chores: chores(db, tables),
     clients: clients(db, tables, batch),
     codes: codes(db, tables, batch),
     completions: completions(tables, batch),

@@ -43,11 +43,15 @@ type Rule = (limit: number) => Promise<number>
  * Deletes what ended long enough ago. Only the size of the database depends on it: whether a row is still good
  * is decided when it is read.
  */
-export async function sweep(database: Database, now: number, limits: SweepLimits): Promise<Swept> {
+export async function sweep(
+  database: Database,
+  now: number,
+  { signal, ...limits }: SweepLimits & { signal?: AbortSignal },
+): Promise<Swept> {
   const rules: Record<keyof Swept, Rule> = rulesOf(database, now, limits)
   const taken: Partial<Swept> = {}
   for (const name of Object.keys(rules) as (keyof Swept)[]) {
-    taken[name] = await inChunks(traces.has(name) ? limits.traces : limits.rows, rules[name])
+    taken[name] = await inChunks(traces.has(name) ? limits.traces : limits.rows, rules[name], signal)
   }
   return taken as Swept
 }
@@ -171,10 +175,10 @@ function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKep
   }
 }
 
-/** Goes on in small statements, between which requests are answered, until nothing is left or all is taken. */
-async function inChunks(rows: number, rule: Rule): Promise<number> {
+/** Goes on in small statements, between which requests are answered, until nothing is left, all is taken or it is over. */
+async function inChunks(rows: number, rule: Rule, signal: AbortSignal | undefined): Promise<number> {
   let taken = 0
-  while (taken < rows) {
+  while (taken < rows && !signal?.aborted) {
     const limit = Math.min(chunk, rows - taken)
     const count = await rule(limit)
     taken += count

@@ -140,14 +140,20 @@ export function tools(db: Queries, tables: Tables, batch: Batch) {
       return deleted.length > 0
     },
 
+    /** Keeps what was found, unless somebody found something else since the probe `before`. */
     async saveProbes(
       resourceId: string,
       found: Pick<Application, 'probes' | 'probedAt' | 'probeDueAt'>,
+      before: number | null,
     ): Promise<void> {
       await db
         .insert(applications)
         .values({ ...unknownYet, resourceId, ...found })
-        .onConflictDoUpdate({ target: applications.resourceId, set: found })
+        .onConflictDoUpdate({
+          target: applications.resourceId,
+          set: found,
+          setWhere: before === null ? isNull(applications.probedAt) : eq(applications.probedAt, before),
+        })
         .returning({ resourceId: applications.resourceId })
     },
 

@@ -52,6 +52,12 @@ export function upstreamRevocations(db: Queries, tables: Tables, batch: Batch) {
         .returning({ id: table.id })
     },
 
+    /** Whether anything is due. */
+    async isDue(now: number): Promise<boolean> {
+      const [one] = await db.select({ id: table.id }).from(table).where(lte(table.nextAt, now)).limit(1)
+      return one !== undefined
+    },
+
     /**
      * Takes some of those that are due, or of one cause, each by one process at a time: what nobody finishes comes
      * up again later.

@@ -1,5 +1,4 @@
 import { setTimeout } from 'node:timers/promises'
-import { newId } from '../lib/secret.ts'
 import type { Connection } from '../storage/connections.ts'
 import { createLateRefreshes } from './late-refreshes.ts'
 import type { Provider } from './provider.ts'
@@ -31,6 +30,8 @@ export type Refresher = {
 
 export type RefresherParts = AttemptParts &
   LookParts & {
+    /** This process, among all on the database. */
+    holder: string
     /** How many refreshes may go on although nobody waits for them any more. */
     mostLate: number
   }
@@ -45,7 +46,7 @@ export function createRefresher(parts: RefresherParts): Refresher {
   const deadline = parts.deadline.answer + parts.deadline.wayThere
   const attempts = createAttempts(parts)
   const late = createLateRefreshes({ leases, clock, most: parts.mostLate })
-  const look = createLook(parts, { attempts, late, holder: newId('refresher_') })
+  const look = createLook(parts, { attempts, late, holder: parts.holder })
   const underWay = new Map<string, UnderWay>()
   let isStopping = false
   let waiting = 0

@@ -303,7 +303,8 @@ async function callPolicyRoutes(gateway: AdminGateway, call: Call): Promise<void
   await call('POST', `${path}/application/probe`)
   const { store } = gateway.gateway
   const passed = { probes: [], probedAt: gateway.time.now, probeDueAt: gateway.time.now }
-  await store.tools.saveProbes('tracker', passed)
+  const before = (await store.tools.findApplication('tracker'))?.probedAt ?? null
+  await store.tools.saveProbes('tracker', passed, before)
   await publishTools(gateway, ['read_issue'])
   await call('POST', `${path}/application/activate`)
   await call('POST', `${path}/application/deactivate`)

@@ -20,6 +20,8 @@ const nothing: Readings = {
   upstreamRevocations: [],
   refreshLeases: [],
   unstoredTokens: [],
+  choreDoneAt: [],
+  choresHeld: [],
   providerState: [],
   writeQueueLength: [],
   auditRows: [],
@@ -59,6 +61,7 @@ test('no label can hold what a stranger chooses', () => {
   const labels = new Set(declared.flatMap(({ labels }) => Object.keys(labels)))
   expect([...labels].toSorted()).toEqual(
     [
+      'chore',
       'face',
       'grant',
       'kind',

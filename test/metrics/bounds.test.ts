@@ -5,6 +5,8 @@ import { type Database, openDatabase } from '../../src/storage/database.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 
 const atRest = {
+  holder: 'this process',
+  chores: { list: async () => [] },
   pace: { states: () => [] },
   refresher: { underWay: () => ({ held: 0, waiting: 0, late: 0, unstored: 0 }) },
 }
@@ -51,6 +53,8 @@ test('a word that is none of a label’s is not told', async () => {
     upstreamRevocations: [],
     refreshLeases: [],
     unstoredTokens: [],
+    choreDoneAt: [],
+    choresHeld: [],
     providerState: [],
   }
   const more = { writeQueueLength: [], auditRows: [], databaseBytes: [], buildInfo: [] }

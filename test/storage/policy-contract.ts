@@ -224,13 +224,21 @@ export function policyContract(name: string, backend: Pick<Backend, 'newUrl'>) {
     })
 
     test('of all who want to probe one does, each time it is due', async () => {
-      await store.tools.saveProbes('tracker', { probes: [], probedAt: now, probeDueAt: now + 60 })
+      await store.tools.saveProbes('tracker', { probes: [], probedAt: now, probeDueAt: now + 60 }, null)
       expect(await store.tools.claimProbes(now + 59, 60)).toEqual([])
       const claimed = async (at: number) =>
         (await Promise.all(Array.from({ length: 10 }, () => store.tools.claimProbes(at, 60)))).flat()
       expect(await claimed(now + 60)).toEqual(['tracker'])
       expect(await claimed(now + 119)).toEqual([])
       expect(await claimed(now + 120)).toEqual(['tracker'])
+    })
+
+    test('what a probe found is not kept where another one ended since it began', async () => {
+      const probed = (probedAt: number) => ({ probes: [], probedAt, probeDueAt: now })
+      const before = (await store.tools.findApplication('tracker'))?.probedAt ?? null
+      await store.tools.saveProbes('tracker', probed(now + 200), before)
+      await store.tools.saveProbes('tracker', probed(now + 100), before)
+      expect(await store.tools.findApplication('tracker')).toMatchObject({ probedAt: now + 200 })
     })
 
     test('a binding whose role or subject went meanwhile is not made, and not recorded', async () => {

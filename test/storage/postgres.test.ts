@@ -8,6 +8,7 @@ import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 import { startPostgres, type TestServer } from '../support/postgres.ts'
 import { auditContract } from './audit-contract.ts'
 import { boundsContract } from './bounds-contract.ts'
+import { choresContract } from './chores-contract.ts'
 import { connectionEndsContract } from './connection-ends-contract.ts'
 import { storageContract } from './contract.ts'
 import { exchangeContract } from './exchange-contract.ts'
@@ -45,6 +46,7 @@ policyContract('PostgreSQL', backend)
 refreshContract('PostgreSQL', backend)
 revocationContract('PostgreSQL', backend)
 resealContract('PostgreSQL', backend)
+choresContract('PostgreSQL', backend)
 connectionEndsContract('PostgreSQL', backend)
 exchangeContract('PostgreSQL', backend)
 sitesContract('PostgreSQL', backend)

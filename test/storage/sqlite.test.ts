@@ -24,6 +24,7 @@ import { sweep, sweepDefaults } from '../../src/storage/sweep.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 import { auditContract } from './audit-contract.ts'
 import { boundsContract } from './bounds-contract.ts'
+import { choresContract } from './chores-contract.ts'
 import { connectionEndsContract } from './connection-ends-contract.ts'
 import { storageContract } from './contract.ts'
 import { exchangeContract } from './exchange-contract.ts'
@@ -60,6 +61,7 @@ policyContract('SQLite', backend)
 refreshContract('SQLite', backend)
 revocationContract('SQLite', backend)
 resealContract('SQLite', backend)
+choresContract('SQLite', backend)
 connectionEndsContract('SQLite', backend)
 exchangeContract('SQLite', backend)
 sitesContract('SQLite', backend)

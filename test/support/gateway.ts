@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
+import type { Chores } from '../../src/chores/chores.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import type { Secrets } from '../../src/gateway.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -62,8 +63,11 @@ export type TestGatewayOptions = {
   file?: unknown
   /** In the place of one made for this test. */
   masterKeys?: Secrets['masterKeys']
-  /** For tests that count what the gateway does: nothing but what it is asked. */
-  chores?: 'none'
+  /**
+   * `none`, for tests that count what the gateway does: nothing but what it is asked. `all`: also what is minutes apart,
+   * and comes up in other tests only because their clock is moved.
+   */
+  chores?: 'none' | 'all'
 }
 
 /** A real gateway on a free port of this machine, over a database file of its own. */
@@ -92,7 +96,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const surroundings = {
     clock: clock.now,
     log,
-    ...(options.chores === 'none' ? { schedule: () => () => {} } : {}),
+    chores: choresFor[options.chores ?? 'some'],
   }
   const start = () => startGateway(config, secrets, surroundings)
   let running = await start()
@@ -124,6 +128,12 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+const choresFor: Record<'none' | 'some' | 'all', (all: Chores) => Chores> = {
+  none: () => ({ own: [], shared: [] }),
+  some: ({ own, shared }) => ({ own, shared: shared.filter(({ every }) => every < 60) }),
+  all: (all) => all,
 }
 
 /** Everybody in a test comes from one address, and most in one minute. What a file says of limits holds. */

@@ -45,6 +45,7 @@ const heldElsewhere: RefreshLease = {
 function setUp(seen: RefreshLease | undefined, pace: ProviderPace) {
   let looks = 0
   const refresher = createRefresher({
+    holder: 'this process',
     connections: { find: async () => connection('con') } as unknown as Store['connections'],
     leases: {
       async find() {

@@ -32,6 +32,7 @@ export const {
   auditEvents,
   auditKeys,
   auditCuts,
+  chores,
   applications,
   tools,
   roles,
