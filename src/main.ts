@@ -7,15 +7,18 @@ import { applyDeclarations } from './config/apply-declarations.ts'
 import type { Config } from './config/config.ts'
 import { type Gateway, openGateway, type Secrets } from './gateway.ts'
 import type { Clock } from './lib/clock.ts'
-import type { Exposition } from './metrics/exposition.ts'
+import type { Collected, Exposition } from './metrics/exposition.ts'
 import { serveMetrics } from './metrics/server.ts'
 
 export type RunningGateway = {
   gateway: Gateway
+  log: FastifyBaseLogger
   /** Where it listens; the issuer may be another name for it. */
   url: string
   /** Where its metrics are, if anybody wants them. */
   metricsUrl: string | undefined
+  /** What was counted and is read, for who tells of several processes at once; nothing where nobody wants metrics. */
+  collectMetrics(): Promise<Collected>
   stop(): Promise<void>
 }
 
@@ -24,22 +27,23 @@ export type Surroundings = {
   log: LogSettings
   /** Which of all chores it does; all, unless somebody says. */
   chores?: (all: Chores) => Chores
+  /** `worker`: one of several processes of one start. Another has prepared the store, and tells the metrics of all. */
+  role?: 'alone' | 'worker'
 }
 
 /** Opens the store, builds the HTTP surface and listens. Throws for whatever keeps the gateway from starting. */
 export async function startGateway(
   config: Config,
   secrets: Secrets,
-  { clock, log, chores = (all) => all }: Surroundings,
+  { clock, log, chores = (all) => all, role = 'alone' }: Surroundings,
 ): Promise<RunningGateway> {
   const exposition = await expositionFor(config)
   const { gateway, database } = await openGateway(config, secrets, clock, exposition?.meter)
   try {
-    await applyDeclarations(gateway)
-    // The first signing key is made now, so that the JWKS is never empty.
-    await gateway.signingKeys.signingKey()
+    if (role === 'alone') await prepare(gateway)
     const app = await buildApp(gateway, log)
-    const metrics = exposition && (await listenForScrapes(gateway, exposition, app.log))
+    const metrics =
+      role === 'alone' && exposition ? await listenForScrapes(gateway, exposition, app.log) : undefined
     try {
       await app.listen({ host: config.host, port: config.port })
     } catch (error) {
@@ -50,8 +54,10 @@ export async function startGateway(
     const endChores = beginChores(parts, chores(choresOf(parts)))
     return {
       gateway,
+      log: app.log,
       url: urlOf(app.server),
-      metricsUrl: metrics && `${urlOf(metrics.server)}/metrics`,
+      metricsUrl: metrics && metricsUrlOf(metrics.server),
+      collectMetrics: async () => (exposition ? await exposition.collect(await gateway.readings()) : []),
       async stop() {
         const choresEnded = endChores()
         // What is under way is answered first; then nothing writes any more.
@@ -74,6 +80,25 @@ export async function startGateway(
   }
 }
 
+/** What one process does for all that are to run over a store: migrates it, and brings it in line with the configuration. */
+export async function prepareStore(config: Config, secrets: Secrets, clock: Clock): Promise<void> {
+  const { gateway, database } = await openGateway(config, secrets, clock)
+  try {
+    await prepare(gateway)
+    await endChains(gateway, database)
+  } finally {
+    await database.close()
+  }
+}
+
+async function prepare(gateway: Gateway): Promise<void> {
+  await applyDeclarations(gateway)
+  // The first signing key is made now, so that the JWKS is never empty.
+  await gateway.signingKeys.signingKey()
+}
+
+export const metricsUrlOf = (server: Server): string => `${urlOf(server)}/metrics`
+
 function urlOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
@@ -88,7 +113,10 @@ async function expositionFor({ metricsPort }: Config): Promise<Exposition | unde
 
 async function listenForScrapes(gateway: Gateway, exposition: Exposition, log: FastifyBaseLogger) {
   const { host, metricsPort: port = 0 } = gateway.config
-  return await serveMetrics({ exposition, read: gateway.readings }, { host, port }, (error) =>
-    log.error({ err: error }, 'metrics cannot be told'),
+  const { contentType, render } = exposition
+  return await serveMetrics(
+    { contentType, tell: async () => render(await gateway.readings()) },
+    { host, port },
+    (error) => log.error({ err: error }, 'metrics cannot be told'),
   )
 }

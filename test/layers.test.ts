@@ -18,8 +18,9 @@ const ranks = [
   ['pages'],
   ['http'],
   ['endpoints'],
-  ['app', 'chores'],
+  ['app', 'chores', 'ending'],
   ['main'],
+  ['workers'],
   ['cli'],
 ]
 

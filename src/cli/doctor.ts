@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { type Config, ConfigError, loadConfig } from '../config/config.ts'
 import type { DatabaseView, DiagnosisView } from '../endpoints/admin/diagnosis.ts'
@@ -52,12 +53,28 @@ function configuration({ text, terminal }: Call): { config?: Config; findings: F
   }
   try {
     const config = loadConfig(terminal.env, terminal.readFile)
-    return { config, findings: [ok('the variables and the file are sound')] }
+    return {
+      config,
+      findings: [ok('the variables and the file are sound'), ...workerFindings(config.workers)],
+    }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const advice = 'Mend it: no gateway starts until then. docs/configuration.md says what there may be.'
     return { findings: error.errors.map((message) => wrong(message, advice)) }
   }
+}
+
+/** Only where there is more to say than that one process does it all. */
+export function workerFindings(workers: number, cores = availableParallelism()): Finding[] {
+  const { ok, note } = about('workers')
+  if (workers === 1) return []
+  if (workers <= cores) return [ok(`${workers} processes answer, on a machine of ${cores} cores`)]
+  return [
+    note(
+      `${workers} processes answer, and this machine has ${cores === 1 ? 'one core' : `${cores} cores`}: they wait for one another`,
+      'Set COATCHECK_WORKERS to auto, or leave it out.',
+    ),
+  ]
 }
 
 async function withoutGateway({ text }: Call, config: Config | undefined): Promise<Finding[]> {

@@ -1,36 +1,53 @@
+import { extname, join } from 'node:path'
 import { endChains } from '../audit/chains.ts'
-import { loadConfig } from '../config/config.ts'
-import { presentSecrets, secretsForStart } from '../config/generated-secrets.ts'
-import { openGateway } from '../gateway.ts'
+import { type Config, loadConfig } from '../config/config.ts'
+import { presentSecrets, secretsForStart, withSecrets } from '../config/generated-secrets.ts'
+import { endInOrder, keepInspectorShut } from '../ending.ts'
+import { openGateway, type Secrets } from '../gateway.ts'
 import { systemClock } from '../lib/clock.ts'
 import { createSealer } from '../lib/seal.ts'
-import { startGateway } from '../main.ts'
+import { prepareStore, startGateway } from '../main.ts'
 import { openDatabase } from '../storage/database.ts'
 import { verifyMasterKeys } from '../storage/key-check.ts'
 import { AdminApiError, type Json } from './admin-api.ts'
 import type { Answer, Call, Command } from './command.ts'
+import { explain } from './explain.ts'
 import type { Terminal } from './terminal.ts'
 
 const readConfig = ({ env, readFile }: Terminal) => loadConfig(env, readFile)
 
 async function serve({ terminal }: Call): Promise<Answer> {
+  keepInspectorShut()
   const config = readConfig(terminal)
   const { generated, ...secrets } = await secretsForStart(config)
-  const running = await startGateway(config, secrets, { clock: systemClock, log: { level: config.logLevel } })
-  const stop = async () => {
-    await running.stop()
-    process.exit(0)
-  }
-  process.once('SIGINT', () => void stop())
-  process.once('SIGTERM', () => void stop())
-  // Node would open its inspector to this signal; with a listener it does not.
-  process.on('SIGUSR1', () => {})
+  await (config.workers === 1 ? serveAlone(config, secrets) : serveByWorkers(config, secrets))
   const lines = [
     ...generated.map((path) => `Coatcheck wrote ${path}; keep it with the database, and to yourself.`),
     `Coatcheck is open at ${config.issuer}`,
   ]
   return { text: lines.join('\n'), json: { issuer: config.issuer, generated } }
 }
+
+async function serveAlone(config: Config, secrets: Secrets): Promise<void> {
+  endInOrder(await startGateway(config, secrets, { clock: systemClock, log: { level: config.logLevel } }))
+}
+
+/** What only one process must do is done here, before there are others; from then on this one opens no database. */
+async function serveByWorkers(config: Config, secrets: Secrets): Promise<void> {
+  await prepareStore(config, secrets, systemClock)
+  // Loaded where it is wanted: most gateways are one process.
+  const { startWorkers } = await import('../workers/primary.ts')
+  const entry = join(import.meta.dirname, `worker${extname(import.meta.filename)}`)
+  const workers = await startWorkers(withSecrets(config, secrets), { entry, tell })
+  endInOrder({ stop: workers.stop, log: { fatal: tellFault } })
+  void workers.givenUp.then((error) => {
+    tell(explain(error))
+    process.exit(1)
+  })
+}
+
+const tell = (line: string) => console.error(`Coatcheck: ${line}`)
+const tellFault = ({ err }: { err: unknown }, what: string) => tell(`${what}: ${explain(err)}`)
 
 /** Brings the schema up to date and does nothing else; not that of a database other master keys belong to. */
 async function migrate({ terminal }: Call): Promise<Answer> {

@@ -1,11 +1,7 @@
-import { ConfigError } from '../config/config.ts'
-import { ArchiveError } from '../storage/archive/format.ts'
-import { WrongMasterKey } from '../storage/key-check.ts'
-import { SchemaMismatchError } from '../storage/migrations.ts'
-import { StorageUnavailableError } from '../storage/unavailable.ts'
 import { AdminApiError, createAdminApi, createAdminLines } from './admin-api.ts'
 import { type Call, type Command, parseCall } from './command.ts'
 import { commands } from './commands.ts'
+import { explain } from './explain.ts'
 import { findGate } from './gate.ts'
 import { beginsWith, helpOf, usageOf } from './help.ts'
 import { jsonText } from './show.ts'
@@ -63,19 +59,4 @@ function withoutCommand(args: readonly string[]): Outcome {
   if (isAsked && isKnown) return { out: usage, exitCode: 0 }
   if (args.length === 0 || (words.length > 0 && isKnown)) return { err: usage, exitCode: 2 }
   return { err: `Coatcheck does not know the command ${args.join(' ')}.\n\n${usage}`, exitCode: 2 }
-}
-
-/** Whose messages say what to do. */
-const known = [AdminApiError, ArchiveError, WrongMasterKey, SchemaMismatchError]
-
-/** What a failed command tells: every error of the configuration, one line for what we know, else the stack. */
-function explain(error: unknown): string {
-  if (error instanceof ConfigError) return [`${error.message}:`, ...error.errors].join('\n  ')
-  if (known.some((kind) => error instanceof kind) && error instanceof Error) return error.message
-  if (error instanceof StorageUnavailableError) {
-    return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
-  }
-  if (!(error instanceof Error)) return String(error)
-  // `COATCHECK_HOST` or `COATCHECK_PORT` is taken, forbidden, or not of this machine; Node's message says which.
-  return 'syscall' in error && error.syscall === 'listen' ? error.message : (error.stack ?? error.message)
 }

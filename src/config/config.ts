@@ -5,13 +5,14 @@ import { isLoopbackHost } from '../lib/address.ts'
 import { type Fault, faultsOf } from '../lib/schema-faults.ts'
 import type { MasterKey } from '../lib/seal.ts'
 import { unstorableText } from '../lib/storable-text.ts'
+import { databaseAddress } from '../storage/database.ts'
 import { databaseFaults } from './database.ts'
 import { type Declarations, declarationsSchema } from './declarations.ts'
 import { type Environment, environmentSchema, type OwnVariables, ownVariables } from './environment.ts'
 import { hasSealingKey, type KeyService, keyServiceFaults, keyServiceOf } from './key-service.ts'
 import { type Lifetimes, type Limits, lifetimesSchema, limitsSchema } from './settings.ts'
 
-/** All of the configuration, checked; nothing changes it while the process lives. */
+/** All of the configuration, checked; nothing changes it while the process lives. Data alone, so that workers are handed it. */
 export type Config = {
   issuer: string
   /** A gateway for this machine alone: secrets may be generated, cookies may go without `Secure`. */
@@ -20,6 +21,8 @@ export type Config = {
   port: number
   /** Absent: no metrics are kept. */
   metricsPort: number | undefined
+  /** Processes that answer; of one, no other is started. */
+  workers: number
   databaseUrl: string
   /** On PostgreSQL: the connections of this process, and the seconds a statement may take. */
   database: { connections: number; timeout: number }
@@ -52,6 +55,7 @@ export class ConfigError extends Error {
 export const masterKeysMissing = 'COATCHECK_MASTER_KEYS: is required unless the issuer is on loopback'
 const loopbackUpstreamsInPublic = 'COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: is refused with a public issuer'
 const sharedPort = 'COATCHECK_METRICS_PORT: is the port of the gateway itself'
+const unsharedDatabase = 'COATCHECK_WORKERS: a database in memory is of one process alone'
 const exposedLoopbackIssuer =
   'COATCHECK_HOST: a loopback issuer must not listen beyond this machine; in a container, set COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER=true'
 
@@ -94,6 +98,7 @@ export function loadConfig(
     host: from.COATCHECK_HOST,
     port: from.COATCHECK_PORT,
     metricsPort: from.COATCHECK_METRICS_PORT,
+    workers: from.COATCHECK_WORKERS,
     databaseUrl: from.COATCHECK_DATABASE_URL,
     database: {
       connections: from.COATCHECK_DATABASE_CONNECTIONS,
@@ -101,7 +106,7 @@ export function loadConfig(
     },
     allowUnprovenDatabase: from.COATCHECK_ALLOW_UNPROVEN_DATABASE,
     masterKeys: from.COATCHECK_MASTER_KEYS,
-    keyService: keyServiceOf(from, env, readFile),
+    keyService: keyServiceOf(from, env),
     adminToken: from.COATCHECK_ADMIN_TOKEN,
     trustedProxies: from.COATCHECK_TRUSTED_PROXIES,
     allowLoopbackUpstreams: from.COATCHECK_ALLOW_LOOPBACK_UPSTREAMS,
@@ -202,7 +207,12 @@ function contradictions(
   // Port 0 is another one each time.
   const sharesPort = from.COATCHECK_PORT !== 0 && from.COATCHECK_METRICS_PORT === from.COATCHECK_PORT
   const ports = sharesPort && isOpen('COATCHECK_PORT') ? [sharedPort] : []
-  const found = [...ports, ...keyServiceFaults(from, isOpen), ...databaseFaults(from, isOpen, readFile)]
+  const found = [
+    ...ports,
+    ...keyServiceFaults(from, isOpen),
+    ...databaseFaults(from, isOpen, readFile),
+    ...workerFaults(from),
+  ]
   if (isLoopbackIssuer(from)) {
     const mayListen = isLoopbackHost(from.COATCHECK_HOST) || from.COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER
     const isExposed = !mayListen && isOpen('COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER')
@@ -215,6 +225,11 @@ function contradictions(
       : [masterKeysMissing]),
     ...(from.COATCHECK_ALLOW_LOOPBACK_UPSTREAMS ? [loopbackUpstreamsInPublic] : []),
   ]
+}
+
+function workerFaults({ COATCHECK_WORKERS: workers, COATCHECK_DATABASE_URL: url }: Environment): string[] {
+  const address = databaseAddress(url)
+  return workers > 1 && address.kind === 'sqlite' && address.path === ':memory:' ? [unsharedDatabase] : []
 }
 
 /** One line a mistake, without the value that caused it. */

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { isLoopbackHost } from '../lib/address.ts'
 import type { MasterKey } from '../lib/seal.ts'
@@ -110,12 +111,23 @@ const atLeastOne = (most: number) => {
     .refine((value) => value >= 1 && value <= most, says)
 }
 
+/** More would be a slip of the keyboard. */
+const mostWorkers = 128
+
+/** `auto` heeds the limits of a container, where the system tells them. */
+const workers = z
+  .string()
+  .regex(/^(?:auto|[1-9]\d{0,2})$/, 'is neither a number of processes nor auto')
+  .transform((value) => (value === 'auto' ? Math.min(availableParallelism(), mostWorkers) : Number(value)))
+  .refine((value) => value <= mostWorkers, `is more than ${mostWorkers}`)
+
 /** Everything that is read from the environment, by its full name. */
 export const environmentSchema = z.strictObject({
   COATCHECK_ISSUER: issuer.default('http://localhost:8080'),
   COATCHECK_HOST: host.default('127.0.0.1'),
   COATCHECK_PORT: port.default(8080),
   COATCHECK_METRICS_PORT: port.optional(),
+  COATCHECK_WORKERS: workers.default(1),
   COATCHECK_DATABASE_URL: databaseUrl.default('sqlite:data/coatcheck.db'),
   COATCHECK_DATABASE_CONNECTIONS: atLeastOne(500).default(defaultConnections),
   COATCHECK_DATABASE_TIMEOUT: atLeastOne(60).default(defaultTimeout),

@@ -12,6 +12,7 @@ import { databaseAddress, openDatabase } from '../storage/database.ts'
 import type { StoredCheck } from '../storage/key-checks.ts'
 import { type Config, ConfigError, masterKeysMissing } from './config.ts'
 import { adminToken, masterKeys } from './environment.ts'
+import { tokenAt } from './key-service.ts'
 
 export type ConfiguredSecrets = {
   masterKeys: MasterKeys
@@ -43,6 +44,14 @@ export function configuredSecrets(config: Config): ConfiguredSecrets {
   const token =
     config.adminToken ?? (mayGenerate ? kept(adminTokenFile, newAdminToken, adminToken) : undefined)
   return { masterKeys: [first, ...rest], adminToken: token, generated }
+}
+
+/** With every secret in it: another process finds them there, and looks for no file. */
+export function withSecrets(
+  config: Config,
+  { adminToken: token }: Pick<ConfiguredSecrets, 'adminToken'>,
+): Config {
+  return { ...config, masterKeys: presentSecrets(config).own, adminToken: token }
 }
 
 /**
@@ -117,7 +126,7 @@ function withService({ keyService, limits }: Config, own: readonly MasterKey[]):
   // The operator named it, so it may be on a private network, or an agent on this very machine.
   const fetch = createGuardedFetch({ allowLoopback: true })
   const service = createKeyService({
-    address: keyService,
+    address: { ...keyService, token: () => tokenAt(keyService.token, (path) => readFileSync(path, 'utf8')) },
     fetch,
     clock: systemClock,
     deadline: limits.discovery_deadline,

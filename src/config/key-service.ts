@@ -1,19 +1,27 @@
 import type { KeyServiceAddress } from '../keys/key-service.ts'
 import type { Environment } from './environment.ts'
 
-/** A service that keeps a master key, and whether that seals or only opens what it sealed before. */
-export type KeyService = KeyServiceAddress & { use: 'seal' | 'open' }
+/**
+ * A service that keeps a master key, and whether that seals or only opens what it sealed before. No part of it is a
+ * function: other processes are handed it.
+ */
+export type KeyService = Omit<KeyServiceAddress, 'token'> & { use: 'seal' | 'open'; token: TokenPlace }
 
-/** The token is read anew each time where it stands in a file: an agent may renew it. */
+/** In a file it is read anew each time: an agent may renew it. */
+export type TokenPlace = { value: string } | { file: string }
+
+export function tokenAt(place: TokenPlace, readFile: (path: string) => string): string {
+  return 'file' in place ? readFile(place.file).trim() : place.value
+}
+
 export function keyServiceOf(
   from: Environment,
   env: Record<string, string | undefined>,
-  readFile: (path: string) => string,
 ): KeyService | undefined {
-  const { COATCHECK_KEY_SERVICE_URL: url, COATCHECK_KEY_SERVICE_TOKEN: atStart = '' } = from
+  const { COATCHECK_KEY_SERVICE_URL: url, COATCHECK_KEY_SERVICE_TOKEN: value = '' } = from
   if (url === undefined) return undefined
-  const path = env.COATCHECK_KEY_SERVICE_TOKEN_FILE
-  const token = () => (path ? readFile(path).trim() : atStart)
+  const file = env.COATCHECK_KEY_SERVICE_TOKEN_FILE
+  const token = file ? { file } : { value }
   return { url, id: keyNameOf(url), token, use: from.COATCHECK_KEY_SERVICE_USE }
 }
 

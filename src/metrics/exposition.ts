@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import {
   type GaugeKey,
   type LabelsOf,
@@ -19,7 +19,12 @@ export type Exposition = {
   contentType: string
   /** Everything in Prometheus' text format, with these readings of the gauges. */
   render(readings: Readings): Promise<string>
+  /** The same as data, to be told together with that of other processes. */
+  collect(readings: Readings): Promise<Collected>
 }
+
+/** The metrics of one process at one moment. */
+export type Collected = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
 /** Ids that are told apart, and names. Names end with the code; the bound is for what was not thought of. */
 const most = { ids: 100, names: 300 }
@@ -58,6 +63,16 @@ export function createExposition(): Exposition {
     return value
   }
 
+  function show(readings: Readings): void {
+    for (const [key, gauge] of gauges) {
+      gauge.reset()
+      // One without labels would say 0.
+      gauge.remove({})
+      // What is beyond the bound has one series together.
+      for (const { labels, value } of readings[key as GaugeKey]) gauge.inc(bounded(key, labels), value)
+    }
+  }
+
   return {
     meter: {
       count: (key, labels, by = 1) => counters.get(key)?.inc(bounded(key, labels), by),
@@ -65,21 +80,38 @@ export function createExposition(): Exposition {
     },
     contentType: registry.contentType,
     async render(readings) {
-      for (const [key, gauge] of gauges) {
-        gauge.reset()
-        // One without labels would say 0.
-        gauge.remove({})
-        // What is beyond the bound has one series together.
-        for (const { labels, value } of readings[key as GaugeKey]) gauge.inc(bounded(key, labels), value)
-      }
+      show(readings)
       return await registry.metrics()
+    },
+    async collect(readings) {
+      show(readings)
+      return await registry.getMetricsAsJSON()
     },
   }
 }
 
-const settings = (registry: Registry, { name, help, labels }: Metric) => ({
+/** The metrics of several processes as those of one, in Prometheus' text format. */
+export async function renderTogether(collected: readonly Collected[]): Promise<string> {
+  return await AggregatorRegistry.aggregate([...collected]).metrics()
+}
+
+export const contentTypeTogether: string = Registry.PROMETHEUS_CONTENT_TYPE
+
+/**
+ * What stays of processes that ended: all that only ever grows. Without it a sum would shrink as one is replaced, which
+ * Prometheus takes for a start at 0.
+ */
+export async function grownTogether(collected: readonly Collected[]): Promise<Collected> {
+  const together = await AggregatorRegistry.aggregate([...collected]).getMetricsAsJSON()
+  return together.filter(({ type }) => growing.has(String(type)))
+}
+
+const growing: ReadonlySet<string> = new Set(['counter', 'histogram'])
+
+const settings = (registry: Registry, { name, help, labels, together = 'sum' }: Metric) => ({
   name,
   help,
+  aggregator: together,
   labelNames: Object.keys(labels),
   registers: [registry],
 })

@@ -13,6 +13,8 @@ export type Metric = {
   labels: Readonly<Record<string, LabelValues>>
   /** Of a histogram: upper bounds, in seconds. */
   buckets?: readonly number[]
+  /** What the values of several processes are together. `max`: each of them tells of the database, or of the worst. */
+  together?: 'sum' | 'max'
 }
 
 const ids = 'ids'
@@ -116,6 +118,7 @@ export const metrics = {
     name: 'coatcheck_connections',
     help: 'Connections in the database, counted to 100000; needs_reauthorization: dead until their person comes back',
     labels: { provider: ids, status: ['live', 'needs_reauthorization'] },
+    together: 'max',
   },
   refreshLeases: {
     kind: 'gauge',
@@ -134,12 +137,14 @@ export const metrics = {
     name: 'coatcheck_upstream_revocations',
     help: 'What providers have yet to be told of what ended here; troubled: at least one attempt failed',
     labels: { provider: ids, state: ['new', 'troubled'] },
+    together: 'max',
   },
   choreDoneAt: {
     kind: 'gauge',
     name: 'coatcheck_chore_done_timestamp_seconds',
     help: 'When the work of a chore that one process of all does at a time last ended well, whichever did it',
     labels: { chore: names },
+    together: 'max',
   },
   choresHeld: {
     kind: 'gauge',
@@ -152,6 +157,7 @@ export const metrics = {
     name: 'coatcheck_provider_state',
     help: 'How this process asks a provider for refreshes: 0 freely, 1 fewer at once after trouble, 2 not for the moment',
     labels: { provider: ids },
+    together: 'max',
   },
   writeQueueLength: {
     kind: 'gauge',
@@ -164,18 +170,21 @@ export const metrics = {
     name: 'coatcheck_audit_rows',
     help: 'Rows of the audit log; on PostgreSQL as estimated by the server',
     labels: {},
+    together: 'max',
   },
   databaseBytes: {
     kind: 'gauge',
     name: 'coatcheck_database_bytes',
     help: 'Size of the database, without the log SQLite keeps beside it',
     labels: {},
+    together: 'max',
   },
   buildInfo: {
     kind: 'gauge',
     name: 'coatcheck_build_info',
     help: 'Always 1; what is running is in the label',
     labels: { version: names },
+    together: 'max',
   },
 } as const satisfies Record<string, Metric>
 

@@ -1,13 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Exposition, Readings } from './exposition.ts'
 
 export type MetricsServer = {
   server: Server
   close(): Promise<void>
 }
 
-/** What was counted, and what is read when somebody asks. */
-type Scraped = { exposition: Exposition; read: () => Promise<Readings> }
+/** What is told to who asks. */
+type Scraped = { contentType: string; tell: () => Promise<string> }
 
 type Place = { host: string; port: number }
 
@@ -19,18 +18,16 @@ const mostConnections = 16
  * on. `onError` is told of what should not have happened.
  */
 export async function serveMetrics(
-  { exposition, read }: Scraped,
+  { contentType, tell }: Scraped,
   { host, port }: Place,
   onError: (error: unknown) => void,
 ): Promise<MetricsServer> {
   let underWay: Promise<string> | undefined
   /** Whoever comes while it is being put together gets the same. */
   function scrape(): Promise<string> {
-    underWay ??= read()
-      .then(exposition.render)
-      .finally(() => {
-        underWay = undefined
-      })
+    underWay ??= tell().finally(() => {
+      underWay = undefined
+    })
     return underWay
   }
 
@@ -38,7 +35,7 @@ export async function serveMetrics(
     const refused = refusalOf(request)
     if (refused) return answer(request, response, refused, '')
     scrape().then(
-      (text) => answer(request, response, { status: 200, 'content-type': exposition.contentType }, text),
+      (text) => answer(request, response, { status: 200, 'content-type': contentType }, text),
       (error: unknown) => {
         onError(error)
         answer(request, response, { status: 500 }, '')

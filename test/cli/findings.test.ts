@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { applicationFindings } from '../../src/cli/application-findings.ts'
 import { databaseFindings, sizeOf } from '../../src/cli/database-findings.ts'
+import { workerFindings } from '../../src/cli/doctor.ts'
 import {
   administratorFindings,
   connectionFindings,
@@ -252,4 +253,10 @@ test('that people have to connect again is noted while there is time', () => {
   expect(told(connectionFindings({ connections_ending }))).toEqual([
     expect.stringMatching(/^note: 2 at forge, 1 at wiki will end within a week/),
   ])
+})
+
+test('more workers than cores are told of', () => {
+  expect(workerFindings(1, 1)).toEqual([])
+  expect(workerFindings(2, 2)).toMatchObject([{ state: 'ok' }])
+  expect(workerFindings(3, 2)).toMatchObject([{ state: 'note', message: expect.stringContaining('2 cores') }])
 })

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Config, ConfigError, loadConfig } from '../../src/config/config.ts'
 import { environmentSchema, secretVariables } from '../../src/config/environment.ts'
+import { tokenAt } from '../../src/config/key-service.ts'
 
 type Env = Record<string, string>
 type Files = Record<string, string>
@@ -211,6 +213,50 @@ test.each(['65536', '-1', '8080 ', '0x50', '1e3'])('%j is no port', (port) => {
   expect(errorsOf(() => load({ COATCHECK_PORT: port }))).toContain('COATCHECK_PORT: is not a port')
 })
 
+test('workers are counted, or as many as there are cores', () => {
+  expect(load({ COATCHECK_WORKERS: '3' }).workers).toBe(3)
+  expect(load({ COATCHECK_WORKERS: 'auto' }).workers).toBe(availableParallelism())
+})
+
+test.each(['0', '-1', '1.5', '129', '2 ', 'all'])('%j is no number of workers', (workers) => {
+  expect(errorsOf(() => load({ COATCHECK_WORKERS: workers }))).toEqual([
+    expect.stringMatching(/^COATCHECK_WORKERS: is /),
+  ])
+})
+
+test('workers do not share a database that is in the memory of one', () => {
+  const inMemory = { COATCHECK_DATABASE_URL: 'sqlite::memory:' }
+  expect(load({ ...inMemory, COATCHECK_WORKERS: '1' }).workers).toBe(1)
+  expect(errorsOf(() => load({ ...inMemory, COATCHECK_WORKERS: '2' }))).toEqual([
+    'COATCHECK_WORKERS: a database in memory is of one process alone',
+  ])
+})
+
+test('all of it can be handed to another process', () => {
+  const file = {
+    providers: {
+      github: {
+        descriptor: 'github',
+        client_id: 'c',
+        client_secret: 's'.repeat(40),
+        admit: 'anyone',
+        scopes: ['repo'],
+      },
+    },
+    clients: [
+      {
+        client_id: 'editor',
+        token_endpoint_auth_method: 'none',
+        client_name: 'Editor',
+        redirect_uris: ['https://editor.test/callback'],
+      },
+    ],
+  }
+  const env = { COATCHECK_KEY_SERVICE_URL: keyService, COATCHECK_KEY_SERVICE_TOKEN: 't' }
+  const config = loadFile(file, { ...publicIssuer, ...env, COATCHECK_TRUSTED_PROXIES: '10.0.0.0/8' })
+  expect(structuredClone(config)).toEqual(config)
+})
+
 test('master keys are read in order, the sealing one first', () => {
   const [one, two] = [randomBytes(32), randomBytes(32)]
   const keys = load({
@@ -302,10 +348,11 @@ test('a key service takes the place of master keys, and its token is read anew e
     masterKeys: undefined,
     keyService: { url: keyService, id: 'coat-check', use: 'seal' },
   })
-  expect(config.keyService?.token()).toBe('first')
+  const tokenOf = ({ keyService }: Config) => keyService && tokenAt(keyService.token, () => files['/token'])
+  expect(tokenOf(config)).toBe('first')
   files['/token'] = 'second\n'
-  expect(config.keyService?.token()).toBe('second')
-  expect(load({ ...publicIssuerAlone, COATCHECK_KEY_SERVICE_TOKEN: 't' }).keyService?.token()).toBe('t')
+  expect(tokenOf(config)).toBe('second')
+  expect(tokenOf(load({ ...publicIssuerAlone, COATCHECK_KEY_SERVICE_TOKEN: 't' }))).toBe('t')
 })
 
 test.each<[string, Env, string]>([

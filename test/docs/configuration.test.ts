@@ -26,6 +26,7 @@ test('every variable has its row, with the default it has', () => {
     COATCHECK_HOST: `\`${config.host}\``,
     COATCHECK_PORT: `\`${config.port}\``,
     COATCHECK_METRICS_PORT: config.metricsPort === undefined ? 'off' : undefined,
+    COATCHECK_WORKERS: `\`${config.workers}\``,
     COATCHECK_DATABASE_URL: `\`${config.databaseUrl}\``,
     COATCHECK_DATABASE_CONNECTIONS: `\`${config.database.connections}\``,
     COATCHECK_DATABASE_TIMEOUT: `\`${config.database.timeout}\``,

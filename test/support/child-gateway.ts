@@ -14,6 +14,8 @@ export type ChildGateway = TestGateway & {
   start(): Promise<void>
   /** Kills it as a power cut would, and starts another over the same database; on the system's clock. */
   crash(meanwhile?: () => void): Promise<void>
+  /** With which code that process ended. */
+  ended(): Promise<number | null>
 }
 
 /** A gateway in a process of its own, as `coatcheck serve` runs it; with more of the environment, and options of Node's. */
@@ -21,11 +23,11 @@ export async function startChildGateway(
   more: Record<string, string> = {},
   nodeOptions: readonly string[] = [],
 ): Promise<ChildGateway> {
-  const port = await freePort()
+  const port = Number(more.COATCHECK_PORT ?? (await freePort()))
   const folder = mkdtempSync(join(tmpdir(), 'coatcheck-child-'))
   const adminToken = `cc_admin_${randomBytes(32).toString('base64url')}`
   const masterKey = randomBytes(32)
-  const issuer = `http://localhost:${port}`
+  const issuer = more.COATCHECK_ISSUER ?? `http://localhost:${port}`
   const env = {
     PATH: process.env.PATH ?? '',
     COATCHECK_ISSUER: issuer,
@@ -39,11 +41,13 @@ export async function startChildGateway(
   }
   let logs = ''
   let child: ChildProcess
+  let ended: Promise<number | null>
   const isRunning = () => child.exitCode === null && child.signalCode === null
   const start = async () => {
     const command = [...nodeOptions, '--conditions=coatcheck-source', 'src/cli.ts', 'serve']
     const process_ = spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     child = process_
+    ended = new Promise((resolve) => process_.once('exit', resolve))
     // Whatever becomes of the tests, it does not outlive them.
     const endToo = () => void process_.kill('SIGKILL')
     process.once('exit', endToo)
@@ -62,7 +66,6 @@ export async function startChildGateway(
   }
   const end = async (signal: NodeJS.Signals) => {
     if (!isRunning()) return
-    const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill(signal)
     await ended
   }
@@ -85,6 +88,7 @@ export async function startChildGateway(
     pid: () => (isRunning() ? child.pid : undefined),
     kill: end,
     start,
+    ended: () => ended,
     async restart() {
       await end('SIGTERM')
       await start()
