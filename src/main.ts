@@ -97,7 +97,7 @@ async function prepare(gateway: Gateway): Promise<void> {
   await gateway.signingKeys.signingKey()
 }
 
-export const metricsUrlOf = (server: Server): string => `${urlOf(server)}/metrics`
+const metricsUrlOf = (server: Server): string => `${urlOf(server)}/metrics`
 
 function urlOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo
