@@ -4,13 +4,14 @@ import type { Grant } from '../storage/grants.ts'
 import type { Resource, ResourceCredential } from '../storage/resources.ts'
 import type { Store } from '../storage/store.ts'
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
+import type { Provider } from '../upstream/provider.ts'
 import type { ProviderRegistry } from '../upstream/registry.ts'
 import { isInvolved } from './asks.ts'
 import { type RetrievalRefusal, refusal } from './retrieval-error.ts'
 import { grantStanding } from './standing.ts'
 
 export type SessionParts = {
-  store: Pick<Store, 'grants' | 'exchangedGrants' | 'connections' | 'subjects' | 'resources' | 'clients'>
+  store: Pick<Store, 'grants' | 'exchangedGrants' | 'connections' | 'resources'>
   providers: ProviderRegistry
   clock: Clock
 }
@@ -26,6 +27,8 @@ export type OpenSession = {
   outcome: 'open'
   grant: Grant
   resource: Resource
+  /** Those it cannot do without, as they are now. */
+  providers: readonly Provider[]
   /** The grant whose connections they are; absent: the person gave none here, so the session reaches nothing. */
   drawnOn: Grant | undefined
   connections: HeldConnection[]
@@ -60,6 +63,7 @@ export async function openSession(
     outcome: 'open',
     grant,
     resource: standing.resource,
+    providers: standing.providers,
     ...(await reach(parts, grant, standing.resource)),
   }
 }

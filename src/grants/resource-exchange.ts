@@ -21,7 +21,13 @@ export type ExchangeTerms = {
 /** `target` is absent where none is named that there is. */
 export type ExchangeWish = ScopesAsked & { target: Resource | undefined }
 
-export type PlannedExchange = { outcome: 'planned'; grant: Grant; act: Actor; event: NewAuditEvent }
+export type PlannedExchange = {
+  outcome: 'planned'
+  target: Resource
+  grant: Grant
+  act: Actor
+  event: NewAuditEvent
+}
 
 /** The origin in a person's token for the resource that presents it, while everything behind it stands. */
 export async function findOrigin(
@@ -69,7 +75,7 @@ export function planExchange(
     },
   })
   const act: Actor = { sub: caller.uri, ...(claims.act === undefined ? {} : { act: claims.act }) }
-  return { outcome: 'planned', grant, act, event }
+  return { outcome: 'planned', target, grant, act, event }
 }
 
 /** With a session of its own, and nothing to refresh it with. */

@@ -154,9 +154,10 @@ async function entitlement(
 ): Promise<Entitlement | RetrievalRefusal> {
   const session = await openSession(parts, asking, request.tsid, request.userToken)
   if (session.outcome === 'refused') return session
-  const { grant, drawnOn, resource, connections } = session
+  const { grant, drawnOn, resource, providers, connections } = session
 
-  const provider = await parts.providers.find(request.provider)
+  const isAsked = ({ id }: Provider) => id === request.provider
+  const provider = providers.find(isAsked) ?? (await parts.providers.find(request.provider))
   const allowed = provider?.enabled ? allowedScopes(resource, provider) : undefined
   if (!provider || !allowed || !mayReach(grant, resource, provider.id)) return refusal('not_allowed')
   if (missingScopes(provider, allowed, withoutIdentity(provider, request.scopes)).length > 0) {

@@ -1,6 +1,7 @@
 import type { Grant } from '../storage/grants.ts'
 import type { Resource } from '../storage/resources.ts'
 import type { Store } from '../storage/store.ts'
+import type { Provider } from '../upstream/provider.ts'
 import type { ProviderRegistry } from '../upstream/registry.ts'
 import { isInvolved } from './asks.ts'
 import { openedScopes, openingFor } from './callers.ts'
@@ -19,11 +20,17 @@ export type GrantEnd =
 type Ended = { stands: false; reason: GrantEnd }
 
 export type GrantStanding =
-  /** `ancestors` is what it was exchanged from, the nearest first; none where the person gave it themselves. */
-  { stands: true; resource: Resource | undefined; ancestors: readonly Grant[] } | Ended
+  | (Place & {
+      /** What it was exchanged from, the nearest first; none where the person gave it themselves. */
+      ancestors: readonly Grant[]
+    })
+  | Ended
+
+/** Where a grant may be used, and the providers it cannot do without there. */
+type Place = { stands: true; resource: Resource | undefined; providers: readonly Provider[] }
 
 type StandingParts = {
-  store: Pick<Store, 'subjects' | 'resources' | 'clients' | 'exchangedGrants'>
+  store: Pick<Store, 'grants' | 'resources' | 'exchangedGrants'>
   providers: ProviderRegistry
 }
 
@@ -43,36 +50,37 @@ export function ownEnd(grant: Grant, now: number): 'revoked' | 'expired' | undef
 export async function grantStanding(parts: StandingParts, grant: Grant, now: number): Promise<GrantStanding> {
   const own = ownEnd(grant, now)
   if (own) return ended(own)
-  const [subject, client, place, ancestors] = await Promise.all([
-    parts.store.subjects.find(grant.subjectId),
-    parts.store.clients.find(grant.clientId, now),
-    standingPlace(parts, grant),
+  const [parties, ancestors] = await Promise.all([
+    parts.store.grants.findParties(grant.id, now),
     grant.parentId === null ? [] : parts.store.exchangedGrants.listAncestors(grant),
   ])
-  if (!subject?.enabled) return ended('subject_disabled')
-  if (!client?.enabled) return ended('client_disabled')
+  if (!parties) return ended('revoked')
+  if (!parties.isSubjectEnabled) return ended('subject_disabled')
+  if (!parties.isClientEnabled) return ended('client_disabled')
+  const place = await standingPlace(parts, grant, parties.resource)
   if (!place.stands) return place
   const { resource } = place
   const isFounded =
     grant.parentId === null || (await doOriginsStand(parts, { grant, resource, ancestors }, now))
-  return isFounded ? { stands: true, resource, ancestors } : ended('origin_ended')
+  return isFounded ? { ...place, ancestors } : ended('origin_ended')
 }
 
-type Place = { stands: true; resource: Resource | undefined } | Ended
-
-/** The resource a grant is for, with the providers it cannot do without. */
+/** Whether the resource a grant is for and the providers it cannot do without there are enabled. */
 async function standingPlace(
-  { store, providers }: StandingParts,
+  { providers }: StandingParts,
   { resourceId, scopes }: Grant,
-): Promise<Place> {
-  if (resourceId === null) return { stands: true, resource: undefined }
-  const resource = await store.resources.find(resourceId)
+  resource: Resource | undefined,
+): Promise<Place | Ended> {
+  if (resourceId === null) return { stands: true, resource: undefined, providers: [] }
   if (!resource?.enabled) return ended('resource_disabled')
   const needed = resource.document.providers.filter((each) => each.required && isInvolved(each, scopes))
-  for (const { provider } of needed) {
-    if (!(await providers.find(provider))?.enabled) return ended('provider_disabled')
+  const found: Provider[] = []
+  for (const { provider: id } of needed) {
+    const provider = await providers.find(id)
+    if (!provider?.enabled) return ended('provider_disabled')
+    found.push(provider)
   }
-  return { stands: true, resource }
+  return { stands: true, resource, providers: found }
 }
 
 type Exchanged = { grant: Grant; resource: Resource | undefined; ancestors: readonly Grant[] }
@@ -82,7 +90,9 @@ async function doOriginsStand(parts: StandingParts, exchanged: Exchanged, now: n
   const { ancestors } = exchanged
   if (ancestors.at(-1)?.parentId !== null) return false
   if (ancestors.some((ancestor) => ownEnd(ancestor, now))) return false
-  const places = await Promise.all(ancestors.map((ancestor) => standingPlace(parts, ancestor)))
+  const places = await Promise.all(
+    ancestors.map(async (ancestor) => standingPlace(parts, ancestor, await resourceOf(parts, ancestor))),
+  )
   let callee: Pick<Exchanged, 'grant' | 'resource'> = exchanged
   for (const [index, grant] of ancestors.entries()) {
     const place = places[index]
@@ -94,4 +104,8 @@ async function doOriginsStand(parts: StandingParts, exchanged: Exchanged, now: n
     callee = { grant, resource: caller }
   }
   return true
+}
+
+async function resourceOf({ store }: StandingParts, { resourceId }: Grant): Promise<Resource | undefined> {
+  return resourceId === null ? undefined : await store.resources.find(resourceId)
 }

@@ -68,9 +68,7 @@ describe('retrieval while one call of the store fails', () => {
       expect.arrayContaining([
         'resources.findCredential',
         'grants.findByTsid',
-        'subjects.find',
-        'clients.find',
-        'resources.find',
+        'grants.findParties',
         'connections.listForGrant',
         'grants.recordRelease',
       ]),

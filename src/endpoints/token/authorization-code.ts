@@ -8,6 +8,7 @@ import type { Client } from '../../storage/clients.ts'
 import type { Code } from '../../storage/codes.ts'
 import type { Grant } from '../../storage/grants.ts'
 import type { RefreshToken } from '../../storage/refresh-tokens.ts'
+import type { Resource } from '../../storage/resources.ts'
 import { verifies } from '../../tokens/pkce.ts'
 import { newRefreshToken } from '../../tokens/refresh-token.ts'
 import { offlineAccess } from '../../tokens/scope.ts'
@@ -27,7 +28,7 @@ export const authorizationCode: TokenGrant<'client'> = {
     if (code.usedAt !== null) return await refuseReplay(gateway, grant)
     const standing = await grantStanding(gateway, grant, now)
     if (code.expiresAt <= now || !standing.stands) throw invalidCode()
-    return await redeem(gateway, client, code, grant)
+    return await redeem(gateway, client, { code, grant, resource: standing.resource })
   },
 }
 
@@ -51,7 +52,13 @@ async function provenCode(
   return found
 }
 
-async function redeem(gateway: Gateway, client: Client, code: Code, grant: Grant): Promise<TokenAnswer> {
+type Redeemable = { code: Code; grant: Grant; resource: Resource | undefined }
+
+async function redeem(
+  gateway: Gateway,
+  client: Client,
+  { code, grant, resource }: Redeemable,
+): Promise<TokenAnswer> {
   const now = gateway.clock()
   const { lifetimes, limits } = gateway.config
   const refreshToken = mayRefresh(client, grant) ? newRefreshToken() : undefined
@@ -65,7 +72,7 @@ async function redeem(gateway: Gateway, client: Client, code: Code, grant: Grant
   const answer = await tokenAnswer(
     gateway,
     grant,
-    { scopes: grant.scopes, accessEndsAt: life.accessEndsAt, refreshToken },
+    { resource, scopes: grant.scopes, accessEndsAt: life.accessEndsAt, refreshToken },
     now,
   )
   const redeemed = await gateway.store.codes.redeem(

@@ -2,8 +2,9 @@ import type { Gateway } from '../../gateway.ts'
 import { newId } from '../../lib/secret.ts'
 import { scopesStill } from '../../policy/tool-policy.ts'
 import type { Grant, GrantLife } from '../../storage/grants.ts'
+import type { Resource } from '../../storage/resources.ts'
 import { type Actor, mintAccessToken } from '../../tokens/access-token.ts'
-import { formatScope, offlineAccess } from '../../tokens/scope.ts'
+import { formatScope } from '../../tokens/scope.ts'
 import type { TokenAnswer } from './grant.ts'
 
 /** When the tokens of an answer given now end: never after the grant's absolute end. */
@@ -30,6 +31,8 @@ export async function tokenAnswer(
   gateway: Gateway,
   grant: Grant,
   issued: {
+    /** The one the grant is for. */
+    resource: Resource | undefined
     scopes: readonly string[]
     accessEndsAt: number
     refreshToken?: string | undefined
@@ -38,12 +41,14 @@ export async function tokenAnswer(
   now: number,
 ): Promise<TokenAnswer> {
   const lifetime = issued.accessEndsAt - now
-  const scopes = await scopesToIssue(gateway, grant, issued.scopes)
+  // What a role gave may be gone since the person was asked.
+  const { subjectId } = grant
+  const scopes = await scopesStill(gateway, { resource: issued.resource, subjectId }, issued.scopes)
   const accessToken = mintAccessToken({
     key: await gateway.signingKeys.signingKey(),
     issuer: gateway.config.issuer,
     audience: grant.audience,
-    subject: grant.subjectId,
+    subject: subjectId,
     clientId: grant.clientId,
     scopes,
     // Names its grant, so that a token can be looked up without a row of its own.
@@ -62,15 +67,4 @@ export async function tokenAnswer(
     ...(issued.refreshToken === undefined ? {} : { refresh_token: issued.refreshToken }),
     scope: formatScope(scopes),
   }
-}
-
-/** What a role gave may be gone since the person was asked, and so may the resource. */
-async function scopesToIssue(
-  gateway: Gateway,
-  { resourceId, subjectId }: Grant,
-  scopes: readonly string[],
-): Promise<string[]> {
-  const resource = resourceId === null ? undefined : await gateway.store.resources.find(resourceId)
-  if (resourceId !== null && !resource) return scopes.filter((scope) => scope === offlineAccess)
-  return await scopesStill(gateway, { resource, subjectId }, scopes)
 }

@@ -7,13 +7,20 @@ import { sha256 } from '../../lib/secret.ts'
 import type { Client } from '../../storage/clients.ts'
 import type { Grant } from '../../storage/grants.ts'
 import type { RefreshToken } from '../../storage/refresh-tokens.ts'
+import type { Resource } from '../../storage/resources.ts'
 import { isRefreshToken, newRefreshToken, openSuccessor, sealSuccessor } from '../../tokens/refresh-token.ts'
 import { narrow, parseScope } from '../../tokens/scope.ts'
 import { requireBoundResource } from './bound-resource.ts'
 import type { TokenAnswer, TokenGrant } from './grant.ts'
 import { lifeFrom, tokenAnswer } from './issue.ts'
 
-type Presented = { token: string; row: RefreshToken; grant: Grant; scopes: string[] }
+type Presented = {
+  token: string
+  row: RefreshToken
+  grant: Grant
+  resource: Resource | undefined
+  scopes: string[]
+}
 
 /**
  * RFC 6749 section 6 with rotation (RFC 9700 section 4.14). Used twice, a token ends its family; except that
@@ -37,19 +44,20 @@ async function readPresented(gateway: Gateway, client: Client, form: Parameters)
   const found = isRefreshToken(token) ? await gateway.store.refreshTokens.find(sha256(token)) : undefined
   if (!found || found.grant.clientId !== client.id) throw invalidToken()
   const { refreshToken: row, grant } = found
-  if (row.expiresAt <= now || !(await grantStanding(gateway, grant, now)).stands) throw invalidToken()
+  const standing = await grantStanding(gateway, grant, now)
+  if (row.expiresAt <= now || !standing.stands) throw invalidToken()
   requireBoundResource(form, grant)
   const requested = parseScope(form.values.get('scope') ?? '')
   const scopes = requested && narrow(requested, grant.scopes)
   if (!scopes) throw new OAuthError('invalid_scope', 'A scope was asked for that was never granted')
-  return { token, row, grant, scopes }
+  return { token, row, grant, resource: standing.resource, scopes }
 }
 
 async function rotate(
   gateway: Gateway,
   client: Client,
   form: Parameters,
-  { token, row, grant, scopes }: Presented,
+  { token, row, grant, resource, scopes }: Presented,
 ): Promise<TokenAnswer> {
   const now = gateway.clock()
   const successor = newRefreshToken()
@@ -58,7 +66,7 @@ async function rotate(
   const answer = await tokenAnswer(
     gateway,
     grant,
-    { scopes, accessEndsAt: life.accessEndsAt, refreshToken: successor },
+    { resource, scopes, accessEndsAt: life.accessEndsAt, refreshToken: successor },
     now,
   )
   const rotated = await gateway.store.refreshTokens.rotate(
@@ -83,7 +91,10 @@ async function rotate(
   return rotated ? answer : await repeatOrEnd(gateway, await readPresented(gateway, client, form))
 }
 
-async function repeatOrEnd(gateway: Gateway, { token, row, grant, scopes }: Presented): Promise<TokenAnswer> {
+async function repeatOrEnd(
+  gateway: Gateway,
+  { token, row, grant, resource, scopes }: Presented,
+): Promise<TokenAnswer> {
   const now = gateway.clock()
   // Not used after all: its end or its grant's came while it was about to be.
   if (row.usedAt === null) throw invalidToken()
@@ -93,7 +104,7 @@ async function repeatOrEnd(gateway: Gateway, { token, row, grant, scopes }: Pres
   const answer = await tokenAnswer(
     gateway,
     grant,
-    { scopes, accessEndsAt: life.accessEndsAt, refreshToken: successor },
+    { resource, scopes, accessEndsAt: life.accessEndsAt, refreshToken: successor },
     now,
   )
   const extended = await gateway.store.grants.extend(

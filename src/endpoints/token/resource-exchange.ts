@@ -45,10 +45,10 @@ export async function exchangeForResource(
   countRequest(gateway, ['exchanges_per_session', root.id])
 
   const now = gateway.clock()
-  const { grant, act, event } = await getPlan(gateway, asking, origin, wish, now)
+  const { target: resource, grant, act, event } = await getPlan(gateway, asking, origin, wish, now)
   const { scopes, expiresAt: accessEndsAt } = grant
   // Made before the grant is written: from then on nothing may fail.
-  const answer = await tokenAnswer(gateway, grant, { scopes, accessEndsAt, act }, now)
+  const answer = await tokenAnswer(gateway, grant, { resource, scopes, accessEndsAt, act }, now)
   const ancestors = [origin.grant, ...origin.ancestors] as const
   const keep = gateway.config.limits.exchanged_sessions
   const created = await gateway.store.exchangedGrants.create(grant, ancestors, keep, now, event)
