@@ -3,11 +3,11 @@ import type { ChildGateway } from '../support/child-gateway.ts'
 import type { Model } from './model.ts'
 
 /** Breaks something, and remembers when: an answer may be missing then, and be asked for again. */
-export async function broken(model: Model, breaking: () => Promise<void>): Promise<void> {
+export async function broken<Value>(model: Model, breaking: () => Promise<Value>): Promise<Value> {
   const fault = { from: Date.now() / 1000, to: Number.POSITIVE_INFINITY }
   model.faults.push(fault)
   try {
-    await breaking()
+    return await breaking()
   } finally {
     fault.to = Date.now() / 1000
   }

@@ -27,6 +27,7 @@ type Actor = {
   random: Random
   registration?: Registration | undefined
   consent?: Consent | undefined
+  /** All they ever had; they use the newest ones. */
   sessions: Session[]
   credentials: Credential[]
   switched?: Switched | undefined
@@ -52,8 +53,8 @@ const acts: Record<string, { weight: number; act: Act }> = {
   'switch a client': { weight: 1, act: switchClient },
 }
 
-/** Sessions of one actor at once, more or less. */
-const mostSessions = 4
+/** Sessions of one actor that are in use. */
+const inUse = 4
 
 export type Load = {
   /** Lets what is under way come to its end, and begins nothing more. */
@@ -112,14 +113,12 @@ function choose(random: Random): string {
 
 function withSession(act: (scene: Scene, session: Session) => Promise<unknown>): Act {
   return async (scene, actor) => {
-    if (actor.sessions.length > 0) return await act(scene, pick(actor.sessions, actor.random))
+    if (actor.sessions.length > 0) return await act(scene, pick(actor.sessions.slice(-inUse), actor.random))
     return await signIn(scene, actor)
   }
 }
 
 async function signIn(scene: Scene, actor: Actor, times = 1): Promise<void> {
-  // What has ended is watched by the model on and on, but nobody uses it any more.
-  if (actor.sessions.length >= mostSessions) actor.sessions.shift()
   actor.registration ??= await register(scene)
   if (!actor.registration) return
   const code = await authorize(scene, actor.person, { id: actor.registration.id, redirectUri })

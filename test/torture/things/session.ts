@@ -50,7 +50,7 @@ export async function refresh({ stage, model }: Scene, session: Session, times =
   const answers = await Promise.all(asked)
   for (const answer of answers) {
     model.answers[answer.outcome]++
-    if (answer.status === 400) observe(model, session.state, 'ended', 'refreshing')
+    if (seenByRefresh(answer) === 'ended') observe(model, session.state, 'ended', 'refreshing')
     if (answer.status !== 200) continue
     observe(model, session.state, 'live', 'refreshing')
     const successor = String(answer.body.refresh_token)
@@ -114,19 +114,43 @@ export async function introspect({ stage, model }: Scene, session: Session): Pro
   return answer
 }
 
+type Seen = 'live' | 'ended' | undefined
+
 /** All three ways in say the same of it. */
-async function look(scene: Scene, session: Session): Promise<'live' | 'ended' | undefined> {
-  const seen: ('live' | 'ended' | undefined)[] = []
+async function look(scene: Scene, session: Session): Promise<Seen> {
   const introspected = await introspect(scene, session)
-  if (introspected.status === 200) seen.push(introspected.body.active === true ? 'live' : 'ended')
   const [refreshed] = await refresh(scene, session)
-  if (refreshed?.status === 200 || refreshed?.status === 400)
-    seen.push(refreshed.status === 200 ? 'live' : 'ended')
   const retrieved = await retrieve(scene, session)
-  // Whatever becomes of the provider, an ended session is unknown.
-  if (retrieved.status > 0 && retrieved.status !== 401) seen.push(retrieved.status === 404 ? 'ended' : 'live')
-  if (new Set(seen).size > 1) scene.model.wrong.push(`${session.state.name} is ${seen.join(', ')} at once`)
-  return seen.length < 3 ? undefined : seen[0]
+  const seen = [
+    seenByIntrospection(introspected),
+    refreshed && seenByRefresh(refreshed),
+    seenByRetrieval(retrieved),
+  ]
+  const [first] = seen
+  if (seen.every((each) => each === first)) return first
+  const answers = [introspected, refreshed, retrieved].map(
+    (answer) => `${answer?.status} ${answer?.body.error ?? ''}`,
+  )
+  scene.model.wrong.push(`${session.state.name}: introspection, refresh, retrieval say ${answers.join(', ')}`)
+  return undefined
+}
+
+function seenByIntrospection({ status, body }: Answer): Seen {
+  if (status !== 200) return undefined
+  return body.active === true ? 'live' : 'ended'
+}
+
+/** A client that is gone is refused by 401. */
+function seenByRefresh({ status }: Answer): Seen {
+  if (status === 200) return 'live'
+  return status === 400 || status === 401 ? 'ended' : undefined
+}
+
+/** Whatever keeps the provider from giving a token, it is only said of sessions that live. */
+function seenByRetrieval({ status, body }: Answer): Seen {
+  if (status === 404 && body.error_code === 'unknown_token_session') return 'ended'
+  const isUpstream = body.error_code !== undefined && body.error_code !== 'gateway_unavailable'
+  return status === 200 || (status >= 424 && isUpstream) ? 'live' : undefined
 }
 
 async function presentToken(stage: Stage, session: Session, token: string): Promise<Answer> {

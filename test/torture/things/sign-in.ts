@@ -1,8 +1,9 @@
 import type { Browser } from '../../support/browser.ts'
-import { newPkce } from '../../support/world.ts'
+import { newPkce, redirectUri } from '../../support/world.ts'
 import { becomes, change, type Fact, learn, observe } from '../model.ts'
 import { type Answer, outcomeOf, post } from '../send.ts'
 import { resourceUri, type Stage } from '../stage.ts'
+import { register } from './registration.ts'
 import { clientForm, learnSession, type Scene, type Session } from './session.ts'
 
 export type Person = ReturnType<Stage['newPerson']>
@@ -66,6 +67,18 @@ export async function redeem(scene: Scene, code: Code, times = 1): Promise<Sessi
     const changes = [becomes(session.state, 'ended')]
     await change(model, { what: 'a second use of a code', changes }, async () => outcome)
   }
+  return session
+}
+
+/** Somebody new with a new client; throws where anything is wrong, so it is for quiet moments. */
+export async function enter(scene: Scene): Promise<Session> {
+  const person = scene.stage.newPerson()
+  const registration = await register(scene)
+  if (!registration) throw new Error('no client can be registered')
+  const code = await authorize(scene, person, { id: registration.id, redirectUri })
+  if (!code || 'error' in code) throw new Error('nobody can sign in')
+  const session = await redeem(scene, code)
+  if (!session) throw new Error('a code is not redeemed')
   return session
 }
 

@@ -1,0 +1,53 @@
+import { basic } from '../support/world.ts'
+import type { Report } from './scenario.ts'
+import { type Answer, send } from './send.ts'
+import { introspect, refresh, retrieve, type Scene, type Session } from './things/session.ts'
+
+/** What each kind of request was answered with while something was broken. */
+export type Statuses = Map<string, number[]>
+
+/** One request of each kind, by somebody with a session. */
+export async function askEverything(scene: Scene, session: Session, statuses: Statuses): Promise<void> {
+  const { stage } = scene
+  const at = stage.address()
+  const asResource = { authorization: basic(stage.credential) }
+  const asked: Record<string, Promise<Answer>> = {
+    healthz: send(`${at}/healthz`),
+    readyz: send(`${at}/readyz`),
+    metadata: send(`${at}/.well-known/oauth-authorization-server`),
+    keys: send(`${at}/.well-known/jwks.json`),
+    introspect: introspect(scene, session),
+    'what a session holds': send(`${at}/v1/token-sessions/${session.tsid}`, { headers: asResource }),
+    retrieve: retrieve(scene, session),
+    refresh: refresh(scene, session).then(
+      ([answer]) => answer ?? { outcome: 'unknown', status: 0, body: {} },
+    ),
+    register: send(`${at}/oauth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        redirect_uris: ['http://127.0.0.1/callback'],
+        token_endpoint_auth_method: 'none',
+      }),
+    }),
+  }
+  for (const [kind, answer] of Object.entries(asked)) {
+    statuses.set(kind, [...(statuses.get(kind) ?? []), (await answer).status])
+  }
+}
+
+export function tellStatuses(
+  report: Report,
+  when: string,
+  statuses: Statuses,
+  wanted: Record<string, number>,
+): void {
+  for (const [kind, status] of Object.entries(wanted)) {
+    const seen = statuses.get(kind) ?? []
+    const others = seen.filter((each) => each !== status)
+    report.check(
+      seen.length > 0 && others.length === 0,
+      `${when}, ${kind} is answered ${status}, ${seen.length} times${others.length > 0 ? `, but also ${others.join(', ')}` : ''}`,
+    )
+  }
+}
