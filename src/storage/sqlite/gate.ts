@@ -13,6 +13,8 @@ export type GateOptions = {
   capacity: number
   /** Told of every commit and of every time another process was found holding the database. */
   observe?: (event: GateEvent) => void
+  /** Whether the files at their paths are those that were opened: what is written into others is lost. */
+  isIntact?: () => boolean
   /** Gives every audit row its place when it is carried out; absent: such rows are refused. */
   audit?: AuditRows
 }
@@ -52,7 +54,10 @@ const longestPause = 50
  * fsync, and no read sees what is not committed. Each unit has a savepoint of its own, so that one which fails
  * spoils no other.
  */
-export function openGate(connection: Connection, { patience, capacity, observe, audit }: GateOptions) {
+export function openGate(
+  connection: Connection,
+  { patience, capacity, observe, audit, isIntact = () => true }: GateOptions,
+) {
   const prepared = statementCache(connection)
   const begin = connection.prepare('BEGIN IMMEDIATE')
   const savepoint = connection.prepare('SAVEPOINT unit')
@@ -117,6 +122,7 @@ export function openGate(connection: Connection, { patience, capacity, observe, 
   function flush(): void {
     const startedAt = performance.now()
     try {
+      requireIntact()
       begin.run()
     } catch (error) {
       if (isBusy(error)) waitLonger(error)
@@ -129,6 +135,7 @@ export function openGate(connection: Connection, { patience, capacity, observe, 
     try {
       answers = units.map(attempt)
       commit.run()
+      requireIntact()
     } catch (error) {
       // Whether it is on the disk after all is not known, so the chain is not gone on with.
       rejectAll(units, error)
@@ -139,6 +146,10 @@ export function openGate(connection: Connection, { patience, capacity, observe, 
     const committedAt = performance.now()
     for (const answer of answers) answer()
     observe?.({ kind: 'committed', units: units.length, seconds: (committedAt - startedAt) / 1000 })
+  }
+
+  function requireIntact(): void {
+    if (!isIntact()) throw new StorageUnavailableError('replaced')
   }
 
   /** Carries a unit out and says how its caller is to be answered, should the commit succeed. */

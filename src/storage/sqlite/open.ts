@@ -35,14 +35,14 @@ type Opening = { beforeMigrations: BeforeMigrations; access: Access }
 export async function openSqlite(path: string, options: SqliteOptions): Promise<Database> {
   const file = path === ':memory:' ? path : resolve(path)
   const connection = await connect(file, options)
-  const gate = openGate(connection, { ...options, audit: { chains: options.chains, queryOf: eventQuery } })
-  const isSameFile = fileWatch(file)
+  const isIntact = fileWatch(file)
+  const audit = { chains: options.chains, queryOf: eventQuery }
+  const gate = openGate(connection, { ...options, isIntact, audit })
   return {
     ...connectDrizzle(gate),
     tables,
     chains: options.chains,
     async ping() {
-      if (!isSameFile()) throw new StorageUnavailableError('replaced')
       await gate.run({ sql: rewriteMigrations, params: [] })
     },
     async condition() {
@@ -152,12 +152,17 @@ function configure(connection: Connection): void {
   connection.pragma('journal_size_limit = 67108864')
 }
 
-/** Writing on into a file that was deleted or replaced would lose everything when the process ends. */
+/**
+ * Writing on into a file that was deleted or replaced would lose everything when the process ends. The same goes for the
+ * log beside it, which stays the same one as long as anybody has it open.
+ */
 function fileWatch(file: string): () => boolean {
   if (file === ':memory:') return () => true
-  const opened = statSync(file)
-  return () => {
-    const found = statSync(file, { throwIfNoEntry: false })
-    return found?.ino === opened.ino && found.dev === opened.dev
+  const inodeOf = (path: string) => {
+    const found = statSync(path, { throwIfNoEntry: false })
+    return found && `${found.dev}:${found.ino}`
   }
+  const opened = [file, `${file}-wal`].map((path) => ({ path, inode: inodeOf(path) }))
+  const watched = opened.filter(({ inode }) => inode !== undefined)
+  return () => watched.every(({ path, inode }) => inodeOf(path) === inode)
 }
