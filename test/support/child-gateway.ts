@@ -78,6 +78,7 @@ export async function startChildGateway(
     masterKey,
     folder,
     logs: () => logs,
+    spreader: undefined,
     running() {
       throw new Error('it runs in another process')
     },

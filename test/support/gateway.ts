@@ -9,6 +9,7 @@ import { loadConfig } from '../../src/config/config.ts'
 import type { Secrets } from '../../src/gateway.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { type RunningGateway, startGateway } from '../../src/main.ts'
+import { type Spread, type Spreader, spreadOfRun, startSpreader } from './spreader.ts'
 
 /** A clock that starts now, goes on, and moves by being told to, shared with stand-ins. */
 export function createTestClock(clock = systemClock) {
@@ -48,6 +49,8 @@ export type TestGateway = {
     body?: unknown,
     expect?: number,
   ): Promise<Body>
+  /** What sends its requests on, where it is several. */
+  spreader: Spreader | undefined
   /** Stops and starts again over the same database and keys; with another configuration file, if one is given. */
   restart(file?: unknown): Promise<void>
   /** A second gateway over the same database and keys, with the same issuer, as if behind one proxy. */
@@ -68,11 +71,15 @@ export type TestGatewayOptions = {
    * and comes up in other tests only because their clock is moved.
    */
   chores?: 'none' | 'all'
+  /** Several gateways on its database, each request to one of them at random; absent: one, or what the run says. */
+  spread?: Spread
 }
 
 /** A real gateway on a free port of this machine, over a database file of its own. */
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const port = await freePort()
+  const { spread = spreadOfRun() } = options
+  const spreader = spread && (await startSpreader(port, spread.seed))
   const folder = mkdtempSync(join(tmpdir(), 'coatcheck-test-'))
   const clock = options.clock ?? createTestClock()
   const adminToken = `cc_admin_${randomBytes(32).toString('base64url')}`
@@ -84,47 +91,52 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const lines: string[] = []
   const env = {
     COATCHECK_ISSUER: `http://localhost:${port}`,
-    COATCHECK_PORT: String(port),
+    COATCHECK_PORT: String(spreader ? await freePort() : port),
     COATCHECK_DATABASE_URL: `sqlite:${join(folder, 'coatcheck.db')}`,
     COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: 'true',
     COATCHECK_CONFIG: 'config.json',
     ...options.env?.(port),
   }
-  const load = (file: unknown) => loadConfig(env, () => JSON.stringify(roomy(file)))
-  let config = load(options.file ?? {})
   const log = { level: 'debug', stream: { write: (line: string) => void lines.push(line) } }
-  const surroundings = {
-    clock: clock.now,
-    log,
-    chores: choresFor[options.chores ?? 'some'],
+  const surroundings = { clock: clock.now, log, chores: choresFor[options.chores ?? 'some'] }
+  let file: unknown = options.file ?? {}
+  const start = async (own: Record<string, string> = {}) => {
+    const config = loadConfig({ ...env, ...own }, () => JSON.stringify(roomy(file)))
+    return await startGateway(config, secrets, surroundings)
   }
-  const start = () => startGateway(config, secrets, surroundings)
-  let running = await start()
-  const url = running.url + new URL(config.issuer).pathname.replace(/\/$/, '')
+  const replica = async () => await start({ COATCHECK_PORT: String(await freePort()) })
+  const startAll = async () => {
+    const first = await start()
+    const all = [first]
+    while (all.length < (spread?.over ?? 1)) all.push(await replica())
+    spreader?.to(all.map(({ url }) => url))
+    return { first, stop: () => Promise.all(all.map((each) => each.stop())) }
+  }
+  let running = await startAll()
+  const { issuer } = running.first.gateway.config
+  const url = (spreader ?? running.first).url + new URL(issuer).pathname.replace(/\/$/, '')
   return {
-    issuer: config.issuer,
+    issuer,
     url,
     clock,
     adminToken,
     masterKey,
     folder,
+    spreader,
     logs: () => lines.join(''),
-    running: () => running,
+    running: () => running.first,
     admin: adminCalls(url, adminToken),
-    async restart(file) {
+    async restart(another) {
       await running.stop()
-      if (file !== undefined) config = load(file)
+      if (another !== undefined) file = another
       // Connections kept alive by fetch learn only from the event loop that their other end is gone.
       for (let turns = 0; turns < 10; turns++) await turn()
-      running = await start()
+      running = await startAll()
     },
-    async replica() {
-      const elsewhere = { ...env, COATCHECK_PORT: String(await freePort()) }
-      const config = loadConfig(elsewhere, () => JSON.stringify(roomy(options.file ?? {})))
-      return await startGateway(config, secrets, surroundings)
-    },
+    replica,
     async stop() {
       await running.stop()
+      await spreader?.stop()
       rmSync(folder, { recursive: true, force: true })
     },
   }
