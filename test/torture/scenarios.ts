@@ -1,5 +1,6 @@
 import { families } from './families/scenario.ts'
 import type { Scenario } from './scenario.ts'
+import { clock } from './scenarios/clock.ts'
 import { diskFull } from './scenarios/disk-full.ts'
 import { fileLost } from './scenarios/file-lost.ts'
 import { foreignLock } from './scenarios/foreign-lock.ts'
@@ -7,4 +8,12 @@ import { kill } from './scenarios/kill.ts'
 import { powerCut } from './scenarios/power-cut.ts'
 
 /** In the order they are run. */
-export const scenarios: readonly Scenario[] = [families, kill, powerCut, diskFull, foreignLock, fileLost]
+export const scenarios: readonly Scenario[] = [
+  families,
+  kill,
+  powerCut,
+  diskFull,
+  foreignLock,
+  fileLost,
+  clock,
+]

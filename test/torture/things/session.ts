@@ -103,11 +103,7 @@ export async function retrieve({ stage, model }: Scene, session: Session): Promi
 
 /** The MCP server asks whether an access token is still good. */
 export async function introspect({ stage, model }: Scene, session: Session): Promise<Answer> {
-  const answer = await post(
-    `${stage.address()}/oauth/introspect`,
-    { token: session.accessToken },
-    { authorization: basic(stage.credential) },
-  )
+  const answer = await askIntrospection(stage, session)
   model.answers[answer.outcome]++
   if (answer.status === 200)
     observe(model, session.state, answer.body.active === true ? 'live' : 'ended', 'introspecting')
@@ -153,7 +149,14 @@ function seenByRetrieval({ status, body }: Answer): Seen {
   return status === 200 || (status >= 424 && isUpstream) ? 'live' : undefined
 }
 
-async function presentToken(stage: Stage, session: Session, token: string): Promise<Answer> {
+export const askIntrospection = (stage: Stage, { accessToken }: Session): Promise<Answer> =>
+  post(
+    `${stage.address()}/oauth/introspect`,
+    { token: accessToken },
+    { authorization: basic(stage.credential) },
+  )
+
+export async function presentToken(stage: Stage, session: Session, token: string): Promise<Answer> {
   return await post(`${stage.address()}/oauth/token`, {
     ...clientForm(session),
     grant_type: 'refresh_token',
