@@ -1,3 +1,4 @@
+import { createBelievedTime } from '../lib/believed-time.ts'
 import type { Clock } from '../lib/clock.ts'
 import { type Cut, type Head, proofOf } from '../storage/audit-chain.ts'
 import type { AuditEvent } from '../storage/audit-events.ts'
@@ -19,17 +20,13 @@ export type Retention = {
   rows: number
 }
 
-/** Calls for which a clock has to say what it says before rows go by it. */
-const believedAfter = 12
-
 /** Shortens the record now and again. A clock that jumps takes nothing before it has been where it is for some calls. */
 export function createRetention(parts: Omit<Parts, 'key'>, key: () => Promise<Uint8Array>) {
-  const said: number[] = []
+  const believedTime = createBelievedTime(parts.clock)
   return async (limits: Retention): Promise<Dropped> => {
-    said.push(parts.clock())
-    if (said.length <= believedAfter) return { rows: 0, broken: [] }
-    said.splice(0, said.length - believedAfter - 1)
-    return await dropOldEvents({ ...parts, key: await key() }, { ...limits, asOf: Math.min(...said) })
+    const asOf = believedTime()
+    if (asOf === undefined) return { rows: 0, broken: [] }
+    return await dropOldEvents({ ...parts, key: await key() }, { ...limits, asOf })
   }
 }
 

@@ -2,10 +2,11 @@ import type { FastifyBaseLogger } from 'fastify'
 import { createCheckpoints } from '../audit/chains.ts'
 import { createRetention } from '../audit/retention.ts'
 import type { Gateway } from '../gateway.ts'
+import { createBelievedTime } from '../lib/believed-time.ts'
 import type { Database } from '../storage/database.ts'
 import { checkMasterKeys } from '../storage/key-check.ts'
 import { sweep, sweepDefaults } from '../storage/sweep.ts'
-import { createTurns, type SharedChore, type Turn } from './turns.ts'
+import { createTurns, type SharedChore } from './turns.ts'
 
 /** What each process does for itself, beside answering. */
 export type OwnChore = {
@@ -65,7 +66,7 @@ export function choresOf({ gateway, database, log }: Parts): Chores {
     ],
     shared: [
       // Whoever does it twice, or late, deletes what each statement itself finds ended.
-      { name: 'sweep', every: 300, work: (turn) => sweepOnce(gateway, database, turn) },
+      { name: 'sweep', every: 300, work: sweepingOf(gateway, database) },
       // A cut is made where the last one still is, and moves no row twice.
       { name: 'audit_retention', every: 300, work: shorteningOf(gateway) },
       // The very statements that count and finish it hold the lease; values are compared and set.
@@ -111,21 +112,20 @@ function shorteningOf(gateway: Gateway): () => Promise<void> {
 }
 
 /** Retired signing keys stay a day longer than anything they signed. */
-async function sweepOnce(
-  { store, clock, config, meter }: Gateway,
-  database: Database,
-  { signal }: Pick<Turn, 'signal'>,
-): Promise<void> {
-  const now = clock()
-  const swept = await sweep(database, now, {
-    ...sweepDefaults,
-    refreshGrace: config.lifetimes.refresh_grace,
-    signal,
-  }).catch((error) => {
-    meter.count('sweeps', { outcome: 'failed' })
-    throw error
-  })
-  meter.count('sweeps', { outcome: 'done' })
-  for (const [kind, rows] of Object.entries(swept)) meter.count('sweptRows', { kind }, rows)
-  await store.signingKeys.deleteRetired(now - 86_400)
+function sweepingOf({ store, clock, config, meter }: Gateway, database: Database): SharedChore['work'] {
+  const believedTime = createBelievedTime(clock)
+  return async ({ signal }) => {
+    const times = { now: clock(), believed: believedTime() }
+    const swept = await sweep(database, times, {
+      ...sweepDefaults,
+      refreshGrace: config.lifetimes.refresh_grace,
+      signal,
+    }).catch((error) => {
+      meter.count('sweeps', { outcome: 'failed' })
+      throw error
+    })
+    meter.count('sweeps', { outcome: 'done' })
+    for (const [kind, rows] of Object.entries(swept)) meter.count('sweptRows', { kind }, rows)
+    if (times.believed !== undefined) await store.signingKeys.deleteRetired(times.believed - 86_400)
+  }
 }

@@ -4,8 +4,15 @@ import type { Queries } from './dialect.ts'
 import { and, eq, gt, inArray, isNotNull, isNull, lte, or, type SQL } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
+/** Two times to sweep by. */
+export type SweepTimes = {
+  now: number
+  /** What people's sessions hang on goes by this one, where a clock that jumped does no harm; without it, it stays. */
+  believed: number | undefined
+}
+
 export type SweepLimits = {
-  /** Rows that one sweep takes of one kind at most: a clock that jumps must not end everybody's sessions. */
+  /** Rows that one sweep takes of one kind at most. */
   rows: number
   /** The same of what nobody's session hangs on: as many of these may come in as there are requests. */
   traces: number
@@ -45,13 +52,16 @@ type Rule = (limit: number) => Promise<number>
  */
 export async function sweep(
   database: Database,
-  now: number,
+  { now, believed }: SweepTimes,
   { signal, ...limits }: SweepLimits & { signal?: AbortSignal },
 ): Promise<Swept> {
-  const rules: Record<keyof Swept, Rule> = rulesOf(database, now, limits)
+  const byNow: Record<keyof Swept, Rule> = rulesOf(database, now, limits)
+  const byBelieved = believed === undefined ? undefined : rulesOf(database, believed, limits)
   const taken: Partial<Swept> = {}
-  for (const name of Object.keys(rules) as (keyof Swept)[]) {
-    taken[name] = await inChunks(traces.has(name) ? limits.traces : limits.rows, rules[name], signal)
+  for (const name of Object.keys(byNow) as (keyof Swept)[]) {
+    const isTrace = traces.has(name)
+    const rule = isTrace ? byNow[name] : byBelieved?.[name]
+    taken[name] = rule ? await inChunks(isTrace ? limits.traces : limits.rows, rule, signal) : 0
   }
   return taken as Swept
 }

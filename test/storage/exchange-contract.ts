@@ -183,7 +183,8 @@ export function exchangeContract(name: string, backend: Pick<Backend, 'newUrl'>)
 
     test('are swept a day after their end, those people gave a month after', async () => {
       const { db, tables } = database
-      const sweepAt = async (at: number) => (await sweep(database, at, sweepDefaults)).exchangedGrants
+      const sweepAt = async (at: number) =>
+        (await sweep(database, { now: at, believed: at }, sweepDefaults)).exchangedGrants
       expect(await sweepAt(now + 3600 + day - 1)).toBe(0)
       expect(await sweepAt(now + 3600 + day)).toBeGreaterThan(0)
       expect((await db.select().from(tables.grants)).map(({ id }) => id).sort()).toEqual(['root', 'stranger'])

@@ -240,7 +240,7 @@ test('no statement of a sweep reads a table from end to end', async () => {
     statements.push(query.sql)
     return prepareQuery(query, ...rest)
   }
-  const swept = await sweep(database, 1_900_000_000, sweepDefaults)
+  const swept = await sweep(database, { now: 1_900_000_000, believed: 1_900_000_000 }, sweepDefaults)
   expect(statements).toHaveLength(Object.keys(swept).length)
   await database.close()
   const connection = new SqliteDatabase(file)

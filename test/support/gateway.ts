@@ -70,7 +70,7 @@ export type TestGatewayOptions = {
    * `none`, for tests that count what the gateway does: nothing but what it is asked. `all`: also what is minutes apart,
    * and comes up in other tests only because their clock is moved.
    */
-  chores?: 'none' | 'all'
+  chores?: 'none' | 'all' | ((all: Chores) => Chores)
   /** Several gateways on its database, each request to one of them at random; absent: one, or what the run says. */
   spread?: Spread
 }
@@ -98,7 +98,12 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     ...options.env?.(port),
   }
   const log = { level: 'debug', stream: { write: (line: string) => void lines.push(line) } }
-  const surroundings = { clock: clock.now, log, chores: choresFor[options.chores ?? 'some'] }
+  const { chores = 'some' } = options
+  const surroundings = {
+    clock: clock.now,
+    log,
+    chores: typeof chores === 'function' ? chores : choresFor[chores],
+  }
   let file: unknown = options.file ?? {}
   const start = async (own: Record<string, string> = {}) => {
     const config = loadConfig({ ...env, ...own }, () => JSON.stringify(roomy(file)))
