@@ -53,8 +53,8 @@ export type TestGateway = {
   spreader: Spreader | undefined
   /** Stops and starts again over the same database and keys; with another configuration file, if one is given. */
   restart(file?: unknown): Promise<void>
-  /** A second gateway over the same database and keys, with the same issuer, as if behind one proxy. */
-  replica(): Promise<RunningGateway>
+  /** Another gateway over the same database, with the same issuer and keys, unless said, as if behind one proxy. */
+  replica(masterKeys?: Secrets['masterKeys']): Promise<RunningGateway>
   stop(): Promise<void>
 }
 
@@ -105,11 +105,12 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     chores: typeof chores === 'function' ? chores : choresFor[chores],
   }
   let file: unknown = options.file ?? {}
-  const start = async (own: Record<string, string> = {}) => {
+  const start = async (own: Record<string, string> = {}, { masterKeys } = secrets) => {
     const config = loadConfig({ ...env, ...own }, () => JSON.stringify(roomy(file)))
-    return await startGateway(config, secrets, surroundings)
+    return await startGateway(config, { ...secrets, masterKeys }, surroundings)
   }
-  const replica = async () => await start({ COATCHECK_PORT: String(await freePort()) })
+  const replica = async (masterKeys = secrets.masterKeys) =>
+    await start({ COATCHECK_PORT: String(await freePort()) }, { ...secrets, masterKeys })
   const startAll = async () => {
     const first = await start()
     const all = [first]
