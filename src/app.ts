@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import cookie from '@fastify/cookie'
+import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { accountEndpoints } from './endpoints/account/plugin.ts'
 import { adminEndpoints } from './endpoints/admin/plugin.ts'
@@ -40,7 +39,7 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
     trustProxy: gateway.config.trustedProxies.length > 0 ? gateway.config.trustedProxies : false,
     // A request id of a caller's would let them write into our log.
     requestIdHeader: false,
-    genReqId: () => randomBytes(9).toString('base64url'),
+    genReqId: () => randomUUID(),
     exposeHeadRoutes: false,
     // An address the router itself gives up on is answered as everything else is, and not repeated.
     frameworkErrors: (error, request, reply) => {
@@ -51,14 +50,19 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
     // As long as an address can be: whoever has the route says what is wrong with it.
     routerOptions: { maxParamLength: 16_384 },
   })
+  // Asynchronous: a refusal waits until all that came with the message was looked at, where another may begin.
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(everywhere)
     noteForwarding(gateway, request)
     refuseUnclear(request)
   })
   closeWhenStopping(app)
-  app.addHook('onResponse', logAnswer)
-  app.addHook('onResponse', countAnswer(gateway))
+  const countAnswer = countingAnswers(gateway)
+  app.addHook('onResponse', (request, reply, done) => {
+    logAnswer(request, reply)
+    countAnswer(request, reply)
+    done()
+  })
   app.setErrorHandler((error: Error, request, reply) => answerUnrouted(gateway, error, request, reply))
   app.setNotFoundHandler(async (request, reply) => {
     if (faceOf(gateway, request) === 'pages') throw new PageRefusal(404, { kind: 'not found' })
@@ -67,7 +71,6 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
       .header('cache-control', 'no-store')
       .send({ error: 'not_found', error_description: 'There is nothing here' })
   })
-  await app.register(cookie)
 
   await app.register(refusingOtherMethods(metadataEndpoints), gateway)
   await app.register(
@@ -131,8 +134,9 @@ function closeWhenStopping(app: FastifyInstance): void {
   app.addHook('preClose', async () => {
     isStopping = true
   })
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (isStopping) reply.header('connection', 'close')
+    done()
   })
 }
 
@@ -145,9 +149,9 @@ function headersOfAll({ config }: Gateway): Record<string, string> {
 }
 
 /** By the template of the route: what a stranger writes is none. */
-function countAnswer({ meter, config }: Gateway) {
+function countingAnswers({ meter, config }: Gateway) {
   const prefix = new URL(config.issuer).pathname.replace(/\/$/, '')
-  return async ({ routeOptions: { url } }: FastifyRequest, { statusCode }: FastifyReply) => {
+  return ({ routeOptions: { url } }: FastifyRequest, { statusCode }: FastifyReply) => {
     const route = url?.startsWith(`${prefix}/`) ? url.slice(prefix.length) : (url ?? 'none')
     const status = statusClasses[Math.floor(statusCode / 100) - 1] ?? '5xx'
     meter.count('httpRequests', { route, status })
@@ -156,7 +160,7 @@ function countAnswer({ meter, config }: Gateway) {
 
 const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 
-async function logAnswer(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+function logAnswer(request: FastifyRequest, reply: FastifyReply): void {
   const { method, routeOptions } = request
   request.log.info(
     {

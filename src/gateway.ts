@@ -95,6 +95,8 @@ export type Gateway = {
   ready(): Promise<void>
   /** How the database is doing; rejects where it cannot tell. */
   databaseCondition(): Promise<DatabaseCondition>
+  /** How often something was committed here. */
+  commits(): number
   /** Told of whatever is counted. */
   meter: Meter
   /** The state of things, for whoever watches. */
@@ -288,6 +290,7 @@ export function assembleGateway(
     adminTokenHash: secrets.adminToken === undefined ? undefined : sha256(secrets.adminToken),
     ready: () => database.ping(),
     databaseCondition: () => database.condition(),
+    commits: database.commits,
     meter,
     readings: createReadings({ database, pace, refresher, chores: store.chores, holder, clock }),
   }

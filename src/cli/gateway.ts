@@ -12,6 +12,7 @@ import { verifyMasterKeys } from '../storage/key-check.ts'
 import { AdminApiError, type Json } from './admin-api.ts'
 import type { Answer, Call, Command } from './command.ts'
 import { explain } from './explain.ts'
+import { standardLog } from './standard-log.ts'
 import type { Terminal } from './terminal.ts'
 
 const readConfig = ({ env, readFile }: Terminal) => loadConfig(env, readFile)
@@ -29,7 +30,8 @@ async function serve({ terminal }: Call): Promise<Answer> {
 }
 
 async function serveAlone(config: Config, secrets: Secrets): Promise<void> {
-  endInOrder(await startGateway(config, secrets, { clock: systemClock, log: { level: config.logLevel } }))
+  const log = standardLog(config.logLevel)
+  endInOrder(await startGateway(config, secrets, { clock: systemClock, log }))
 }
 
 /** What only one process must do is done here, before there are others; from then on this one opens no database. */

@@ -4,6 +4,7 @@ import { systemClock } from '../lib/clock.ts'
 import { startGateway } from '../main.ts'
 import type { FromWorker, ToWorker } from '../workers/message.ts'
 import { explain } from './explain.ts'
+import { standardLog } from './standard-log.ts'
 
 /*
  * What `coatcheck serve` runs several of: a gateway that is told by the process that started it how to run. Should that
@@ -32,7 +33,7 @@ process.on('message', (message: ToWorker) => {
 })
 
 async function start({ config }: Extract<ToWorker, { kind: 'start' }>): Promise<void> {
-  const surroundings = { clock: systemClock, log: { level: config.logLevel }, role: 'worker' } as const
+  const surroundings = { clock: systemClock, log: standardLog(config.logLevel), role: 'worker' } as const
   const running = await startGateway(config, configuredSecrets(config), surroundings)
   const tellMetrics = async () => await say({ kind: 'collected', metrics: await running.collectMetrics() })
   const stop = async () => {

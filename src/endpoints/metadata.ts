@@ -4,6 +4,7 @@ import { clientGrantTypes } from '../clients/metadata.ts'
 import { type Gateway, jwksMaxAge } from '../gateway.ts'
 import { allowAnyOrigin } from '../http/cors.ts'
 import { answerOAuthError } from '../http/oauth-errors.ts'
+import { createPublisher } from '../http/published.ts'
 import { offlineAccess } from '../tokens/scope.ts'
 
 /**
@@ -24,17 +25,18 @@ export async function metadataEndpoints(scope: FastifyInstance, gateway: Gateway
   allowAnyOrigin(scope, [...forms, jwksPath])
   scope.setErrorHandler(answerOAuthError)
 
-  for (const form of forms) {
-    scope.get(form, headToo, async (_request, reply) =>
-      reply.header('cache-control', `public, max-age=${jwksMaxAge}`).send(await metadata(gateway)),
-    )
-  }
-  scope.get(jwksPath, headToo, async (_request, reply) =>
-    reply
-      .header('cache-control', `public, max-age=${jwksMaxAge}`)
-      .type('application/jwk-set+json')
-      .send(await gateway.signingKeys.jwks()),
-  )
+  const sendMetadata = createPublisher(gateway, {
+    type: 'application/json; charset=utf-8',
+    maxAge: jwksMaxAge,
+    make: () => metadata(gateway),
+  })
+  for (const form of forms) scope.get(form, headToo, sendMetadata)
+  const sendKeys = createPublisher(gateway, {
+    type: 'application/jwk-set+json; charset=utf-8',
+    maxAge: jwksMaxAge,
+    make: gateway.signingKeys.jwks,
+  })
+  scope.get(jwksPath, headToo, sendKeys)
 }
 
 /** What can be read without any effect can be asked about, too (RFC 9110 section 9.1). */

@@ -27,8 +27,9 @@ export async function registrationEndpoint(scope: FastifyInstance, gateway: Gate
   allowAnyOrigin(scope, ['/oauth/register'])
   allowAnyOrigin(scope, ['/oauth/register/:client_id'], 'GET, PUT, DELETE, OPTIONS')
   scope.setErrorHandler(answerOAuthError)
-  scope.addHook('onSend', async (_request, reply) => {
+  scope.addHook('onSend', (_request, reply, _payload, done) => {
     reply.header('cache-control', 'no-store')
+    done()
   })
 
   scope.post('/oauth/register', async (request, reply) => {

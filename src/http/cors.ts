@@ -11,8 +11,9 @@ export function allowAnyOrigin(
   paths: readonly string[],
   methods = 'GET, POST, OPTIONS',
 ): void {
-  scope.addHook('onRequest', async (_request, reply) => {
+  scope.addHook('onRequest', (_request, reply, done) => {
     reply.headers(headers)
+    done()
   })
   for (const path of paths) {
     scope.options(path, async (_request, reply) =>

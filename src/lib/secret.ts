@@ -14,7 +14,7 @@ export function newId(prefix: string): string {
 }
 
 /** SHA-256, base64url: how secrets of 256 random bits are stored, and how `rejected` names a token. */
-export function sha256(value: string): string {
+export function sha256(value: string | Uint8Array): string {
   return hash('sha256', value, 'base64url')
 }
 

@@ -1,6 +1,7 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, eq, gt, inArray } from './drizzle.ts'
+import { prepared, type Slots } from './prepared.ts'
 import type { Tables } from './schema.ts'
 
 export type BrowserSession = Tables['browserSessions']['$inferSelect']
@@ -8,12 +9,15 @@ export type BrowserSession = Tables['browserSessions']['$inferSelect']
 /** Who is signed in to the gateway itself, in which browser. Found by the hash of the cookie's secret. */
 export function browserSessions(db: Queries, tables: Tables, batch: Batch) {
   const { browserSessions: table, interactions } = tables
+  const bySecret = prepared((queries, of: Slots<{ secretHash: string; now: number }>) =>
+    queries
+      .select()
+      .from(table)
+      .where(and(eq(table.secretHash, of.secretHash), gt(table.expiresAt, of.now))),
+  )
   return {
     async find(secretHash: string, now: number): Promise<BrowserSession | undefined> {
-      const [session] = await db
-        .select()
-        .from(table)
-        .where(and(eq(table.secretHash, secretHash), gt(table.expiresAt, now)))
+      const [session] = await bySecret(db, { secretHash, now })
       return session
     },
 

@@ -37,7 +37,7 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
 
     /** A client that came by itself: it enters the record when it is first used, see `noteFirstUse`. */
     async createUnrecorded(client: Client): Promise<void> {
-      await db.insert(table).values(client).returning({ id: table.id })
+      await insert(db, client)
     },
 
     /** Registers a client by a token that allows it, which is spent by it; false where it is spent or ended already. */
@@ -54,10 +54,7 @@ export function clients(db: Queries, tables: Tables, batch: Batch) {
           .set({ usesLeft: sql`${usesLeft} - 1` })
           .where(and(eq(tokenHash, token.tokenHash), gt(usesLeft, 0), gt(expiresAt, token.now)))
           .returning({ id: registrationTokens.id }),
-        writes: [
-          queries.insert(table).values(client).returning({ id: table.id }),
-          recordEvent(queries, tables, event),
-        ],
+        writes: [insert(queries, client), recordEvent(queries, tables, event)],
       }))
       return written !== undefined
     },

@@ -6,7 +6,7 @@ import type { StoredCheck } from './key-checks.ts'
 import { type PostgresAddress, postgresAddress } from './postgres/address.ts'
 import type { Tables } from './schema.ts'
 import type { IsSealedUnder } from './sealed-use.ts'
-import type { GateOptions } from './sqlite/gate.ts'
+import type { GateEvent, GateOptions } from './sqlite/gate.ts'
 
 export type Database = {
   db: Queries
@@ -20,6 +20,8 @@ export type Database = {
   condition(): Promise<DatabaseCondition>
   /** How many writes wait for a commit (SQLite), or requests for a connection (PostgreSQL). */
   waiting(): number
+  /** How often this process committed a batch: while it stands still, nobody here changed anything. */
+  commits(): number
   /** What can be told of its size at once, however large it is. Rejects with `StorageUnavailableError`. */
   extent(): Promise<Extent>
   /** Lets nothing more in, answers what is under way, and closes. */
@@ -57,6 +59,7 @@ export type DatabaseAddress = { kind: 'sqlite'; path: string } | { kind: 'postgr
 /** Opens a database and brings its schema up to date: `sqlite:path`, `sqlite::memory:` or `postgres://...`. */
 export async function openDatabase(url: string, options: DatabaseOptions = {}): Promise<Database> {
   const address = databaseAddress(url)
+  let commits = 0
   const all = {
     patience: 5_000,
     capacity: 4_096,
@@ -66,16 +69,21 @@ export async function openDatabase(url: string, options: DatabaseOptions = {}): 
     access: 'write' as const,
     chains: createChains({ key: randomBytes(32), heads: [] }),
     ...options,
+    observe: (event: GateEvent) => {
+      if (event.kind === 'committed') commits += 1
+      options.observe?.(event)
+    },
   }
+  const counted = (database: Omit<Database, 'commits'>) => ({ ...database, commits: () => commits })
   // Loaded when needed: nobody should pay for the driver of a database that is not used.
   switch (address.kind) {
     case 'sqlite': {
       const { openSqlite } = await import('./sqlite/open.ts')
-      return openSqlite(address.path, all)
+      return counted(await openSqlite(address.path, all))
     }
     case 'postgres': {
       const { openPostgres } = await import('./postgres/open.ts')
-      return openPostgres(address.server, all)
+      return counted(await openPostgres(address.server, all))
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Queries } from './dialect.ts'
 import type { AccountRequest, AuthorizationRequest, ConnectRequest } from './documents.ts'
-import { and, eq, gt, isNull, sql } from './drizzle.ts'
+import { and, eq, gt, isNull, type SQL, sql } from './drizzle.ts'
 import { inColumns, prepared, type Slots } from './prepared.ts'
 import type { Tables } from './schema.ts'
 
@@ -48,9 +48,15 @@ export type UnderWay = { all: number; ofClient: number; nextEnds: number; nextOf
 
 /** Authorization requests and connect links under way, each bound to one browser. */
 export function interactions(db: Queries, { interactions: table }: Tables) {
-  const underWay = (now: number) => and(isNull(table.completedAt), gt(table.expiresAt, now))
+  const underWay = (now: number | SQL<number>) => and(isNull(table.completedAt), gt(table.expiresAt, now))
   const insert = prepared((queries, of: Slots<Interaction>) =>
     queries.insert(table).values(inColumns(table, of)).returning({ id: table.id }),
+  )
+  const byId = prepared((queries, of: Slots<{ id: string; now: number }>) =>
+    queries
+      .select()
+      .from(table)
+      .where(and(eq(table.id, of.id), underWay(of.now))),
   )
   return {
     async create(interaction: Interaction): Promise<void> {
@@ -58,10 +64,7 @@ export function interactions(db: Queries, { interactions: table }: Tables) {
     },
 
     async find(id: string, now: number): Promise<Interaction | undefined> {
-      const [interaction] = await db
-        .select()
-        .from(table)
-        .where(and(eq(table.id, id), underWay(now)))
+      const [interaction] = await byId(db, { id, now })
       return interaction
     },
 

@@ -1,3 +1,4 @@
+import cookie from '@fastify/cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
 import { acceptFormsOnly, formOf, queryOf } from '../../http/form-body.ts'
@@ -12,6 +13,7 @@ import { noticeOf, showAccount, showSignIn } from './overview.ts'
 
 /** The page where people see what is done in their name, and end it. */
 export async function accountEndpoints(scope: FastifyInstance, gateway: Gateway): Promise<void> {
+  await scope.register(cookie)
   acceptFormsOnly(scope)
   scope.setErrorHandler((error: Error, request, reply) => answerWithPage(gateway, error, request, reply))
 

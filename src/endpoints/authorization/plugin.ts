@@ -1,3 +1,4 @@
+import cookie from '@fastify/cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Gateway } from '../../gateway.ts'
 import { findBrowserSession } from '../../http/browser-session.ts'
@@ -30,6 +31,7 @@ type ByTicket = { Params: { ticket: string } }
 
 /** Everything a browser visits: the authorization endpoint, its interactions, callbacks and connect links. */
 export async function authorizationEndpoints(scope: FastifyInstance, gateway: Gateway): Promise<void> {
+  await scope.register(cookie)
   acceptFormsOnly(scope)
   scope.setErrorHandler((error: Error, request, reply) => answerWithPage(gateway, error, request, reply))
 

@@ -34,7 +34,10 @@ export type PostgresOptions = {
   chains: Chains
 }
 
-export async function openPostgres(address: PostgresAddress, options: PostgresOptions): Promise<Database> {
+export async function openPostgres(
+  address: PostgresAddress,
+  options: PostgresOptions,
+): Promise<Omit<Database, 'commits'>> {
   const { timeout, capacity, access, chains, observe } = options
   const wish = wishOf(options)
   const { session } = await prepare(address, wish, options).catch(rejectUnavailable)

@@ -32,7 +32,7 @@ const databaseBytes = 'SELECT page_count * page_size FROM pragma_page_count, pra
 export type SqliteOptions = Omit<GateOptions, 'audit'> & Opening & { chains: Chains }
 type Opening = { beforeMigrations: BeforeMigrations; access: Access }
 
-export async function openSqlite(path: string, options: SqliteOptions): Promise<Database> {
+export async function openSqlite(path: string, options: SqliteOptions): Promise<Omit<Database, 'commits'>> {
   const file = path === ':memory:' ? path : resolve(path)
   const connection = await connect(file, options)
   const isIntact = fileWatch(file)
