@@ -14,18 +14,12 @@ export type RateLimiter = {
   unshared(most: number, now: number): Taken[]
   /** Has them known. */
   share(taken: readonly Taken[], now: number): void
-  /**
-   * How far a key's bucket is from full for all processes together, which so far know what was shared: in microseconds
-   * until it is full again.
-   */
-  learn(key: string, missing: number, now: number): void
+  /** When a key's bucket is full again, as far as all processes together know what was shared; in microseconds. */
+  learn(key: string, fullAtMicros: number, now: number): void
 }
 
-/**
- * What a key took: how often, by how many microseconds its bucket is full later for it, and in how many it is, as far as
- * is known here.
- */
-export type Taken = { key: string; count: number; taken: number; missing: number }
+/** What a key took: how often, by how much later its bucket is full for it, and when, as far as is known here. */
+export type Taken = { key: string; count: number; takenMicros: number; fullAtMicros: number }
 
 /** Keys remembered at once. */
 const capacity = 10_000
@@ -120,13 +114,10 @@ export function createRateLimiter({ limit, window }: Rate, keys = capacity): Rat
         if (taken.length >= most) break
         const count = buckets.get(key)?.unshared ?? 0
         if (count === 0) toShare.delete(key)
-        else
-          taken.push({
-            key,
-            count,
-            taken: micros(count * window),
-            missing: micros(levelOf(key, now) - now * limit),
-          })
+        else {
+          const fullAtMicros = now * 1e6 + micros(levelOf(key, now) - now * limit)
+          taken.push({ key, count, takenMicros: micros(count * window), fullAtMicros })
+        }
       }
       return taken
     },
@@ -140,7 +131,8 @@ export function createRateLimiter({ limit, window }: Rate, keys = capacity): Rat
         if (bucket.unshared === 0) toShare.delete(key)
       }
     },
-    learn(key, missing, now) {
+    learn(key, fullAtMicros, now) {
+      const missing = fullAtMicros - now * 1e6
       if (missing <= 0) return
       const unshared = buckets.get(key)?.unshared ?? 0
       const all = Math.floor((missing * limit) / 1e6) + unshared * window

@@ -1,6 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
 import { longestDebt, type RateLimiter, type Taken } from '../lib/rate-limit.ts'
-import type { RateTaken } from '../storage/rate-levels.ts'
 import type { Store } from '../storage/store.ts'
 import { type RateName, rateWindow, sharedRates } from './rates.ts'
 
@@ -30,14 +29,14 @@ export function createRateSharing({ limiters, store, clock }: Sharing): () => Pr
     const now = clock()
     const taken = new Map<RateName, Taken[]>()
     for (const rate of sharedRates) taken.set(rate, limiters[rate].unshared(mostOfRate, now))
-    const levels = [...taken].flatMap(([rate, those]) =>
-      those.map(({ key, taken, missing }): RateTaken => ({ keyHash: key, rate, taken, missing })),
+    const told = [...taken].flatMap(([rate, those]) =>
+      those.map(({ key, takenMicros, fullAtMicros }) => ({ keyHash: key, rate, takenMicros, fullAtMicros })),
     )
-    const added = await store.rateLevels.add(levels, { now, most: longestDebt * rateWindow })
+    const added = await store.rateLevels.add(told, { now, most: longestDebt * rateWindow })
     for (const [rate, those] of taken) limiters[rate].share(those, now)
-    const changed = await store.rateLevels.changedSince(known, { now, limit: mostLearnt })
-    for (const { keyHash, rate, missing } of [...added, ...changed]) {
-      if (isShared(rate)) limiters[rate].learn(keyHash, missing, clock())
+    const changed = await store.rateLevels.changedSince(known, mostLearnt)
+    for (const { keyHash, rate, fullAtMicros } of [...added, ...changed]) {
+      if (isShared(rate)) limiters[rate].learn(keyHash, fullAtMicros, clock())
     }
     known = now - clockMargin
   }

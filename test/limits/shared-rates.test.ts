@@ -5,29 +5,28 @@ import { createPseudonyms } from '../../src/lib/pseudonyms.ts'
 import { createRates } from '../../src/limits/rates.ts'
 import { createRateSharing } from '../../src/limits/shared-rates.ts'
 import { createSharing } from '../../src/limits/sharing.ts'
-import type { RateTaken } from '../../src/storage/rate-levels.ts'
+import type { RateLevel, RateTaken } from '../../src/storage/rate-levels.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 
 const start = 1_900_000_000
 
 /** As the table is: levels that fill as time goes by. */
 function createLevels() {
-  const fullAt = new Map<string, { rate: string; at: number }>()
+  const levels = new Map<string, RateLevel>()
   const statements = { writes: 0, rows: 0 }
-  const all = (now: number) =>
-    [...fullAt].map(([keyHash, { rate, at }]) => ({ keyHash, rate, missing: at - now * 1e6 }))
   return {
     statements,
     async add(told: readonly RateTaken[], { now, most }: { now: number; most: number }) {
       if (told.length > 0) statements.writes++
       statements.rows += told.length
-      for (const { keyHash, rate, missing, taken } of told) {
-        const at = Math.max((fullAt.get(keyHash)?.at ?? 0) + taken, now * 1e6 + missing)
-        fullAt.set(keyHash, { rate, at: Math.min(at, (now + most) * 1e6) })
-      }
-      return all(now).filter(({ keyHash }) => told.some((each) => each.keyHash === keyHash))
+      return told.map(({ takenMicros, ...level }) => {
+        const written = (levels.get(level.keyHash)?.fullAtMicros ?? 0) + takenMicros
+        const fullAtMicros = Math.min(Math.max(written, level.fullAtMicros), (now + most) * 1e6)
+        levels.set(level.keyHash, { ...level, fullAtMicros })
+        return { ...level, fullAtMicros }
+      })
     },
-    changedSince: async (_since: number, { now }: { now: number }) => all(now),
+    changedSince: async () => [...levels.values()],
   }
 }
 

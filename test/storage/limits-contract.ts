@@ -80,26 +80,26 @@ export function limitsContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       const { store, share, takeAll } = newProcess(0)
       takeAll(12, '192.0.2.1')
       await share()
-      expect(await store.rateLevels.changedSince(now, { now, limit: 10 })).toEqual([])
+      expect(await store.rateLevels.changedSince(now, 10)).toEqual([])
       takeAll(1, '192.0.2.1')
       await share()
-      const [level] = await store.rateLevels.changedSince(now, { now, limit: 10 })
-      expect(level).toMatchObject({ rate: 'authorizations_per_address', missing: 6_500_000 })
+      const [level] = await store.rateLevels.changedSince(now, 10)
+      expect(level).toMatchObject({ rate: 'authorizations_per_address', fullAtMicros: (now + 6.5) * 1e6 })
       expect(JSON.stringify(level)).not.toContain('192.0.2')
       takeAll(1, '192.0.2.1')
       await share()
-      expect(await store.rateLevels.changedSince(now, { now, limit: 10 })).toMatchObject([
-        { missing: 7_000_000 },
-      ])
+      expect(await store.rateLevels.changedSince(now, 10)).toMatchObject([{ fullAtMicros: (now + 7) * 1e6 }])
     })
 
     test('levels add up, fill on the way, and no debt is longer than it may be', async () => {
       const { store } = newProcess(0)
       const keyHash = `levels ${now}`
       const level = async (later: number, seconds: number) => {
-        const added = [{ keyHash, rate: 'x', missing: seconds * 1e6, taken: seconds * 1e6 }]
-        const levels = await store.rateLevels.add(added, { now: now + later, most: 120 })
-        return levels.map(({ missing }) => missing / 1e6)
+        const at = now + later
+        const fullAtMicros = (at + seconds) * 1e6
+        const added = [{ keyHash, rate: 'x', fullAtMicros, takenMicros: seconds * 1e6 }]
+        const levels = await store.rateLevels.add(added, { now: at, most: 120 })
+        return levels.map((each) => each.fullAtMicros / 1e6 - at)
       }
       expect(await level(0, 10)).toEqual([10])
       expect(await level(4, 10)).toEqual([16])
@@ -111,8 +111,8 @@ export function limitsContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       const many = Array.from({ length: 450 }, (_, index) => ({
         keyHash: `k${index}`,
         rate: 'x',
-        missing: 1,
-        taken: 1,
+        fullAtMicros: now * 1e6 + 1,
+        takenMicros: 1,
       }))
       const [one, two] = [newProcess(0).store, newProcess(1).store]
       const at = { now, most: 120 }
@@ -121,7 +121,7 @@ export function limitsContract(name: string, backend: Pick<Backend, 'newUrl'>) {
         await Promise.all(both)
       }
       const again = await one.rateLevels.add(many, at)
-      expect(new Set(again.map(({ missing }) => missing))).toEqual(new Set([11]))
+      expect(new Set(again.map(({ fullAtMicros }) => fullAtMicros - now * 1e6))).toEqual(new Set([11]))
     })
 
     test('who signed in at one is kept a place at the others, and after a restart', async () => {
