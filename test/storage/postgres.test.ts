@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { eq, sql } from 'drizzle-orm'
 import pg from 'pg'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../../src/storage/database.ts'
 import { createStore } from '../../src/storage/store.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
@@ -184,6 +184,91 @@ test('nobody notices that the server ended idle connections', async () => {
     await Promise.all([...asked(), ...asked(), ...asked()])
   }
   await close()
+})
+
+/** Stops the server processes of a database that match, as a machine does that is gone without a word. */
+async function freeze(url: string, which = 'true'): Promise<() => void> {
+  const rows = await server.run(
+    `SELECT pid FROM pg_stat_activity WHERE datname = '${new URL(url).pathname.slice(1)}' AND ${which}`,
+  )
+  const pids = (rows as { pid: number }[]).map(({ pid }) => pid)
+  for (const pid of pids) process.kill(pid, 'SIGSTOP')
+  return () => {
+    for (const pid of pids) process.kill(pid, 'SIGCONT')
+  }
+}
+
+test('where one connection broke, the others have to show that they answer before anything goes over them', async () => {
+  const { db, tables, close, url } = await openWithSubjects()
+  const ask = () => db.select().from(tables.subjects)
+  await Promise.all([ask(), ask()])
+  const other = new pg.Client(url)
+  await other.connect()
+  await other.query('BEGIN; LOCK TABLE subjects')
+  const asked = expect(ask()).resolves.toHaveLength(2)
+  const waiting = `wait_event_type = 'Lock' AND datname = current_database()`
+  const found = () => run(url, `SELECT pid FROM pg_stat_activity WHERE ${waiting}`)
+  while ((await found()).length === 0) await turn()
+  const thaw = await freeze(url, `state = 'idle' AND application_name LIKE 'coatcheck%'`)
+  onTestFinished(thaw)
+  await run(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${waiting}`)
+  await other.end()
+  await asked
+  await close()
+})
+
+test('a statement whose server falls silent is given up in time, and its connection with it', async () => {
+  const { url, close } = await openWithSubjects()
+  const { db, tables, close: closeImpatient } = await openDatabase(url, { timeout: 1 })
+  const other = new pg.Client(url)
+  await other.connect()
+  await other.query('BEGIN; LOCK TABLE subjects')
+  const asked = [db.select().from(tables.subjects), db.delete(tables.subjects).returning()]
+  const outcomes = asked.map((each) =>
+    expect(each).rejects.toEqual(new StorageUnavailableError('unreachable')),
+  )
+  const waiting = `wait_event_type = 'Lock'`
+  const locked = `SELECT 1 FROM pg_stat_activity WHERE ${waiting} AND datname = current_database()`
+  while ((await run(url, locked)).length < 2) await turn()
+  onTestFinished(await freeze(url, waiting))
+  await Promise.all(outcomes)
+  await other.end()
+  expect(await db.select().from(tables.subjects)).toHaveLength(2)
+  await closeImpatient()
+  await close()
+})
+
+test('a server without room for another connection is content with those that are there', async () => {
+  const full = await startPostgres({ max_connections: '8', superuser_reserved_connections: '0' })
+  const url = await full.createDatabase()
+  const { db, tables, close } = await openDatabase(url)
+  const ask = () => db.select().from(tables.subjects)
+  await ask()
+  const others: pg.Client[] = []
+  for (let count = 0; count < 6; count++) {
+    const other = new pg.Client(url)
+    await other.connect()
+    others.push(other)
+  }
+  await expect(new pg.Client(url).connect()).rejects.toMatchObject({ code: '53300' })
+  await Promise.all(Array.from({ length: 40 }, ask))
+  await full.run(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'coatcheck%'`,
+  )
+  const usurper = new pg.Client(url)
+  while (
+    !(await usurper.connect().then(
+      () => true,
+      () => false,
+    ))
+  )
+    throw new Error('no room')
+  await expect(ask()).rejects.toEqual(new StorageUnavailableError('overloaded'))
+  await usurper.end()
+  expect(await ask()).toEqual([])
+  await Promise.all(others.map((other) => other.end()))
+  await close()
+  await full.stop()
 })
 
 test('a server that only reads is not ready', async () => {

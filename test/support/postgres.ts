@@ -6,6 +6,8 @@ import pg from 'pg'
 import { createCluster } from './postgres-cluster.ts'
 
 export type TestServer = {
+  /** Where its socket is. */
+  folder: string
   /** The URL of a new database: an empty one, or a copy of one that nobody has open. */
   createDatabase(template?: string): Promise<string>
   /** A statement as the superuser, for what a test does behind the gateway's back. */
@@ -49,6 +51,7 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
   await admin.connect()
   let databases = 0
   return {
+    folder,
     async createDatabase(template) {
       const name = `test_${++databases}`
       const original = template ? new URL(template).pathname.slice(1) : 'template0'
