@@ -16,7 +16,7 @@ export async function healthEndpoints(scope: FastifyInstance, gateway: Gateway):
     )
     return reply
       .code(isReady ? 200 : 503)
-      .header('cache-control', 'no-store')
+      .headers({ 'cache-control': 'no-store', ...(!isReady && { 'retry-after': '5' }) })
       .send({ status: isReady ? 'ok' : 'unavailable' })
   })
 }

@@ -29,7 +29,9 @@ export function answerWithPage(
   const meant = asOAuthError(error)
   if (meant === undefined || meant.status >= 500) request.log.error({ err: error }, 'request failed')
   if (meant === undefined) return sendPage(reply, page(gateway, request, { kind: 'our fault' }), 500)
-  if (meant.status === 503) return sendPage(reply, page(gateway, request, { kind: 'unavailable' }), 503)
+  if (meant.status === 503) {
+    return sendPage(reply.headers(meant.headers), page(gateway, request, { kind: 'unavailable' }), 503)
+  }
   if (meant.status === 429) {
     return sendPage(reply.headers(meant.headers), page(gateway, request, { kind: 'too many requests' }), 429)
   }

@@ -29,7 +29,11 @@ export function answerProblem(error: FastifyError | Error, request: FastifyReque
   const { status, code, title, detail, errors } = meant ?? unexpected(request)
   return reply
     .code(status)
-    .headers({ 'cache-control': 'no-store', ...(error instanceof OAuthError && error.headers) })
+    .headers({
+      'cache-control': 'no-store',
+      ...(error instanceof OAuthError && error.headers),
+      ...(status === 503 && { 'retry-after': '5' }),
+    })
     .type('application/problem+json')
     .send({ type: `urn:coatcheck:problem:${code}`, title, status, code, detail, errors })
 }

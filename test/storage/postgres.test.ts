@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../../src/storage/database.ts'
 import { createStore } from '../../src/storage/store.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
-import { startPostgres, type TestServer } from '../support/postgres.ts'
+import { runOn as run, startPostgres, type TestServer } from '../support/postgres.ts'
 import { auditContract } from './audit-contract.ts'
 import { boundsContract } from './bounds-contract.ts'
 import { choresContract } from './chores-contract.ts'
@@ -26,14 +26,6 @@ beforeAll(async () => {
   server = await startPostgres({ deadlock_timeout: '10ms' })
 })
 afterAll(() => server.stop())
-
-async function run(url: string, sql: string): Promise<unknown[]> {
-  const connection = new pg.Client(url)
-  await connection.connect()
-  const { rows } = await connection.query(sql)
-  await connection.end()
-  return rows
-}
 
 const backend = { newUrl: () => server.createDatabase(), run }
 

@@ -79,20 +79,24 @@ export async function startPooler(serverFolder: string, { size = 4 } = {}): Prom
       if (said.type === 'Z') {
         isReady = true
         release(server, database)
-      } else if (said.type === 'E') {
-        // Whoever waits hears why there is no connection.
-        pool.queue.shift()?.socket.end(said.whole)
-      }
+      } else if (said.type === 'E') refuse(database, said.whole)
     })
     server.socket.on('data', (chunk) => messages.push(chunk))
     server.socket.on('error', () => {})
     server.socket.on('close', () => {
       pool.servers.splice(pool.servers.indexOf(server), 1)
       pool.free = pool.free.filter((each) => each !== server)
-      server.client?.socket.end(refusal('FATAL', '08P01', 'server conn crashed?'))
-      serve(database)
+      const says = refusal('FATAL', '08P01', 'server conn crashed?')
+      server.client?.socket.end(says)
+      if (isReady) serve(database)
+      else refuse(database, says)
     })
     server.socket.write(startOf({ user: 'postgres', database, application_name: 'pooler' }))
+  }
+
+  /** Whoever waits hears why there is no connection. */
+  function refuse(database: string, says: Buffer): void {
+    for (const { socket } of poolOf(database).queue.splice(0)) socket.end(says)
   }
 
   function answered(server: Server, database: string, said: Message): void {

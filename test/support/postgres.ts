@@ -12,6 +12,10 @@ export type TestServer = {
   createDatabase(template?: string): Promise<string>
   /** A statement as the superuser, for what a test does behind the gateway's back. */
   run(sql: string): Promise<unknown[]>
+  /** Kills it at once, and leaves what is on the disk. */
+  halt(): Promise<void>
+  /** Starts it again where it was halted. */
+  resume(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -23,8 +27,10 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
   const folder = mkdtempSync(join(tmpdir(), 'coatcheck-postgres-'))
   const { postgres, data, asOwner } = await createCluster(folder)
 
-  // When this process dies, however it dies, its end of the pipe closes and the shell stops the server.
-  const script = '"$@" <&- & server=$!; cat >/dev/null; kill -INT $server; wait $server; rm -rf "$FOLDER"'
+  // When this process dies, however it dies, its end of the pipe closes and the shell stops the server. A line ends it
+  // as a power cut would, and leaves its files.
+  const script =
+    '"$@" <&- & server=$!; if read line; then kill -QUIT $server; wait $server; exit; fi; kill -INT $server; wait $server; rm -rf "$FOLDER"'
   const flags = Object.entries({
     listen_addresses: '',
     unix_socket_directories: folder,
@@ -32,40 +38,61 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
     ...settings,
   })
   const arguments_ = [postgres, '-D', data, ...flags.flatMap(([name, value]) => ['-c', `${name}=${value}`])]
-  const server = spawn('sh', ['-c', script, 'sh', ...arguments_], {
-    ...asOwner,
-    env: { ...process.env, FOLDER: folder },
-    stdio: ['pipe', 'ignore', 'pipe'],
-  })
-  await new Promise<void>((resolve, reject) => {
-    let log = ''
-    server.stderr.on('data', (chunk) => {
-      log += chunk
-      if (log.includes('ready to accept connections')) resolve()
-    })
-    server.once('exit', () => reject(new Error(`PostgreSQL did not start: ${log}`)))
-  })
-
   const urlOf = (database: string) => `postgres://postgres@localhost/${database}?host=${folder}`
-  const admin = new pg.Client(urlOf('postgres'))
-  await admin.connect()
+  async function start() {
+    const server = spawn('sh', ['-c', script, 'sh', ...arguments_], {
+      ...asOwner,
+      env: { ...process.env, FOLDER: folder },
+      stdio: ['pipe', 'ignore', 'pipe'],
+    })
+    await new Promise<void>((resolve, reject) => {
+      let log = ''
+      server.stderr.on('data', (chunk) => {
+        log += chunk
+        if (log.includes('ready to accept connections')) resolve()
+      })
+      server.once('exit', () => reject(new Error(`PostgreSQL did not start: ${log}`)))
+    })
+    const admin = new pg.Client(urlOf('postgres'))
+    admin.on('error', () => {})
+    await admin.connect()
+    const exited = new Promise((resolve) => server.once('exit', resolve))
+    return { server, admin, exited }
+  }
+
+  let running = await start()
   let databases = 0
   return {
     folder,
     async createDatabase(template) {
       const name = `test_${++databases}`
       const original = template ? new URL(template).pathname.slice(1) : 'template0'
-      await admin.query(`CREATE DATABASE ${name} TEMPLATE ${original}`)
+      await running.admin.query(`CREATE DATABASE ${name} TEMPLATE ${original}`)
       return urlOf(name)
     },
     async run(sql) {
-      return (await admin.query(sql)).rows
+      return (await running.admin.query(sql)).rows
+    },
+    async halt() {
+      running.server.stdin.write('\n')
+      await running.exited
+    },
+    async resume() {
+      running = await start()
     },
     async stop() {
-      await admin.end()
-      const exited = new Promise((resolve) => server.once('exit', resolve))
-      server.stdin.end()
-      await exited
+      await running.admin.end()
+      running.server.stdin.end()
+      await running.exited
     },
   }
+}
+
+/** A statement, or several, on a connection that is made for it. */
+export async function runOn(url: string, sql: string): Promise<unknown[]> {
+  const connection = new pg.Client(url)
+  await connection.connect()
+  const { rows } = await connection.query(sql)
+  await connection.end()
+  return rows
 }
