@@ -28,6 +28,7 @@ export async function startChildGateway(
   const adminToken = `cc_admin_${randomBytes(32).toString('base64url')}`
   const masterKey = randomBytes(32)
   const issuer = more.COATCHECK_ISSUER ?? `http://localhost:${port}`
+  const url = `http://localhost:${port}${new URL(issuer).pathname.replace(/\/$/, '')}`
   const env = {
     PATH: process.env.PATH ?? '',
     COATCHECK_ISSUER: issuer,
@@ -72,7 +73,7 @@ export async function startChildGateway(
   await start()
   return {
     issuer,
-    url: issuer,
+    url,
     clock: createTestClock(),
     adminToken,
     masterKey,
@@ -85,7 +86,7 @@ export async function startChildGateway(
     async replica() {
       throw new Error('its keys are in another process')
     },
-    admin: adminCalls(issuer, adminToken),
+    admin: adminCalls(url, adminToken),
     pid: () => (isRunning() ? child.pid : undefined),
     kill: end,
     start,

@@ -74,6 +74,9 @@ export async function change(
   ask: () => Promise<Answer>,
 ): Promise<Answer> {
   const before = changes.map(({ fact }) => fact.possible)
+  const asked = new Set(changes.map(({ fact }) => fact))
+  // What is asked for anew says nothing any more about what was in doubt before.
+  for (const doubt of model.doubts) doubt.changes = doubt.changes.filter(({ fact }) => !asked.has(fact))
   for (const { fact, to } of changes) touch(fact, [...fact.possible, to])
   const answer = await ask()
   model.answers[answer.outcome]++
