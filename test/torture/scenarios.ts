@@ -1,4 +1,5 @@
 import { families } from './families/scenario.ts'
+import { onPostgres } from './postgres/scenarios.ts'
 import type { Scenario } from './scenario.ts'
 import { clock } from './scenarios/clock.ts'
 import { diskFull } from './scenarios/disk-full.ts'
@@ -16,4 +17,5 @@ export const scenarios: readonly Scenario[] = [
   foreignLock,
   fileLost,
   clock,
+  ...onPostgres,
 ]
