@@ -44,9 +44,11 @@ type Unit = {
 
 export type Gate = ReturnType<typeof openGate>
 
-/** Milliseconds between two attempts to begin while another process holds the database. */
-const firstPause = 1
-const longestPause = 50
+/**
+ * Milliseconds between two attempts to begin while another process holds the database: a fiftieth of those it has held it. So
+ * of processes that write all the time none is left behind, and one that takes its time is not asked too often.
+ */
+const pauses = { shortest: 2, longest: 50 }
 
 /**
  * The one way into an SQLite database. Reads run at once. Writes wait for the end of the event-loop turn, are
@@ -68,7 +70,8 @@ export function openGate(
 
   let queue: Unit[] = []
   let scheduled = false
-  let pause = firstPause
+  /** Since when this process has been waiting for another, in monotonic milliseconds. */
+  let waitingSince: number | undefined
   let closed = false
   /** Of the transaction that is under way. */
   let links: Links | undefined
@@ -184,15 +187,17 @@ export function openGate(
     observe?.({ kind: 'busy', waiting: queue.length })
     scheduled = queue.length > 0
     if (!scheduled) return
-    setTimeout(flush, pause)
-    pause = Math.min(pause * 2, longestPause)
+    waitingSince ??= now
+    const pause = Math.min(Math.max((now - waitingSince) / 50, pauses.shortest), pauses.longest)
+    // Not in step with the others that wait.
+    setTimeout(flush, pause * (0.5 + Math.random()))
   }
 
   function takeQueue(): Unit[] {
     const units = queue
     queue = []
     scheduled = false
-    pause = firstPause
+    waitingSince = undefined
     return units
   }
 
