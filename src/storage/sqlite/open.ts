@@ -10,6 +10,7 @@ import { StorageUnavailableError } from '../unavailable.ts'
 import { conditionOf } from './condition.ts'
 import { asUnavailable, isBusy } from './faults.ts'
 import { type GateOptions, openGate } from './gate.ts'
+import { createLogKeeper } from './log-size.ts'
 import { migrate } from './migrate.ts'
 import { connectDrizzle, eventQuery } from './queries.ts'
 import { tables } from './tables.ts'
@@ -37,7 +38,12 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
   const connection = await connect(file, options)
   const isIntact = fileWatch(file)
   const audit = { chains: options.chains, queryOf: eventQuery }
-  const gate = openGate(connection, { ...options, isIntact, audit })
+  const keepLogShort = createLogKeeper(connection, file)
+  const observe: GateOptions['observe'] = (event) => {
+    options.observe?.(event)
+    if (event.kind === 'committed') keepLogShort()
+  }
+  const gate = openGate(connection, { ...options, isIntact, audit, observe })
   return {
     ...connectDrizzle(gate),
     tables,
