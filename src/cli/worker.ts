@@ -18,6 +18,9 @@ const say = (message: FromWorker) =>
     else resolve()
   })
 
+// It waits to be told, whatever was loaded before it and wants no channel to keep it.
+process.channel?.ref()
+
 let onStop = (): void => process.exit(0)
 let onCollect = (): void => {}
 
