@@ -7,8 +7,8 @@ import { introspect, refresh, type Tokens } from '../support/world.ts'
 
 // Whatever is asked of three gateways at the same time, in whatever order, is answered as one gateway would.
 
-const seeds = process.env.COATCHECK_TEST_SEED
-  ? [Number(process.env.COATCHECK_TEST_SEED)]
+const seeds = process.env.TEST_SEED
+  ? [Number(process.env.TEST_SEED)]
   : Array.from({ length: 12 }, () => randomInt(2 ** 31))
 
 let house: House

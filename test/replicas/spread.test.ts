@@ -24,7 +24,7 @@ import {
 
 // Three gateways on one database, behind something that sends every single request to any of them. Nothing sticks.
 
-const seed = Number(process.env.COATCHECK_TEST_SEED ?? randomInt(2 ** 31))
+const seed = Number(process.env.TEST_SEED ?? randomInt(2 ** 31))
 const spread = { over: 3, seed }
 const answered = async (response: Response) => (await response.json()) as Record<string, string>
 const six = Array.from({ length: 6 }, (_, index) => index)

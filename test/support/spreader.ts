@@ -4,9 +4,9 @@ import { randomFrom } from './random.ts'
 
 export type Spread = { over: number; seed: number }
 
-/** `COATCHECK_TEST_SPREAD=3` has every test gateway be three, `3:17` with that seed: any test can be run that way. */
+/** `TEST_SPREAD=3` has every test gateway be three, `3:17` with that seed: any test can be run that way. */
 export function spreadOfRun(): Spread | undefined {
-  const [over, seed = randomInt(2 ** 31)] = process.env.COATCHECK_TEST_SPREAD?.split(':').map(Number) ?? []
+  const [over, seed = randomInt(2 ** 31)] = process.env.TEST_SPREAD?.split(':').map(Number) ?? []
   return over === undefined ? undefined : { over, seed }
 }
 
