@@ -1,15 +1,28 @@
 import { defineConfig } from 'vitest/config'
+import { filesOn } from './test/support/projects.ts'
+import { quickFolder } from './test/support/quick-folder.ts'
 
 export default defineConfig({
   ssr: { resolve: { conditions: ['coatcheck-source', 'module', 'node', 'development|production'] } },
   test: {
     setupFiles: ['test/support/globals.ts'],
-    include: ['test/**/*.test.ts', 'sdk/test/**/*.test.ts'],
+    env: { TMPDIR: quickFolder() },
     // No test waits for time to pass; a busy machine takes longer, and that is no fault.
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
     // Nothing here keeps state in a module, and importing everything anew for each file took as long as half the tests.
     isolate: false,
+    projects: [
+      { test: { name: 'sqlite', include: filesOn('sqlite'), provide: { database: 'sqlite' } } },
+      {
+        test: {
+          name: 'postgres',
+          include: filesOn('postgres'),
+          provide: { database: 'postgres' },
+          globalSetup: ['test/support/postgres-setup.ts'],
+        },
+      },
+    ],
   },
 })

@@ -2,7 +2,13 @@ import { expect, test } from 'vitest'
 import { viewOf } from '../../src/endpoints/admin/diagnosis.ts'
 import { version } from '../../src/lib/version.ts'
 import { openAdminGateway, start } from '../support/admin-gateway.ts'
+import { databaseKind } from '../support/database.ts'
 import { startTestGateway } from '../support/gateway.ts'
+
+const inForce = {
+  sqlite: { kind: 'sqlite', synchronous: 'full', foreign_keys: true, page_size: 8192 },
+  postgres: { kind: 'postgres', synchronous_commit: 'on', isolation: 'read committed', read_only: false },
+}
 
 test('the gateway tells what is in force, how near its limits are and who may administer', async () => {
   const gateway = await openAdminGateway({ file: { limits: { registrations: 5 } } })
@@ -17,7 +23,7 @@ test('the gateway tells what is in force, how near its limits are and who may ad
   expect(read.json()).toMatchObject({
     version,
     now: start,
-    database: { kind: 'sqlite', path: ':memory:', synchronous: 'full', foreign_keys: true, page_size: 8192 },
+    database: inForce[databaseKind()],
     master_keys: [{ id: 'test', state: 'sealing' }],
     administrators: { token: true, read: 1, write: 0 },
     forwarding: { trusted_proxies: [], believed: 0, disbelieved: 0 },

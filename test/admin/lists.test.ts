@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { openAdminGateway } from '../support/admin-gateway.ts'
+import { forge, notes } from '../support/admin-rows.ts'
 
 const lists = ['/clients', '/subjects', '/token-sessions', '/connections', '/audit-events']
 const unpaged = ['/providers', '/resources', '/signing-keys']
@@ -86,5 +87,15 @@ test('the record can be read and not written', async () => {
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const) {
     expect((await admin(method, '/audit-events')).status).toBe(405)
     expect((await admin(method, '/audit-events/1')).status).toBe(404)
+  }
+})
+
+test('text that no database can hold is refused before one is asked', async () => {
+  const { admin } = await openAdminGateway()
+  await admin('PUT', '/providers/forge', forge)
+  for (const path of ['/subjects?email=%00', '/clients/a%00b'])
+    expect((await admin('GET', path)).status).toBe(400)
+  for (const name of ['a\0b', '\ud800']) {
+    expect((await admin('PUT', '/resources/notes', { ...notes, name })).status).toBe(400)
   }
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { openAdminGateway, start } from '../support/admin-gateway.ts'
-import { forge, notes, raceForOneUri, seedPeople } from '../support/admin-rows.ts'
+import { type AdminGateway, openAdminGateway, start } from '../support/admin-gateway.ts'
+import { forge, notes, seedPeople } from '../support/admin-rows.ts'
 
 async function withForge(options: Parameters<typeof openAdminGateway>[0] = {}) {
   const gateway = await openAdminGateway(options)
@@ -129,6 +129,26 @@ test('two resources cannot have one URI, however it is spelled', async () => {
     errors: [{ pointer: '/resource', message: 'is the URI of notes' }],
   })
 })
+
+/** Two administrators at once, who give one URI to two resources: neither there yet, then both. */
+async function raceForOneUri(admin: AdminGateway['admin']): Promise<void> {
+  const ids = ['first', 'second']
+  const race = async (resource: string) => {
+    const answers = await Promise.all(
+      ids.map((id) => admin('PUT', `/resources/${id}`, { ...notes, resource })),
+    )
+    const refused = answers.filter(({ status }) => status >= 400)
+    expect(refused).toMatchObject([
+      { status: 409, json: { code: 'conflict', errors: [{ pointer: '/resource' }] } },
+    ])
+  }
+  await race('https://one.test')
+  for (const id of ids) await admin('PUT', `/resources/${id}`, { ...notes, resource: `https://${id}.test` })
+  await race('https://another.test')
+  const { items } = (await admin('GET', '/audit-events?event=resource.saved')).json
+  const saved = items.filter(({ resource_id: id }: { resource_id: string }) => ids.includes(id))
+  expect(saved).toHaveLength(4)
+}
 
 test('of two resources that are given one URI at the same instant one gets it, new or there already', async () => {
   const { admin } = await withForge()

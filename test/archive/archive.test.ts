@@ -15,8 +15,9 @@ import { openSnapshot } from '../../src/storage/archive/snapshot.ts'
 import { importArchive } from '../../src/storage/archive/target.ts'
 import { readMigrations, SchemaMismatchError } from '../../src/storage/migrations.ts'
 import { coatcheck } from '../support/cli.ts'
+import { createTestFile, postgresServer } from '../support/database.ts'
 import { freePort } from '../support/gateway.ts'
-import { startPostgres, type TestServer } from '../support/postgres.ts'
+import { until } from '../support/until.ts'
 import {
   authorize,
   redeem,
@@ -29,18 +30,22 @@ import {
 } from '../support/world.ts'
 
 let world: World
-let server: TestServer
+let folder: string
+let server: Awaited<ReturnType<typeof postgresServer>>
 beforeAll(async () => {
-  ;[world, server] = await Promise.all([startWorld('github'), startPostgres()])
+  const database = await createTestFile()
+  folder = database.folder
+  world = await startWorld('github', { database })
+  server = await postgresServer()
 })
 afterAll(async () => {
   await world?.stop()
   await server?.stop()
 })
 
-const file = (name: string) => join(world.gateway.folder, name)
+const file = (name: string) => join(folder, name)
 const liteUrl = (name: string) => `sqlite:${file(name)}`
-const sourceUrl = () => liteUrl('coatcheck.db')
+const sourceUrl = () => world.gateway.database.url
 
 const envOf = (url: string, key = world.gateway.masterKey) => ({
   COATCHECK_ISSUER: world.gateway.issuer,
@@ -132,7 +137,7 @@ test('a backup is for its owner’s eyes, holds nothing that opens by itself, an
   const { out, exitCode } = await on(sourceUrl())('backup', path)
   expect({ out, exitCode }).toMatchObject({ exitCode: 0, out: expect.stringContaining('was read back') })
   expect(statSync(path).mode & 0o777).toBe(0o600)
-  expect(readdirSync(world.gateway.folder).filter((name) => name.endsWith('.part'))).toEqual([])
+  expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([])
   const text = gunzipSync(readFileSync(path)).toString()
   const secrets = [
     ...world.upstream.issued(),
@@ -158,7 +163,7 @@ test('a backup that breaks off leaves nothing under its name', async () => {
     throw new Error('the disk is gone')
   })()
   await expect(writeArchiveFile(file('broken.gz'), broken)).rejects.toThrow('the disk is gone')
-  expect(readdirSync(world.gateway.folder).filter((name) => name.startsWith('broken'))).toEqual([])
+  expect(readdirSync(folder).filter((name) => name.startsWith('broken'))).toEqual([])
 })
 
 test('what is cut short, changed, or no archive is refused before anything is written', async () => {
@@ -402,7 +407,8 @@ async function killedHalfWay(url: string): Promise<void> {
   const child = startMove(sourceUrl(), url)
   const ended = new Promise((resolve) => child.once('exit', resolve))
   const waiting = `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`
-  while ((await client.query(waiting)).rows.length === 0) expect(child.exitCode).toBeNull()
+  await until(async () => child.exitCode !== null || (await client.query(waiting)).rows.length > 0)
+  expect(child.exitCode).toBeNull()
   child.kill('SIGKILL')
   await ended
   await client.query('DROP EVENT TRIGGER halting; DROP FUNCTION halt; SELECT pg_advisory_unlock(1)')

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import SqliteDatabase from 'better-sqlite3'
 import { loadConfig } from '../../src/config/config.ts'
 import { startGateway } from '../../src/main.ts'
+import { createTestFile } from '../support/database.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { refresh, retrieve, signIn, startWorld, type Tokens } from '../support/world.ts'
 
@@ -15,10 +16,11 @@ import { refresh, retrieve, signIn, startWorld, type Tokens } from '../support/w
  */
 
 const wanted = Number(process.argv[2] ?? 100_000)
-const world = await startWorld('github')
+const database = await createTestFile()
+const world = await startWorld('github', { database })
 const server = await startPostgres({ fsync: 'on' })
-const file = (name: string) => join(world.gateway.folder, name)
-const source = `sqlite:${file('coatcheck.db')}`
+const file = (name: string) => join(database.folder, name)
+const source = database.url
 const envOf = (url: string) => ({
   COATCHECK_ISSUER: world.gateway.issuer,
   COATCHECK_PORT: new URL(world.gateway.issuer).port,

@@ -48,7 +48,10 @@ test('the export is all that was asked for, the oldest first, in answers that sa
   const [heads, ...some] = linesOf(first.text)
   const end = some.pop() as { end: { rows: number; next_cursor: string } }
   expect(heads).toMatchObject({
-    heads: { heads: [{ seq: expect.any(Number) }], signature: expect.any(String) },
+    heads: {
+      heads: expect.arrayContaining([expect.objectContaining({ seq: expect.any(Number) })]),
+      signature: expect.any(String),
+    },
   })
   expect(end).toEqual({ end: { rows: 1_000, next_cursor: some.at(-1)?.id } })
   const second = linesOf((await ask(`event=token.issued&cursor=${end.end.next_cursor}`)).text)

@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { auditEvent } from '../../src/audit/event.ts'
 import type { Browser } from '../support/browser.ts'
@@ -171,13 +169,18 @@ function noteUpstream({ upstream, kind }: Setting): void {
   }
 }
 
+const inDatabase = 'the database: '
+
 /** Everything there is to be looked through, while the gateway runs. */
 async function places(): Promise<Record<string, string | Uint8Array>> {
-  const files = ['coatcheck.db', 'coatcheck.db-wal', 'coatcheck.db-shm']
   const { store } = gateway.running().gateway
   const audit = await store.auditEvents.list({}, { limit: 10_000 })
+  const stored = Object.entries(await gateway.database.contents()).map(([name, found]) => [
+    `${inDatabase}${name}`,
+    found,
+  ])
   return {
-    ...Object.fromEntries(files.map((file) => [file, readFileSync(join(gateway.folder, file))])),
+    ...Object.fromEntries(stored),
     'the logs': gateway.logs(),
     'the audit log': JSON.stringify(audit.rows),
     'the metrics': await (await fetch(gateway.running().metricsUrl ?? '')).text(),
@@ -370,12 +373,12 @@ test('then none of it is anywhere', async () => {
   const everywhere = await places()
   expect(everywhere['the metrics']).toContain('coatcheck_sign_ins_total{provider="github"')
   expect(findLeaks(secrets, everywhere)).toEqual([])
-  const told = Object.entries(everywhere).filter(([place]) => !place.startsWith('coatcheck.db'))
+  const told = Object.entries(everywhere).filter(([place]) => !place.startsWith(inDatabase))
   expect(findLeaks(confidential, Object.fromEntries(told))).toEqual([])
 })
 
 describe('the search', () => {
-  test('finds what is planted in the audit log, in its row and in the database file', async () => {
+  test('finds what is planted in the audit log, in its row and in the database', async () => {
     const [token = ''] = [...secrets.keys()].filter((each) => String(each).startsWith('gho_'))
     const detail = { oops: Buffer.from(token).toString('base64') }
     const { store } = gateway.running().gateway
@@ -387,7 +390,7 @@ describe('the search', () => {
     expect(new Set(found.map(({ secret: what }) => what))).toEqual(new Set(['what github issued']))
     const where = found.map((leak) => leak.where)
     expect(where).toContain('the audit log')
-    expect(where.some((place) => place.startsWith('coatcheck.db'))).toBe(true)
+    expect(where.some((place) => place.startsWith(inDatabase))).toBe(true)
     expect(where.some((place) => place.startsWith('GET /audit-events?limit=5'))).toBe(true)
   })
 

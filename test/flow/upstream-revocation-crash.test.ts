@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-import SqliteDatabase from 'better-sqlite3'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Github, startGithub } from '../../standins/github.ts'
 import { type ChildGateway, startChildGateway } from '../support/child-gateway.ts'
@@ -74,18 +72,9 @@ const newest = () =>
     .at(-1)?.value ?? ''
 
 /** What waits is due again; nobody has to wait a minute. */
-function becomeDue() {
-  const database = new SqliteDatabase(join(gateway.folder, 'coatcheck.db'))
-  database.exec('update upstream_revocations set next_at = 0')
-  database.close()
-}
+const becomeDue = () => gateway.database.rows('UPDATE upstream_revocations SET next_at = 0')
 
-const rows = () => {
-  const database = new SqliteDatabase(join(gateway.folder, 'coatcheck.db'))
-  const found = database.prepare('select * from upstream_revocations').all()
-  database.close()
-  return found
-}
+const rows = () => gateway.database.rows('SELECT * FROM upstream_revocations')
 
 /** What became of each, once nothing waits any more. */
 async function outcomesOnceDone(): Promise<unknown[]> {

@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { callbackOf } from '../support/browser.ts'
 import { askRest } from '../support/faces.ts'
@@ -70,16 +68,13 @@ afterAll(async () => {
 const hundred = Array.from({ length: 100 }, (_, index) => `198.51.100.${index}`)
 const fromHundred = (times: number) => Array.from({ length: times }, () => hundred).flat()
 
-function stored() {
-  const database = new Database(join(notes.gateway.folder, 'coatcheck.db'), { readonly: true })
-  const rows = (table: string) => Number(database.prepare(`select count(*) from ${table}`).pluck().get())
-  const counted = {
-    clients: rows('clients'),
-    interactions: rows('interactions'),
-    auditEvents: rows('audit_events'),
-  }
-  database.close()
-  return counted
+async function stored() {
+  const {
+    clients = [],
+    interactions = [],
+    audit_events: auditEvents = [],
+  } = await notes.gateway.database.everything()
+  return { clients: clients.length, interactions: interactions.length, auditEvents: auditEvents.length }
 }
 
 const start = (client: typeof flooded) => (from: string) => ({
@@ -106,7 +101,7 @@ const guess = (from: string, id: string): Sent => ({
 
 test('two thousand registrations and five thousand authorization requests from a hundred addresses drive nobody out', async () => {
   restUp()
-  const before = stored()
+  const before = await stored()
   const begun = await newBrowser().get(authorizeUrl(flooded, newPkce().challenge))
   const registrations = await floodOf.from(fromHundred(20), (from) => registration(from))
   const starts = await floodOf.from(fromHundred(50), start(flooded))
@@ -125,7 +120,7 @@ test('two thousand registrations and five thousand authorization requests from a
   expect(withStatus(starts, 429)[0]?.body).toContain('too fast')
 
   // What it leaves in the database is what the limits let in, and nothing of it in the record.
-  expect(stored()).toEqual({
+  expect(await stored()).toEqual({
     clients: before.clients + limits.registrations,
     interactions: before.interactions + limits.authorizations_per_client,
     auditEvents: before.auditEvents,

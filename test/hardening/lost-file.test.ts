@@ -1,14 +1,16 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTestFile } from '../support/database.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 let world: World
 let file: string
 
 beforeAll(async () => {
-  world = await startWorld()
-  file = join(world.gateway.folder, 'coatcheck.db')
+  const database = await createTestFile()
+  world = await startWorld('github', { database })
+  file = join(database.folder, 'coatcheck.db')
 })
 afterAll(() => world.stop())
 

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Notes, startNotes } from '../support/notes.ts'
 import { bytesOf, type RawAnswer, type RawRequest, sendBytes, sendRaw } from '../support/raw.ts'
@@ -109,14 +107,10 @@ const origin = () => notes.gateway.issuer
 const told = ['rate_levels', 'sign_in_places']
 
 /** Everything else that is stored, as one digest. */
-function stored(): string {
-  const database = new Database(join(notes.gateway.folder, 'coatcheck.db'), { readonly: true })
-  const tables = database.prepare("select name from sqlite_master where type = 'table'").pluck().all()
-  const digest = createHash('sha256')
-  for (const table of tables.filter((name) => !told.includes(String(name))))
-    digest.update(JSON.stringify(database.prepare(`select * from "${table}"`).all()))
-  database.close()
-  return digest.digest('hex')
+async function stored(): Promise<string> {
+  const tables = Object.entries(await notes.gateway.database.everything())
+  const everything = JSON.stringify(tables.filter(([name]) => !told.includes(name)))
+  return createHash('sha256').update(everything).digest('hex')
 }
 
 const types: Record<Face, string> = {
@@ -258,12 +252,12 @@ const spoiledFor = (type: string) => [...spoiled, ...(type === json ? spoiledJso
 describe('a message that could be understood in two ways', () => {
   test.each(names)('is refused by %s in its own words, and changes nothing', async (name) => {
     const target = targets[name]
-    const before = stored()
+    const before = await stored()
     for (const [what, spoil, statuses] of spoiledFor(target.type)) {
       const answer = await sendRaw(origin(), requestTo(target, spoil(target)))
       expectError(answer, target.face, statuses, `${name}: ${what}`)
     }
-    expect(stored()).toBe(before)
+    expect(await stored()).toBe(before)
   })
 
   test('is told which encodings could be understood', async () => {
@@ -278,7 +272,7 @@ describe('a message that could be understood in two ways', () => {
     'an odd spelling of the type of JSON is no way past the checks of %s',
     async (name) => {
       const target = targets[name]
-      const before = stored()
+      const before = await stored()
       const spelled = [
         '\tapplication/json',
         'application/json\t',
@@ -294,7 +288,7 @@ describe('a message that could be understood in two ways', () => {
           expect([400, 415], `${name}: ${type}`).toContain(answer.status)
         }
       }
-      expect(stored()).toBe(before)
+      expect(await stored()).toBe(before)
     },
   )
 })
@@ -335,12 +329,12 @@ describe('where a message ends', () => {
     ['a method nobody knows', `BREW /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n${smuggled}`],
     ['another protocol', `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${smuggled}`],
   ])('is certain, or nothing more is read: %s', async (_what, bytes) => {
-    const before = stored()
+    const before = await stored()
     const answers = await sendBytes(origin(), bytes)
     expect(answers).toHaveLength(1)
     if (answers[0]) expectError(answers[0], 'oauth', [400])
     expect(answers[0]?.headers.connection).toBe('close')
-    expect(stored()).toBe(before)
+    expect(await stored()).toBe(before)
   })
 
   test('an HTTP/1.1 request without a host is refused', async () => {
@@ -436,7 +430,7 @@ describe('who is asked and how', () => {
   ]
 
   test.each(served)('%s: %s takes %j and no other method', async (face, path, allowed) => {
-    const before = stored()
+    const before = await stored()
     const upstream = notes.github.log().length
     const authorization = face === 'admin' ? `Bearer ${notes.gateway.adminToken}` : basic(notes.credential)
     const all = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']
@@ -458,7 +452,7 @@ describe('who is asked and how', () => {
       expect([401, 404], method).toContain((await sendRaw(origin(), { method, path })).status)
     }
     expect(notes.github.log()).toHaveLength(upstream)
-    expect(stored()).toBe(before)
+    expect(await stored()).toBe(before)
   })
 
   test('an address where nothing is says so in the form of the place', async () => {
@@ -538,10 +532,10 @@ test('a hundred thousand parameters are refused before anybody waits for them', 
 test('as they stand, all of these messages are taken', async () => {
   const order = names.filter((name) => name !== 'revocation')
   for (const name of order) {
-    const before = stored()
+    const before = await stored()
     const { status } = await sendRaw(origin(), requestTo(targets[name]))
     expect([name, [200, 201, 303].includes(status)]).toEqual([name, true])
-    expect([name, stored() === before]).toEqual([name, name === 'introspection'])
+    expect([name, (await stored()) === before]).toEqual([name, name === 'introspection'])
   }
   const { status } = await sendRaw(origin(), requestTo(targets.revocation))
   expect(status).toBe(200)

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { verifyAll } from '../../src/keys/inventory.ts'
 import { createSealer, type MasterKey } from '../../src/lib/seal.ts'
@@ -23,7 +22,7 @@ let database: Database
 let url: string
 beforeAll(async () => {
   gateway = await startChildGateway({ COATCHECK_MASTER_KEYS: configured(fresh, old) })
-  url = `sqlite:${join(gateway.folder, 'coatcheck.db')}`
+  url = gateway.database.url
   database = await openDatabase(url)
   const store = createStore(database.db, database.tables, database.batch)
   await checkMasterKeys(store, createSealer([old, fresh]), 1)

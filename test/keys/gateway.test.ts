@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createKeyService } from '../../src/keys/key-service.ts'
 import { createGuardedFetch } from '../../src/lib/guarded-fetch.ts'
@@ -123,7 +122,7 @@ test('doctor says so where the service is what keeps a gateway from starting, an
     await coatcheck(['doctor'], {
       env: {
         COATCHECK_ISSUER: 'http://localhost:1',
-        COATCHECK_DATABASE_URL: `sqlite:${join(house.gateway.folder, 'coatcheck.db')}`,
+        COATCHECK_DATABASE_URL: house.gateway.database.url,
         COATCHECK_KEY_SERVICE_URL: vault.keyUrl,
         COATCHECK_KEY_SERVICE_TOKEN: vault.token,
         COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: 'true',

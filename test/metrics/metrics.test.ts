@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { freePort, startTestGateway } from '../support/gateway.ts'
-import { startPostgres } from '../support/postgres.ts'
 import {
-  authorize,
   authorizeUrl,
   basic,
   claimsOf,
@@ -275,23 +273,4 @@ test('routes are told without the path of the issuer', async () => {
   const routes = Object.keys(seriesIn(await scrape({ gateway }))).filter((name) => name.includes('route='))
   expect(routes).toContain('coatcheck_http_requests_total{route="/healthz",status="2xx"}')
   await gateway.stop()
-})
-
-test('on PostgreSQL the same is told of the database', async () => {
-  const server = await startPostgres()
-  const url = await server.createDatabase()
-  const watched = await startWorld('github', {
-    env: () => ({ COATCHECK_DATABASE_URL: url, COATCHECK_METRICS_PORT: '0' }),
-  })
-  await authorize(watched)
-  const series = seriesIn(await scrape(watched))
-  await watched.stop()
-  await server.stop()
-  expect(series).toMatchObject({
-    [`coatcheck_connections{${github},status="live"}`]: 1,
-    coatcheck_write_queue_length: 0,
-  })
-  expect(series.coatcheck_audit_rows).toBeGreaterThanOrEqual(0)
-  expect(series.coatcheck_database_bytes).toBeGreaterThan(1_000_000)
-  expect(series.coatcheck_commit_duration_seconds_count).toBeGreaterThan(1)
 })

@@ -5,6 +5,7 @@ import { enterAging, type Session } from '../support/aging.ts'
 import { requestLink } from '../support/connecting.ts'
 import { type FailingStore, failingStore } from '../support/failing-store.ts'
 import { fetchToken, type House, type Room, startHouse } from '../support/house.ts'
+import { until } from '../support/until.ts'
 import { newBrowser } from '../support/world.ts'
 
 // What seldom happens to a refresh or a sign-in is told to whoever watches, too.
@@ -72,8 +73,7 @@ test('a refresh that another gateway overtook', async () => {
   const seen = store.calls().length
   const goOn = store.hold(['refreshLeases.take'], 'after')
   const asked = session.fetch()
-  while (!store.calls().slice(seen).includes('refreshLeases.take'))
-    await fetch(`${house.gateway.url}/healthz`)
+  await until(() => store.calls().slice(seen).includes('refreshLeases.take'))
   house.clock.advance(tooLong)
   expect((await fetchBeside()).status).toBe(200)
   goOn()
@@ -88,11 +88,11 @@ test('what is at it, who waits for that, and what goes on though nobody does', a
   await house.github.arrived(route, before + 1)
   expect(await reading(leases('held'))).toBe(1)
   const beside = fetchBeside()
-  while ((await reading(leases('waiting'), other)) !== 1);
+  await until(async () => (await reading(leases('waiting'), other)) === 1)
   expect((await asked).body.error_code).toBe('upstream_unavailable')
   expect([await reading(leases('held')), await reading(leases('late'))]).toEqual([0, 1])
   house.github.control.release()
-  while ((await reading(leases('late'))) !== 0);
+  await until(async () => (await reading(leases('late'))) === 0)
   expect([200, 503]).toContain((await beside).status)
   expect(await reading(leases('waiting'), other)).toBe(0)
   expect((await session.fetch()).status).toBe(200)

@@ -1,9 +1,9 @@
-import SqliteDatabase from 'better-sqlite3'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { RunningGateway } from '../../src/main.ts'
 import { enterAging, type Session } from '../support/aging.ts'
 import { type FailingStore, failingStore } from '../support/failing-store.ts'
 import { enter, fetchToken, type House, type Room, startHouse } from '../support/house.ts'
+import { until } from '../support/until.ts'
 import { claimsOf } from '../support/world.ts'
 
 // A provider that rotated did so whether anybody still waited for its answer or not, and whether the store was there or
@@ -77,10 +77,6 @@ async function connectionIds(): Promise<string[]> {
 async function works(token: unknown): Promise<boolean> {
   const headers = { authorization: `Bearer ${token}`, 'user-agent': 'test' }
   return (await fetch(`${house.github.api}/user`, { headers })).ok
-}
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await fetch(`${house.gateway.url}/healthz`)
 }
 
 /** Asks for the token that has ended, of a provider that says nothing until it is released. */
@@ -355,19 +351,19 @@ test('a refresh token that no key here opens is no attempt, however often that i
   await session.age(lifetime + 1)
   const before = calls()
   const [id = ''] = await connectionIds()
-  const database = new SqliteDatabase(`${house.gateway.folder}/coatcheck.db`)
-  const column = database.prepare<[string], string>(
-    'select sealed_refresh_token from connections where id = ?',
+  const { rows } = house.gateway.database
+  const [row] = await rows<{ sealed: string }>(
+    'SELECT sealed_refresh_token AS sealed FROM connections WHERE id = ?',
+    id,
   )
-  const sealed = column.pluck().get(id)
-  const write = database.prepare('update connections set sealed_refresh_token = ? where id = ?')
-  write.run('cc1.unknown-key.AAAA', id)
+  const write = (sealed?: string) =>
+    rows('UPDATE connections SET sealed_refresh_token = ? WHERE id = ?', sealed, id)
+  await write('cc1.unknown-key.AAAA')
   for (const ask of [session.fetch, fetchBeside, session.fetch, fetchBeside]) {
     expect((await ask()).body.error_code).toBe('gateway_unavailable')
     house.clock.advance(tooLong)
   }
-  write.run(sealed, id)
-  database.close()
+  await write(row?.sealed)
   expect((await session.fetch()).status).toBe(200)
   expect(calls()).toBe(before + 1)
 })

@@ -9,7 +9,7 @@ import { basic, newBrowser, signIn } from '../support/world.ts'
 let notes: Notes
 
 beforeAll(async () => {
-  notes = await startNotes()
+  notes = await startNotes({ chores: 'none' })
 })
 afterAll(() => notes.stop())
 

@@ -1,4 +1,3 @@
-import SqliteDatabase from 'better-sqlite3'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { enterAging, type Session } from '../support/aging.ts'
 import { accessTokenType, exchangeGrant } from '../support/faces.ts'
@@ -157,13 +156,11 @@ test('an answer that is given was recorded, one that was not may be: never the o
 
 test('a store that holds everybody up for a moment costs a moment', async () => {
   await session.age(0)
-  const foreign = new SqliteDatabase(`${house.gateway.folder}/coatcheck.db`)
-  foreign.exec('BEGIN IMMEDIATE')
+  const release = await house.gateway.database.holdWrites()
   const waiting = [rest(), rest()]
   // Whoever needs no write is answered meanwhile.
   const health = await fetch(`${house.gateway.issuer}/healthz`)
   expect(health.status).toBe(200)
-  foreign.exec('ROLLBACK')
-  foreign.close()
+  await release()
   for (const response of await Promise.all(waiting)) expect(response.status).toBe(200)
 })

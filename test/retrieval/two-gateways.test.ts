@@ -3,6 +3,7 @@ import type { RunningGateway } from '../../src/main.ts'
 import { enterAging, type Session } from '../support/aging.ts'
 import { type FailingStore, failingStore } from '../support/failing-store.ts'
 import { fetchToken, type House, type ProviderName, startHouse } from '../support/house.ts'
+import { until } from '../support/until.ts'
 import { basic } from '../support/world.ts'
 
 // Promise 5 across processes: one of them refreshes, and what one leaves behind another finishes.
@@ -81,7 +82,7 @@ async function dieBefore(
       .calls()
       .slice(seen)
       .some((name) => mortal.includes(name))
-  while (!isHeld()) await fetch(`${house.gateway.url}/healthz`)
+  await until(isHeld)
   return async () => {
     letGo?.()
     return await asked
@@ -126,7 +127,7 @@ describe('a gateway that stands still', () => {
     const seen = store.calls().length
     letGo = store.hold([call], 'after')
     const asked = session.fetch()
-    while (!store.calls().slice(seen).includes(call)) await fetch(`${house.gateway.url}/healthz`)
+    await until(() => store.calls().slice(seen).includes(call))
     return async () => {
       letGo?.()
       return await asked
@@ -181,7 +182,12 @@ describe('a gateway that is stopped', () => {
     await expect(asked).rejects.toThrow()
     const stopped = third.stop()
     // By now it takes nobody in any more.
-    while (await fetch(third.url).then(Boolean, () => false));
+    await until(() =>
+      fetch(third.url).then(
+        () => false,
+        () => true,
+      ),
+    )
     house.github.control.release()
     await stopped
     expect((await session.fetch()).status).toBe(200)

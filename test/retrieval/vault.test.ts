@@ -1,4 +1,3 @@
-import SqliteDatabase from 'better-sqlite3'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { enterAging, type Session } from '../support/aging.ts'
 import { type House, type Person, type Room, startHouse } from '../support/house.ts'
@@ -8,7 +7,6 @@ import { claimsOf, newBrowser } from '../support/world.ts'
 
 let house: House
 let room: Room
-let database: SqliteDatabase.Database
 type Holder = { person: Person; session: Session; row: string }
 let ada: Holder
 let bob: Holder
@@ -16,22 +14,19 @@ let bob: Holder
 beforeAll(async () => {
   house = await startHouse()
   room = await house.open('room', { providers: [{ provider: 'github', scopes: ['repo'] }] })
-  database = new SqliteDatabase(`${house.gateway.folder}/coatcheck.db`)
   ada = await enterAs()
   bob = await enterAs()
 })
-afterAll(async () => {
-  database.close()
-  await house.stop()
-})
+afterAll(() => house.stop())
 
 async function enterAs(): Promise<Holder> {
   const person = house.newPerson()
   const session = await enterAging(house, room, 'github', { browser: newBrowser() })
   const subject = claimsOf(session.tokens.access_token).sub
-  const found = database
-    .prepare<[unknown], { id: string }>('select id from connections where subject_id = ?')
-    .get(subject)
+  const [found] = await house.gateway.database.rows<{ id: string }>(
+    'SELECT id FROM connections WHERE subject_id = ?',
+    subject,
+  )
   if (!found) throw new Error('no connection')
   return { person, session, row: found.id }
 }
@@ -39,23 +34,26 @@ async function enterAs(): Promise<Holder> {
 const columns = ['sealed_access_token', 'sealed_refresh_token'] as const
 type Column = (typeof columns)[number]
 
-const read = (row: string, column: Column) =>
-  database.prepare<[string], string>(`select ${column} from connections where id = ?`).pluck().get(row) ?? ''
+async function read(row: string, column: Column): Promise<string> {
+  const sql = `SELECT ${column} AS sealed FROM connections WHERE id = ?`
+  const [found] = await house.gateway.database.rows<{ sealed: string }>(sql, row)
+  return found?.sealed ?? ''
+}
 
 const write = (row: string, column: Column, value: string) =>
-  database.prepare(`update connections set ${column} = ? where id = ?`).run(value, row)
+  house.gateway.database.rows(`UPDATE connections SET ${column} = ? WHERE id = ?`, value, row)
 
 const genuine = new Map<string, string>()
-function tamper(row: string, column: Column, value: string): void {
+async function tamper(row: string, column: Column, value: string): Promise<void> {
   const key = `${row} ${column}`
-  if (!genuine.has(key)) genuine.set(key, read(row, column))
-  write(row, column, value)
+  if (!genuine.has(key)) genuine.set(key, await read(row, column))
+  await write(row, column, value)
 }
 
 afterEach(async () => {
   for (const [key, value] of genuine) {
     const [row = '', column] = key.split(' ')
-    write(row, column as Column, value)
+    await write(row, column as Column, value)
   }
   genuine.clear()
   // As it was, everything works again: nothing was lost or marked dead.
@@ -76,15 +74,18 @@ async function expectUnavailable({ session }: Holder): Promise<void> {
 
 describe('a sealed token', () => {
   test('of another person opens for neither (CR-02)', async () => {
-    const [hers, his] = [read(ada.row, 'sealed_access_token'), read(bob.row, 'sealed_access_token')]
-    tamper(ada.row, 'sealed_access_token', his)
-    tamper(bob.row, 'sealed_access_token', hers)
+    const [hers, his] = [
+      await read(ada.row, 'sealed_access_token'),
+      await read(bob.row, 'sealed_access_token'),
+    ]
+    await tamper(ada.row, 'sealed_access_token', his)
+    await tamper(bob.row, 'sealed_access_token', hers)
     await expectUnavailable(ada)
     await expectUnavailable(bob)
   })
 
   test('of the other column does not open: a refresh token is never handed out', async () => {
-    tamper(ada.row, 'sealed_access_token', read(ada.row, 'sealed_refresh_token'))
+    await tamper(ada.row, 'sealed_access_token', await read(ada.row, 'sealed_refresh_token'))
     await expectUnavailable(ada)
   })
 
@@ -92,8 +93,11 @@ describe('a sealed token', () => {
     await ada.session.age(28_801)
     const route = 'POST /login/oauth/access_token'
     const before = house.github.calls(route).length
-    for (const value of [read(ada.row, 'sealed_access_token'), read(bob.row, 'sealed_refresh_token')]) {
-      tamper(ada.row, 'sealed_refresh_token', value)
+    for (const value of [
+      await read(ada.row, 'sealed_access_token'),
+      await read(bob.row, 'sealed_refresh_token'),
+    ]) {
+      await tamper(ada.row, 'sealed_refresh_token', value)
       await expectUnavailable(ada)
     }
     expect(house.github.calls(route)).toHaveLength(before)
@@ -110,12 +114,12 @@ describe('a sealed token', () => {
       (sealed: string) => sealed.slice(0, -9) + (sealed.at(-9) === 'A' ? 'B' : 'A') + sealed.slice(-8),
     ],
   ])('that became %s fails closed (CR-03, CR-04)', async (_what, change) => {
-    tamper(ada.row, 'sealed_access_token', change(read(ada.row, 'sealed_access_token')))
+    await tamper(ada.row, 'sealed_access_token', change(await read(ada.row, 'sealed_access_token')))
     await expectUnavailable(ada)
   })
 
   test('that does not open is in the log, and is not in it', async () => {
-    tamper(ada.row, 'sealed_access_token', 'v1.test.CANARY.CANARY')
+    await tamper(ada.row, 'sealed_access_token', 'v1.test.CANARY.CANARY')
     await expectUnavailable(ada)
     expect(house.gateway.logs()).toContain('SealError')
     expect(house.gateway.logs()).not.toContain('CANARY')

@@ -11,8 +11,10 @@ import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 import { client, code, grant, interaction, refreshToken, resource, subject } from './rows.ts'
 
 export type Backend = {
-  /** The URL of a database nobody has opened yet. */
+  /** The URL of a database nobody has opened yet, with its schema or without. */
   newUrl(): Promise<string>
+  /** The URL of one that has no schema yet. */
+  emptyUrl(): Promise<string>
   /** Runs a statement behind the gateway's back. */
   run(url: string, sql: string): Promise<unknown>
 }
@@ -540,7 +542,7 @@ export function storageContract(name: string, backend: Backend) {
   describe(`${name}: opening and closing`, () => {
     let url: string
     beforeEach(async () => {
-      url = await backend.newUrl()
+      url = await backend.emptyUrl()
     })
 
     test('what was answered is there after closing and opening again, and nothing else', async () => {

@@ -1,11 +1,12 @@
-import { setImmediate as turn } from 'node:timers/promises'
 import { eq, sql } from 'drizzle-orm'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../../src/storage/database.ts'
 import { createStore } from '../../src/storage/store.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
-import { runOn as run, startPostgres, type TestServer } from '../support/postgres.ts'
+import { postgresServer } from '../support/database.ts'
+import { runOn as run, startPostgres } from '../support/postgres.ts'
+import { until } from '../support/until.ts'
 import { auditContract } from './audit-contract.ts'
 import { boundsContract } from './bounds-contract.ts'
 import { choresContract } from './chores-contract.ts'
@@ -21,13 +22,14 @@ import { connection, subject } from './rows.ts'
 import { sitesContract } from './sites-contract.ts'
 import { sweepContract } from './sweep-contract.ts'
 
-let server: TestServer
+let server: Awaited<ReturnType<typeof postgresServer>>
 beforeAll(async () => {
-  server = await startPostgres({ deadlock_timeout: '10ms' })
+  server = await postgresServer()
 })
 afterAll(() => server.stop())
 
-const backend = { newUrl: () => server.createDatabase(), run }
+const migrated = () => server.createDatabase(server.migrated)
+const backend = { newUrl: migrated, emptyUrl: () => server.createDatabase(), run }
 
 storageContract('PostgreSQL', backend)
 sweepContract('PostgreSQL', backend)
@@ -45,7 +47,7 @@ sitesContract('PostgreSQL', backend)
 
 /** A database with the two subjects the tests below change. */
 async function openWithSubjects() {
-  const url = await server.createDatabase()
+  const url = await migrated()
   const database = await openDatabase(url)
   const { db, tables } = database
   await db
@@ -93,7 +95,7 @@ test('a read sees nothing of a batch that is under way', async () => {
     writes: [queries.update(subjects).set(change('bob')).where(eq(subjects.id, 'bob')).returning()],
   }))
   const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
-  while ((await run(url, waiting)).length === 0) await turn()
+  await until(async () => (await run(url, waiting)).length > 0)
   expect(await db.select().from(subjects)).toEqual([subject('ada'), subject('bob')])
   await other.query('COMMIT')
   await other.end()
@@ -114,12 +116,12 @@ test('a refresh that ends while another takes its lease either ends or is overta
   await other.query(`BEGIN; UPDATE connections SET last_used_at = 2 WHERE id = 'con'`)
   const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
   const ended = store.connections.replaceTokens(read, lease, tokensOf('slow'), refreshed())
-  while ((await run(url, waiting)).length === 0) await turn()
+  await until(async () => (await run(url, waiting)).length > 0)
   let isDecided = false
   const taken = store.refreshLeases.take('con', lease, intent('quick'), lease.expiresAt).finally(() => {
     isDecided = true
   })
-  while (!isDecided && (await run(url, waiting)).length < 2) await turn()
+  await until(async () => isDecided || (await run(url, waiting)).length > 1)
   await other.query('COMMIT')
   await other.end()
   expect(await ended).toMatchObject({ version: 2, sealedRefreshToken: 'refresh of slow' })
@@ -146,7 +148,7 @@ test('a batch whose connection breaks before it is committed is run again on ano
     }
   })
   const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
-  while ((await run(url, waiting)).length === 0) await turn()
+  await until(async () => (await run(url, waiting)).length > 0)
   other.on('error', () => {})
   await terminateConnections(url)
   expect(await batched).toBeDefined()
@@ -200,7 +202,7 @@ test('where one connection broke, the others have to show that they answer befor
   const asked = expect(ask()).resolves.toHaveLength(2)
   const waiting = `wait_event_type = 'Lock' AND datname = current_database()`
   const found = () => run(url, `SELECT pid FROM pg_stat_activity WHERE ${waiting}`)
-  while ((await found()).length === 0) await turn()
+  await until(async () => (await found()).length > 0)
   const thaw = await freeze(url, `state = 'idle' AND application_name LIKE 'coatcheck%'`)
   onTestFinished(thaw)
   await run(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${waiting}`)
@@ -221,7 +223,7 @@ test('a statement whose server falls silent is given up in time, and its connect
   )
   const waiting = `wait_event_type = 'Lock'`
   const locked = `SELECT 1 FROM pg_stat_activity WHERE ${waiting} AND datname = current_database()`
-  while ((await run(url, locked)).length < 2) await turn()
+  await until(async () => (await run(url, locked)).length > 1)
   onTestFinished(await freeze(url, waiting))
   await Promise.all(outcomes)
   await other.end()
@@ -273,7 +275,7 @@ test('a server that only reads is not ready', async () => {
 })
 
 test('a server that forgets answered writes is refused', async () => {
-  const url = await server.createDatabase()
+  const url = await migrated()
   await server.run(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit = off`)
   await expect(openDatabase(url)).rejects.toThrow(/synchronous_commit/)
 })
@@ -285,7 +287,7 @@ test('a server that is not there is unreachable', async () => {
 })
 
 test('a database that is not there is unreachable', async () => {
-  const url = (await server.createDatabase()).replace(/test_\d+/, 'absent')
+  const url = server.url.replace('/postgres?', '/absent?')
   await expect(openDatabase(url)).rejects.toEqual(new StorageUnavailableError('unreachable'))
 })
 
@@ -301,7 +303,7 @@ test('its condition is what is in force at the server', async () => {
     readOnly: false,
     transport: 'local',
     pool: { open: expect.any(Number), most: 10, waiting: 0 },
-    server: { open: expect.any(Number), most: 100 },
+    server: { open: expect.any(Number), most: 300 },
     bytes: expect.any(Number),
     pendingMigrations: 0,
   })

@@ -45,6 +45,7 @@ const newFile = () => join(folder, `${++files}.db`)
 
 const backend = {
   newUrl: async () => `sqlite:${newFile()}`,
+  emptyUrl: async () => `sqlite:${newFile()}`,
   async run(url: string, statement: string) {
     const connection = new SqliteDatabase(url.slice('sqlite:'.length))
     connection.exec(statement)

@@ -6,6 +6,7 @@ import { loadConfig } from '../../src/config/config.ts'
 import { adminEndpoints } from '../../src/endpoints/admin/plugin.ts'
 import { openGateway } from '../../src/gateway.ts'
 import { newSecret } from '../../src/lib/secret.ts'
+import { createTestDatabase } from './database.ts'
 import { createAnswerCheck } from './openapi.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
@@ -18,15 +19,26 @@ export type AdminGateway = Awaited<ReturnType<typeof openAdminGateway>>
 
 export const start = 1_800_000_000
 
-/** A gateway over a database in memory, and the admin API of it alone; all its answers must be as it describes them. */
+type Description = { document: Json; checkAnswer: ReturnType<typeof createAnswerCheck> }
+
+/** By the issuer, which is all that differs: to write it and to read it takes as long as many a test. */
+const descriptions = new Map<string, Promise<Description>>()
+
+async function describedBy(answer: Promise<{ json(): Json }>): Promise<Description> {
+  const document = (await answer).json()
+  return { document, checkAnswer: createAnswerCheck(document) }
+}
+
+/** A gateway over a database of its own, and the admin API of it alone; all its answers must be as it describes them. */
 export async function openAdminGateway(
   options: { issuer?: string; file?: Json; env?: Record<string, string> } = {},
 ) {
   const { issuer = 'http://localhost:8080', file = {}, env = {} } = options
+  const stored = await createTestDatabase()
   const config = loadConfig(
     {
       COATCHECK_ISSUER: issuer,
-      COATCHECK_DATABASE_URL: 'sqlite::memory:',
+      COATCHECK_DATABASE_URL: stored.url,
       COATCHECK_CONFIG: 'coatcheck.json',
       COATCHECK_MASTER_KEYS: `test:${randomBytes(32).toString('base64')}`,
       ...(issuer.startsWith('http:') && { COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: 'true' }),
@@ -54,12 +66,15 @@ export async function openAdminGateway(
   onTestFinished(async () => {
     await app.close()
     await database.close()
+    await stored.remove()
   })
 
   const authorization = `Bearer ${adminToken}`
-  const description = await app.inject({ url: '/admin/v1/openapi.json', headers: { authorization } })
-  const document: Json = description.json()
-  const checkAnswer = createAnswerCheck(document)
+  const description =
+    descriptions.get(issuer) ??
+    describedBy(app.inject({ url: '/admin/v1/openapi.json', headers: { authorization } }))
+  descriptions.set(issuer, description)
+  const { document, checkAnswer } = await description
 
   /** Everything this gateway answered, to be searched for secrets. */
   const answers: string[] = []

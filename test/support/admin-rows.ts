@@ -1,4 +1,3 @@
-import { expect } from 'vitest'
 import type { Tables } from '../../src/storage/schema.ts'
 import { client, grant, subject } from '../storage/rows.ts'
 import { type AdminGateway, start } from './admin-gateway.ts'
@@ -103,24 +102,4 @@ export const notes = {
   scopes: { 'notes.read': 'Read your notes' },
   default_scopes: ['notes.read'],
   providers: [{ provider: 'forge', scopes: ['repo'] }],
-}
-
-/** Two administrators at once, who give one URI to two resources: neither there yet, then both. */
-export async function raceForOneUri(admin: AdminGateway['admin']): Promise<void> {
-  const ids = ['first', 'second']
-  const race = async (resource: string) => {
-    const answers = await Promise.all(
-      ids.map((id) => admin('PUT', `/resources/${id}`, { ...notes, resource })),
-    )
-    const refused = answers.filter(({ status }) => status >= 400)
-    expect(refused).toMatchObject([
-      { status: 409, json: { code: 'conflict', errors: [{ pointer: '/resource' }] } },
-    ])
-  }
-  await race('https://one.test')
-  for (const id of ids) await admin('PUT', `/resources/${id}`, { ...notes, resource: `https://${id}.test` })
-  await race('https://another.test')
-  const { items } = (await admin('GET', '/audit-events?event=resource.saved')).json
-  const saved = items.filter(({ resource_id: id }: { resource_id: string }) => ids.includes(id))
-  expect(saved).toHaveLength(4)
 }

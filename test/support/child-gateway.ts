@@ -1,8 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { createTestDatabase } from './database.ts'
 import { adminCalls, createTestClock, freePort, type TestGateway } from './gateway.ts'
 
 export type ChildGateway = TestGateway & {
@@ -13,7 +11,7 @@ export type ChildGateway = TestGateway & {
   /** Starts a process where none runs. */
   start(): Promise<void>
   /** Kills it as a power cut would, and starts another over the same database; on the system's clock. */
-  crash(meanwhile?: () => void): Promise<void>
+  crash(meanwhile?: () => unknown): Promise<void>
   /** With which code that process ended. */
   ended(): Promise<number | null>
 }
@@ -24,7 +22,7 @@ export async function startChildGateway(
   nodeOptions: readonly string[] = [],
 ): Promise<ChildGateway> {
   const port = Number(more.COATCHECK_PORT ?? (await freePort()))
-  const folder = mkdtempSync(join(tmpdir(), 'coatcheck-child-'))
+  const database = await createTestDatabase()
   const adminToken = `cc_admin_${randomBytes(32).toString('base64url')}`
   const masterKey = randomBytes(32)
   const issuer = more.COATCHECK_ISSUER ?? `http://localhost:${port}`
@@ -33,7 +31,7 @@ export async function startChildGateway(
     PATH: process.env.PATH ?? '',
     COATCHECK_ISSUER: issuer,
     COATCHECK_PORT: String(port),
-    COATCHECK_DATABASE_URL: `sqlite:${join(folder, 'coatcheck.db')}`,
+    COATCHECK_DATABASE_URL: database.url,
     COATCHECK_MASTER_KEYS: `test:${masterKey.toString('base64')}`,
     COATCHECK_ADMIN_TOKEN: adminToken,
     COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: 'true',
@@ -77,7 +75,7 @@ export async function startChildGateway(
     clock: createTestClock(),
     adminToken,
     masterKey,
-    folder,
+    database,
     logs: () => logs,
     spreader: undefined,
     running() {
@@ -97,12 +95,12 @@ export async function startChildGateway(
     },
     async crash(meanwhile) {
       await end('SIGKILL')
-      meanwhile?.()
+      await meanwhile?.()
       await start()
     },
     async stop() {
       await end('SIGKILL')
-      rmSync(folder, { recursive: true, force: true })
+      await database.remove()
     },
   }
 }

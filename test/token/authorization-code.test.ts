@@ -265,7 +265,7 @@ describe('a code used twice', () => {
   })
 
   test('at the same moment buys tokens once, and the replay ends them', async () => {
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 8; round++) {
       const authorized = await newCode()
       const answers = await Promise.all(Array.from({ length: 20 }, () => redeem(notes, authorized)))
       expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)

@@ -1,4 +1,3 @@
-import SqliteDatabase from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectAnother, requestLink } from '../support/connecting.ts'
 import { askExchange } from '../support/faces.ts'
@@ -39,18 +38,12 @@ beforeAll(async () => {
   await refresh(notes, stay.tokens.refresh_token)
   // A code that waits, and a trip to the provider that was begun.
   await authorize(notes, { browser })
-  stolen = everyValue(`${notes.gateway.folder}/coatcheck.db`)
+  stolen = everyValue(await notes.gateway.database.everything())
 })
 afterAll(() => notes.stop())
 
 /** Every text in every row, those inside JSON too. */
-function everyValue(file: string): string[] {
-  const database = new SqliteDatabase(file, { readonly: true })
-  const tables = database
-    .prepare<[], { name: string }>("select name from sqlite_master where type = 'table'")
-    .all()
-  const rows = tables.flatMap(({ name }) => database.prepare(`select * from "${name}"`).all())
-  database.close()
+function everyValue(tables: Record<string, unknown[]>): string[] {
   const found = new Set<string>()
   const collect = (value: unknown): void => {
     if (typeof value === 'object' && value !== null) Object.values(value).forEach(collect)
@@ -60,7 +53,7 @@ function everyValue(file: string): string[] {
     // The parts of what is sealed.
     for (const part of value.split('.')) found.add(part)
   }
-  rows.forEach(collect)
+  Object.values(tables).flat().forEach(collect)
   return [...found].filter((value) => value.length >= 16 && value.length < 4000)
 }
 

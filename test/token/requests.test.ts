@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { exchangeGrant } from '../support/faces.ts'
+import { askExchange, askRest, exchangeGrant } from '../support/faces.ts'
 import { type Notes, startNotes } from '../support/notes.ts'
 import {
   authorize,
@@ -184,6 +184,51 @@ describe('what cannot be read is refused before anything else (RFC 6749 section 
         refresh_token: 'x',
       })
       expect([400, 401]).toContain(response.status)
+    }
+  })
+
+  test('characters a database cannot hold are the caller’s error, wherever they stand', async () => {
+    const { tokens, tsid } = await signIn(notes, { browser })
+    const ask = { credential: notes.credential, tsid, userToken: tokens.access_token, provider: 'github' }
+    for (const odd of ['\u0000', 'a\u0000b', '\uD800', '\uFFFF', '💥']) {
+      const text = odd.toWellFormed()
+      const answers = [
+        await postToken(notes, { grant_type: 'refresh_token', client_id: text, refresh_token: text }),
+        await postToken(notes, { grant_type: text, client_id: notes.clientId }),
+        await postToken(
+          notes,
+          { grant_type: 'authorization_code', client_id: notes.clientId, code: text, code_verifier: text },
+          {},
+        ),
+        await postToken(
+          notes,
+          { grant_type: 'refresh_token' },
+          { authorization: basic({ id: `client_${text}`, secret: text }) },
+        ),
+        await postToken(
+          notes,
+          { grant_type: 'refresh_token' },
+          { authorization: basic({ id: `resource_${text}`, secret: text }) },
+        ),
+        await fetch(`${notes.gateway.issuer}/v1/token-sessions/${tsid}/connect/${encodeURIComponent(text)}`, {
+          headers: { authorization: basic(notes.credential) },
+        }),
+        await fetch(`${notes.gateway.issuer}/v1/token-sessions/${tsid}/connect/github`, {
+          method: 'POST',
+          headers: { authorization: basic(notes.credential), 'content-type': 'application/json' },
+          body: JSON.stringify({ scope: odd }),
+        }),
+        await askRest(notes.gateway, { ...ask, tsid: text }),
+        await askRest(notes.gateway, { ...ask, provider: text }),
+        await askRest(notes.gateway, { ...ask, wish: { scope: text } }),
+        await askExchange(notes.gateway, { ...ask, provider: text }),
+        await askExchange(notes.gateway, { ...ask, userToken: text }),
+      ]
+      for (const { status } of answers) {
+        expect(status).toBeGreaterThanOrEqual(400)
+        expect(status).toBeLessThan(500)
+      }
+      expect(await introspect(notes, text)).not.toMatchObject({ active: true })
     }
   })
 

@@ -72,7 +72,7 @@ export async function setStage(known: ReadonlySet<string>): Promise<Stage> {
     COATCHECK_CONFIG: file,
     COATCHECK_LOG_LEVEL: 'error',
     COATCHECK_ISSUER: first.issuer,
-    COATCHECK_DATABASE_URL: `sqlite:${join(first.folder, 'coatcheck.db')}`,
+    COATCHECK_DATABASE_URL: first.database.url,
     COATCHECK_MASTER_KEYS: `test:${Buffer.from(first.masterKey).toString('base64')}`,
     COATCHECK_ADMIN_TOKEN: first.adminToken,
   }
