@@ -73,6 +73,7 @@ export async function change(
   { what, changes }: Doubt,
   ask: () => Promise<Answer>,
 ): Promise<Answer> {
+  forgetDoubts(model, changes)
   const before = changes.map(({ fact }) => fact.possible)
   const asked = new Set(changes.map(({ fact }) => fact))
   // What is asked for anew says nothing any more about what was in doubt before.
@@ -92,6 +93,12 @@ export async function change(
       model.doubts.push({ what, changes: changes.filter(({ to }, index) => !before[index]?.has(to)) })
   }
   return answer
+}
+
+/** What is changed once more says nothing about the change before. */
+function forgetDoubts({ doubts }: Model, changes: readonly Change[]): void {
+  const facts = new Set(changes.map(({ fact }) => fact))
+  for (const doubt of doubts) doubt.changes = doubt.changes.filter(({ fact }) => !facts.has(fact))
 }
 
 /** Compares a fact with what somebody saw of it; from then on it is known. */
