@@ -24,6 +24,12 @@ import { answerRetrievalError } from './http/retrieval-errors.ts'
 
 export type LogSettings = { level: string; stream?: { write(line: string): void } }
 
+/**
+ * Milliseconds in which headers, and the whole of a request, have to be here. Node looks only so often whether they are,
+ * and takes the longer of the two for requests whichever it is: with its default for headers that is a minute.
+ */
+const slowest = { headersTimeout: 10_000, requestTimeout: 13_000, connectionsCheckingInterval: 2_000 }
+
 /** The whole HTTP surface of a gateway, in the order it is registered. */
 export async function buildApp(gateway: Gateway, log: LogSettings): Promise<FastifyInstance> {
   const everywhere = headersOfAll(gateway)
@@ -32,8 +38,9 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
     logger: { ...log, serializers: { req: () => ({}), res: () => ({}) } },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: gateway.config.limits.body_bytes,
-    // Slow bodies and idle sockets end; Fastify sets no limit by itself.
-    requestTimeout: 15_000,
+    // Slow messages and idle sockets end; Fastify sets no limit by itself.
+    http: slowest,
+    requestTimeout: slowest.requestTimeout,
     connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
     trustProxy: gateway.config.trustedProxies.length > 0 ? gateway.config.trustedProxies : false,

@@ -7,9 +7,9 @@ import { kinds, openStuck, type Stuck } from '../stuck.ts'
 
 const connections = 1_000
 /** Milliseconds after which a client that never finishes what it began to say is hung up on. */
-const endedWithin = 50_000
+const endedWithin = 20_000
 /** Milliseconds for which it is watched. */
-const longest = 60_000
+const longest = 40_000
 
 export const slowClients: Scenario = {
   name: 'slow-clients',
