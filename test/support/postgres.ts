@@ -44,7 +44,7 @@ export async function startPostgres(
     ...settings,
   })
   const arguments_ = [postgres, '-D', data, ...flags.flatMap(([name, value]) => ['-c', `${name}=${value}`])]
-  const url = `postgres://postgres@localhost/postgres?host=${folder}`
+  const url = `postgres://postgres@localhost/postgres?host=${folder}&port=${settings.port ?? 5432}`
   async function start() {
     const server = spawn('sh', ['-c', script, 'sh', ...arguments_], {
       ...asOwner,
