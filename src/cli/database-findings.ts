@@ -68,6 +68,8 @@ function sqliteFindings(view: Sqlite, seenBy: 'gateway' | 'file'): Finding[] {
 function postgresFindings(view: Extract<DatabaseView, { kind: 'postgres' }>): Finding[] {
   const { ok, wrong, note } = about('database')
   const { pool, server } = view
+  const gateways = Math.max(1, server.gateways)
+  const wanted = gateways * pool.most
   return [
     ok(
       `PostgreSQL ${view.version}, ${sizeOf(view.bytes)}; synchronous_commit ${view.synchronous_commit}, ${view.isolation}; connections ${pool.open} of ${pool.most}`,
@@ -120,6 +122,14 @@ function postgresFindings(view: Extract<DatabaseView, { kind: 'postgres' }>): Fi
           ),
         ]
       : []),
+    ...(wanted + server.others <= server.most
+      ? []
+      : [
+          note(
+            `${gateways === 1 ? 'one gateway' : `${gateways} gateways`} may want ${wanted} connections beside ${server.others} of others, and the server has ${server.most}`,
+            'Lower COATCHECK_DATABASE_CONNECTIONS, raise max_connections, or put a pooler before the server.',
+          ),
+        ]),
     ...(server.open >= nearly * server.most
       ? [
           note(

@@ -35,6 +35,9 @@ export type PostgresCondition = Condition & {
   transport: 'local' | 'encrypted' | 'plain'
   /** Of this process: how many connections it has, may have, and how many requests wait for one. */
   pool: { open: number; most: number; waiting: number }
-  /** Of the server: how many connections everybody has together, and may have. */
-  server: { open: number; most: number }
+  /**
+   * Of the server: how many connections everybody has together, and may have who is no superuser; how many of them are no
+   * gateway's, and how many gateways there are.
+   */
+  server: { open: number; most: number; others: number; gateways: number }
 }

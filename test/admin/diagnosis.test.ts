@@ -89,7 +89,8 @@ test('a PostgreSQL server is told of by the same words', () => {
     isolation: 'read committed',
     bytes: 7,
   } as const
-  const also = { transport: 'plain', pool, server: { open: 3, most: 100 } } as const
+  const server = { open: 3, most: 97, others: 1, gateways: 1 }
+  const also = { transport: 'plain', pool, server } as const
   expect(
     viewOf({ ...same, ...also, synchronousCommit: 'on', readOnly: false, pendingMigrations: 0 }),
   ).toEqual({ ...same, ...also, synchronous_commit: 'on', read_only: false })

@@ -67,7 +67,7 @@ const postgres = {
   transport: 'encrypted',
   bytes: 8192,
   pool: { open: 10, most: 10, waiting: 0 },
-  server: { open: 10, most: 100 },
+  server: { open: 10, most: 100, others: 0, gateways: 1 },
 } satisfies DatabaseView
 
 test.each([
@@ -80,7 +80,18 @@ test.each([
   [{ isolation: 'serializable' }, [/^note: its isolation is serializable/]],
   [{ transport: 'plain' }, [/^note: .* not encrypted/]],
   [{ pool: { open: 10, most: 10, waiting: 3 } }, [/^note: all 10 connections are busy and 3 requests wait/]],
-  [{ server: { open: 80, most: 100 } }, [/^note: 80 of the server’s 100 connections/]],
+  [
+    { server: { open: 80, most: 100, others: 70, gateways: 1 } },
+    [/^note: 80 of the server’s 100 connections/],
+  ],
+  [
+    { server: { open: 30, most: 97, others: 8, gateways: 9 } },
+    [/^note: 9 gateways may want 90 connections beside 8 of others, and the server has 97/],
+  ],
+  [
+    { pool: { open: 1, most: 200, waiting: 0 }, server: { open: 2, most: 97, others: 1, gateways: 0 } },
+    [/^note: one gateway may want 200 connections/],
+  ],
 ] as const)('a PostgreSQL database with %j is told so', (difference, expected) => {
   const found = told(databaseFindings({ ...postgres, ...difference }, 'gateway'))
   expect(found).toEqual(expected.map((words) => expect.stringMatching(words)))

@@ -36,6 +36,13 @@ test.each([
   expect(seen).toEqual(tables)
 })
 
+test('PostgreSQL cuts no name of the schema short', () => {
+  const sources = readMigrations('postgres').map(({ source }) => source)
+  const names = sources.flatMap((source) => [...source.matchAll(/"([^"]+)"/g)].map(([, name = '']) => name))
+  expect(names.length).toBeGreaterThan(100)
+  expect(names.filter((name) => Buffer.byteLength(name) > 63)).toEqual([])
+})
+
 const migration = (tag: string, source = `CREATE TABLE t_${tag} (id text)`) => ({
   tag,
   hash: `hash of ${source}`,

@@ -23,6 +23,7 @@ export const sqliteAlone: Record<string, string> = {
 export const postgresAlone: Record<string, string> = {
   'test/storage/postgres.test.ts': 'what the storage promises, and what is PostgreSQL’s own',
   'test/storage/postgres-pooler.test.ts': 'has a pooler between',
+  'test/storage/postgres-tls.test.ts': 'has a server of its own, which shows certificates',
   'test/flow/postgres-faults.test.ts': 'has a server and a pooler of its own, and breaks them',
   'test/archive/archive.test.ts': 'moves from SQLite to PostgreSQL and back, and so has both',
 }

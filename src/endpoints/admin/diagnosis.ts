@@ -35,7 +35,12 @@ const databaseView = z
       transport: z.enum(['local', 'encrypted', 'plain']),
       bytes: z.int(),
       pool: used.extend({ waiting: z.int().describe('Requests that wait for a connection') }),
-      server: used.describe('Connections of everybody'),
+      server: used
+        .extend({
+          others: z.int().describe('Those that are no gateway’s'),
+          gateways: z.int().describe('Processes that are connected now'),
+        })
+        .describe('Connections of everybody'),
     }),
   ])
   .meta({ id: 'DatabaseCondition' })

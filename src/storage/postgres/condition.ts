@@ -13,13 +13,20 @@ const settings = `SELECT
   pg_database_size(current_database()) AS "bytes",
   inet_server_addr() IS NULL AS "isLocal",
   coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS "isEncrypted",
-  (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS "open",
-  current_setting('max_connections')::int AS "most"`
+  activity.*,
+  current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+    - coalesce(current_setting('reserved_connections', true)::int, 0) AS "most"
+  FROM (
+    SELECT count(*) AS "open",
+      count(*) FILTER (WHERE application_name NOT LIKE 'coatcheck %') AS "others",
+      count(DISTINCT application_name) FILTER (WHERE application_name LIKE 'coatcheck %:%') AS "gateways"
+    FROM pg_stat_activity WHERE backend_type = 'client backend'
+  ) AS activity`
 
 type Settings = Pick<
   PostgresCondition,
   'version' | 'synchronousCommit' | 'fsync' | 'isolation' | 'readOnly' | 'bytes'
-> & { isLocal: boolean; isEncrypted: boolean; open: number; most: number }
+> & { isLocal: boolean; isEncrypted: boolean } & PostgresCondition['server']
 
 type Ask = (statement: { text: string }) => Promise<QueryResult>
 
@@ -28,13 +35,16 @@ export async function conditionOf(
   ask: Ask,
   pool: Pick<Connections, 'open' | 'most' | 'waiting'>,
 ): Promise<PostgresCondition> {
-  const { isLocal, isEncrypted, open, most, ...same } = await theRow<Settings>(ask, settings)
+  const { isLocal, isEncrypted, open, most, others, gateways, ...same } = await theRow<Settings>(
+    ask,
+    settings,
+  )
   return {
     kind: 'postgres',
     ...same,
     transport: isLocal ? 'local' : isEncrypted ? 'encrypted' : 'plain',
     pool: { open: pool.open, most: pool.most, waiting: pool.waiting },
-    server: { open, most },
+    server: { open, most, others, gateways },
     pendingMigrations: pendingMigrations(readMigrations('postgres'), await applied(ask)).length,
   }
 }

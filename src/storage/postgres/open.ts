@@ -103,7 +103,7 @@ export async function openPostgres(
 /** A lock, or a connection, is waited for half as long as for what it is wanted for. */
 function wishOf({ timeout, access }: PostgresOptions): Wish & Required<Pick<Wish, 'limits'>> {
   return {
-    name: access === 'read' ? `${applicationName} looks` : applicationName,
+    name: access === 'read' ? 'coatcheck looks' : applicationName,
     server: access === 'read' ? 'any' : 'primary',
     patience: timeout * 500,
     limits: {
