@@ -179,3 +179,8 @@ describe.each([
     await house.stop()
   })
 })
+
+test('signing in, refreshing, retrieving and revoking left nothing in a session', () => {
+  expect(pooler.changes()).toBeGreaterThan(100)
+  expect(pooler.violations()).toEqual([])
+})
