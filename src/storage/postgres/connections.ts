@@ -41,15 +41,22 @@ export function openConnections(address: PostgresAddress, most: number, wish: Wi
       provenAt.set(client, performance.now())
     },
   })
+  /** Those that are there; the pool also counts those that are only tried. */
+  const made = new Set<object>()
   pool.on('error', ignore)
-  pool.on('connect', (client) => client.on('error', ignore))
+  pool.on('remove', (client) => made.delete(client))
+  pool.on('connect', (client) => {
+    client.on('error', ignore)
+    made.add(client)
+  })
 
   async function connect(): Promise<PoolClient> {
+    const until = performance.now() + wish.patience
     for (let failed = 1; ; failed++) {
       try {
         return await pool.connect()
       } catch (error) {
-        if (hasNoRoom(error) && pool.totalCount > 0) makeDo()
+        if (hasNoRoom(error) && made.size > 0 && performance.now() < until) makeDo()
         else if (failed < hosts.length && !waitedInVain(error)) turn++
         else throw error
       }
@@ -58,7 +65,7 @@ export function openConnections(address: PostgresAddress, most: number, wish: Wi
 
   /** Whoever comes next waits for one of those that are there. */
   function makeDo(): void {
-    pool.options.max = pool.totalCount
+    pool.options.max = made.size
     setTimeout(() => {
       pool.options.max = most
     }, fullPause).unref()
