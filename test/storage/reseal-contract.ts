@@ -149,6 +149,28 @@ export function resealContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       expect((await verifyAll({ store, sealer: after })).unopened).toEqual([])
     })
 
+    test('is neither counted nor finished by a process that was taken over, nor for a key that gave way', async () => {
+      const [{ chores, reseals }] = stores
+      await request()
+      const take = async (holder: string) => {
+        const [row] = await chores.list()
+        const lease = await chores.take('resealing', row, holder)
+        if (!lease) throw new Error('it was not to be had')
+        return { lease, masterKeyId: 'fresh' }
+      }
+      const [late, present] = [await take('late'), await take('present')]
+      const end = { unopened: 0, finishedAt: now }
+      const event = () => auditEvent(now, { event: 'master_keys.resealed', actor: 'gateway' })
+      expect(await reseals.advance(late, 5)).toBe(false)
+      expect(await reseals.finish(late, end, event())).toBe(false)
+      const another = { ...present, masterKeyId: 'old' }
+      expect(await reseals.advance(another, 5)).toBe(false)
+      expect(await reseals.finish(another, end, event())).toBe(false)
+      expect(await reseals.advance(present, 7)).toBe(true)
+      expect(await reseals.find()).toMatchObject({ resealed: 7, finishedAt: null })
+      expect(await reseals.finish(present, end, event())).toBe(true)
+    })
+
     test('leaves a value that was moved to another row as it is, and says so', async () => {
       const [store] = stores
       const { db, tables } = databases[0] as Database
