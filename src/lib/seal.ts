@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { keyObject } from './secret.ts'
 
 /** Where a sealed value lives. It is the associated data: a value moved to another place does not open. */
 export type Place = { readonly table: string; readonly row: string; readonly column: string }
@@ -132,19 +133,18 @@ function valueData(place: Place): Buffer {
   return Buffer.from(JSON.stringify([version, place.table, place.row, place.column]))
 }
 
-/** Node takes its key as a `KeyObject`: to find out that bytes are none costs more than the encryption. */
 const cipherName = 'aes-256-gcm'
 
 function encrypt(key: Uint8Array, plaintext: Uint8Array, associated: Uint8Array): Buffer {
   const nonce = randomBytes(12)
-  const cipher = createCipheriv(cipherName, createSecretKey(key), nonce).setAAD(associated)
+  const cipher = createCipheriv(cipherName, keyObject(key), nonce).setAAD(associated)
   return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
 }
 
 function decrypt(key: Uint8Array, sealed: Buffer, associated: Uint8Array): Buffer {
   if (sealed.length < 28) throw new SealError('sealed value is too short')
   const nonce = sealed.subarray(0, 12)
-  const decipher = createDecipheriv(cipherName, createSecretKey(key), nonce, { authTagLength: 16 })
+  const decipher = createDecipheriv(cipherName, keyObject(key), nonce, { authTagLength: 16 })
   decipher.setAAD(associated).setAuthTag(sealed.subarray(-16))
   try {
     return Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()])

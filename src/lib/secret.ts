@@ -1,4 +1,12 @@
-import { createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  createHmac,
+  createSecretKey,
+  hash,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
 
 /**
  * A new secret of 256 random bits, base64url, behind a prefix that tells what it is (`cc_code_`, `cc_rt_`, ...),
@@ -20,7 +28,18 @@ export function sha256(value: string | Uint8Array): string {
 
 /** HMAC-SHA-256 under a key, base64url. */
 export function keyedDigest(key: Uint8Array, value: string): string {
-  return createHmac('sha256', key).update(value).digest('base64url')
+  return createHmac('sha256', keyObject(key)).update(value).digest('base64url')
+}
+
+const keyObjects = new WeakMap<Uint8Array, KeyObject>()
+
+/** A key as Node's digests and ciphers want it: to find out that bytes are none costs them more than their work. */
+export function keyObject(key: Uint8Array): KeyObject {
+  const known = keyObjects.get(key)
+  if (known) return known
+  const made = createSecretKey(key)
+  keyObjects.set(key, made)
+  return made
 }
 
 /** 32 bytes of key for one purpose (RFC 5869); two labels never give the same key. */

@@ -1,5 +1,4 @@
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
-import { newId } from '../lib/secret.ts'
+import { keyedDigest, newId } from '../lib/secret.ts'
 import type { NewAuditEvent } from './audit-events.ts'
 
 /** Where a chain stands: the number and the `mac` of its last row. */
@@ -52,14 +51,7 @@ export function signatureOf(key: Uint8Array, at: number, heads: readonly Head[])
   return keyed(key, ['heads', at, ...heads.flatMap(({ chain, seq, mac }) => [chain, seq, mac])])
 }
 
-/** A key as Node takes it at once: to make it one anew for each row costs several times the digest. */
-const prepared = new WeakMap<Uint8Array, KeyObject>()
-
-function keyed(key: Uint8Array, said: readonly unknown[]): string {
-  const known = prepared.get(key) ?? createSecretKey(key)
-  prepared.set(key, known)
-  return createHmac('sha256', known).update(JSON.stringify(said)).digest('base64url')
-}
+const keyed = (key: Uint8Array, said: readonly unknown[]) => keyedDigest(key, JSON.stringify(said))
 
 /** The same value with the names of every object in order, and without those that JSON leaves out. */
 function ordered(value: unknown): unknown {
