@@ -14,6 +14,7 @@ import { tokenSessionEndpoints } from './endpoints/token-sessions.ts'
 import { toolEndpoints } from './endpoints/tools.ts'
 import type { Gateway } from './gateway.ts'
 import { answerBrokenMessage } from './http/broken-message.ts'
+import { guardLoad } from './http/load.ts'
 import { refuseUnclear } from './http/message.ts'
 import { refusingOtherMethods } from './http/methods.ts'
 import { answerOAuthError } from './http/oauth-errors.ts'
@@ -24,25 +25,39 @@ import { answerRetrievalError } from './http/retrieval-errors.ts'
 
 export type LogSettings = { level: string; stream?: { write(line: string): void } }
 
+/** Milliseconds in which headers, and the whole of a request, have to be here, and between two looks whether they are. */
+export type Patience = { headersTimeout: number; requestTimeout: number; connectionsCheckingInterval: number }
+
 /**
- * Milliseconds in which headers, and the whole of a request, have to be here. Node looks only so often whether they are,
- * and takes the longer of the two for requests whichever it is: with its default for headers that is a minute.
+ * Whoever comes slowly is ended within 15 seconds. Node takes the longer of the two for requests whichever it is: with
+ * its default for headers that is a minute.
  */
-const slowest = { headersTimeout: 10_000, requestTimeout: 13_000, connectionsCheckingInterval: 2_000 }
+const patience: Patience = {
+  headersTimeout: 10_000,
+  requestTimeout: 13_000,
+  connectionsCheckingInterval: 2_000,
+}
 
 /** The whole HTTP surface of a gateway, in the order it is registered. */
-export async function buildApp(gateway: Gateway, log: LogSettings): Promise<FastifyInstance> {
+export async function buildApp(
+  gateway: Gateway,
+  log: LogSettings,
+  slowest: Patience = patience,
+): Promise<FastifyInstance> {
   const everywhere = headersOfAll(gateway)
+  const routeOf = templatesBelow(new URL(gateway.config.issuer).pathname.replace(/\/$/, ''))
   const app = Fastify({
     // Codes, states and tickets travel in URLs, so nothing of a request is logged but its id, method and route.
     logger: { ...log, serializers: { req: () => ({}), res: () => ({}) } },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: gateway.config.limits.body_bytes,
     // Slow messages and idle sockets end; Fastify sets no limit by itself.
-    http: slowest,
+    http: { ...slowest, maxHeaderSize: 16_384 },
     requestTimeout: slowest.requestTimeout,
     connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
+    // So that those behind a balancer are spread anew from time to time.
+    maxRequestsPerSocket: 10_000,
     trustProxy: gateway.config.trustedProxies.length > 0 ? gateway.config.trustedProxies : false,
     // A request id of a caller's would let them write into our log.
     requestIdHeader: false,
@@ -57,14 +72,20 @@ export async function buildApp(gateway: Gateway, log: LogSettings): Promise<Fast
     // As long as an address can be: whoever has the route says what is wrong with it.
     routerOptions: { maxParamLength: 16_384 },
   })
+  app.server.maxConnections = gateway.config.limits.connections
+  // Node would leave out the headers beyond so many, and a proxy would not: they are counted and refused instead.
+  app.server.maxHeadersCount = 0
+  const load = guardLoad(gateway, routeOf)
   // Asynchronous: a refusal waits until all that came with the message was looked at, where another may begin.
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(everywhere)
+    load.refuseIfTooMuch(request)
     noteForwarding(gateway, request)
     refuseUnclear(request)
   })
+  app.addHook('preValidation', load.begin)
   closeWhenStopping(app)
-  const countAnswer = countingAnswers(gateway)
+  const countAnswer = countingAnswers(gateway, routeOf)
   app.addHook('onResponse', (request, reply, done) => {
     logAnswer(request, reply)
     countAnswer(request, reply)
@@ -156,13 +177,17 @@ function headersOfAll({ config }: Gateway): Record<string, string> {
 }
 
 /** By the template of the route: what a stranger writes is none. */
-function countingAnswers({ meter, config }: Gateway) {
-  const prefix = new URL(config.issuer).pathname.replace(/\/$/, '')
-  return ({ routeOptions: { url } }: FastifyRequest, { statusCode }: FastifyReply) => {
-    const route = url?.startsWith(`${prefix}/`) ? url.slice(prefix.length) : (url ?? 'none')
+function countingAnswers({ meter }: Gateway, routeOf: ReturnType<typeof templatesBelow>) {
+  return (request: FastifyRequest, { statusCode }: FastifyReply) => {
     const status = statusClasses[Math.floor(statusCode / 100) - 1] ?? '5xx'
-    meter.count('httpRequests', { route, status })
+    meter.count('httpRequests', { route: routeOf(request) ?? 'none', status })
   }
+}
+
+/** The template of the route, without the path of the issuer. */
+function templatesBelow(prefix: string) {
+  return ({ routeOptions: { url } }: FastifyRequest): string | undefined =>
+    url?.startsWith(`${prefix}/`) ? url.slice(prefix.length) : url
 }
 
 const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const

@@ -93,7 +93,7 @@ export const problemCodes = {
     means: 'Too many wrong credentials came from this address, or with this name',
   },
   internal_error: { status: 500, means: 'Something failed here' },
-  busy: { status: 503, means: 'Too many passwords are being verified' },
+  busy: { status: 503, means: 'There is too much to do right now, or too many passwords to verify' },
   gateway_unavailable: { status: 503, means: 'The store does not answer, or the master keys do not fit it' },
 } as const
 

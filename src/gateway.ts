@@ -17,6 +17,7 @@ import { createMemory, type Memory } from './lib/memory.ts'
 import { createPseudonyms, type Pseudonyms } from './lib/pseudonyms.ts'
 import { createSealer, type MasterKeys, type Sealer } from './lib/seal.ts'
 import { deriveKey, newId, sha256 } from './lib/secret.ts'
+import { createLoad, type Load } from './limits/load.ts'
 import { createRates, type RateName, type Rates } from './limits/rates.ts'
 import { createReturning, type Returning } from './limits/returning.ts'
 import { createRateSharing } from './limits/shared-rates.ts'
@@ -77,6 +78,8 @@ export type Gateway = {
   clientDocuments: ClientDocuments
   verifyAssertion: VerifyAssertion
   rates: Rates
+  /** What this process has to do. */
+  load: Load
   /** From where somebody lately signed in. */
   returning: Returning
   /** Every second: holds the limits together with the other processes over the same database. */
@@ -221,6 +224,7 @@ export function assembleGateway(
   const keySets = createKeySets({ fetch, clock, deadline: limits.discovery_deadline, mayFetch })
   const onRefusal = (rate: RateName) => meter.count('rateLimitRefusals', { rate })
   const { rates, limiters } = createRates({ limits, pseudonyms, onRefusal })
+  const load = createLoad({ underWay: limits.requests_under_way, lag: limits.event_loop_lag })
   const returning = createReturning({ store, clock, pseudonyms })
   return {
     config,
@@ -281,6 +285,7 @@ export function assembleGateway(
       mostUnused: limits.unused_clients,
     }),
     rates,
+    load,
     forwardings: createForwardings(),
     refusals: createMemory({ lifetime: refusalLifetime }, clock),
     failures: createFailures({ store, clock }),
@@ -292,6 +297,6 @@ export function assembleGateway(
     databaseCondition: () => database.condition(),
     commits: database.commits,
     meter,
-    readings: createReadings({ database, pace, refresher, chores: store.chores, holder, clock }),
+    readings: createReadings({ database, pace, refresher, load, chores: store.chores, holder, clock }),
   }
 }

@@ -7,6 +7,7 @@ import { applyDeclarations } from './config/apply-declarations.ts'
 import type { Config } from './config/config.ts'
 import { type Gateway, openGateway, type Secrets } from './gateway.ts'
 import type { Clock } from './lib/clock.ts'
+import { watchEventLoop } from './lib/event-loop.ts'
 import type { Collected, Exposition } from './metrics/exposition.ts'
 import { serveMetrics } from './metrics/server.ts'
 
@@ -50,7 +51,8 @@ export async function startGateway(
       await metrics?.close()
       throw error
     }
-    const parts = { gateway, database, log: app.log }
+    const loop = watchEventLoop()
+    const parts = { gateway, database, loop, log: app.log }
     const endChores = beginChores(parts, chores(choresOf(parts)))
     return {
       gateway,
@@ -60,6 +62,7 @@ export async function startGateway(
       collectMetrics: async () => (exposition ? await exposition.collect(await gateway.readings()) : []),
       async stop() {
         const choresEnded = endChores()
+        loop.stop()
         // What is under way is answered first; then nothing writes any more.
         await app.close()
         await gateway.shareLimits().catch((error) => app.log.warn({ err: error }, 'limits were not shared'))

@@ -14,6 +14,7 @@ export type UpstreamErrorCode =
   | 'upstream_rate_limited'
   | 'upstream_unavailable'
   | 'refresh_busy'
+  | 'gateway_busy'
   | 'gateway_unavailable'
   /** The token of the call carries no ticket: it was issued for another purpose, or by another server. */
   | 'no_token_session'
@@ -63,6 +64,7 @@ const codes: ReadonlySet<string> = new Set<UpstreamErrorCode>([
   'upstream_rate_limited',
   'upstream_unavailable',
   'refresh_busy',
+  'gateway_busy',
   'gateway_unavailable',
 ])
 

@@ -3,6 +3,7 @@ import { createCheckpoints } from '../audit/chains.ts'
 import { createRetention } from '../audit/retention.ts'
 import type { Gateway } from '../gateway.ts'
 import { createBelievedTime } from '../lib/believed-time.ts'
+import type { LoopWatch } from '../lib/event-loop.ts'
 import type { Database } from '../storage/database.ts'
 import { checkMasterKeys } from '../storage/key-check.ts'
 import { sweep, sweepDefaults } from '../storage/sweep.ts'
@@ -42,10 +43,15 @@ export function beginChores({ gateway, log }: Parts, { own, shared }: Chores): (
 /** Rows of the audit record that one turn takes at most. */
 const mostDropped = 20_000
 
-type Parts = { gateway: Gateway; database: Database; log: FastifyBaseLogger }
+type Parts = {
+  gateway: Gateway
+  database: Database
+  loop: Pick<LoopWatch, 'read'>
+  log: FastifyBaseLogger
+}
 
 /** Everything a gateway does without being asked. */
-export function choresOf({ gateway, database, log }: Parts): Chores {
+export function choresOf({ gateway, database, loop, log }: Parts): Chores {
   return {
     own: [
       {
@@ -55,6 +61,7 @@ export function choresOf({ gateway, database, log }: Parts): Chores {
       },
       { name: 'recording failures', every: 60, work: () => gateway.failures.record('due') },
       { name: 'writing decisions', every: 1, work: gateway.decisionLog.flush },
+      { name: 'watching the load', every: 1, work: async () => watchLoad(gateway, loop) },
       { name: 'sharing limits', every: 1, first: 'now', work: gateway.shareLimits },
       // A key that another process let go of while this one seals with it is not to be forgotten.
       {
@@ -84,6 +91,11 @@ export function choresOf({ gateway, database, log }: Parts): Chores {
       { name: 'keep_alive', every: 600, work: () => keepAlive(gateway, log) },
     ],
   }
+}
+
+function watchLoad({ load }: Gateway, loop: Pick<LoopWatch, 'read'>): void {
+  load.noteLag(loop.read())
+  load.endOverdue(performance.now())
 }
 
 async function probeDue({ probing }: Gateway, log: FastifyBaseLogger): Promise<void> {

@@ -28,8 +28,13 @@ export async function toolEndpoints(scope: FastifyInstance, gateway: Gateway): P
   acceptJsonOnly(scope)
   scope.setErrorHandler(answerRetrievalError)
 
-  scope.put('/v1/tools', { bodyLimit: mostBytes }, async (request, reply) => {
-    const { resource, credential } = await authenticateResource(gateway, request, 'manifests_per_resource')
+  const publishers = new WeakMap<FastifyRequest, AskingResource>()
+  // Before anything so large is read.
+  const authenticate = async (request: FastifyRequest) => {
+    publishers.set(request, await authenticateResource(gateway, request, 'manifests_per_resource'))
+  }
+  scope.put('/v1/tools', { bodyLimit: mostBytes, onRequest: authenticate }, async (request, reply) => {
+    const { resource, credential } = publishers.get(request) ?? notPublishing()
     const manifest = manifestSchema.safeParse(request.body)
     if (!manifest.success || unstorableText(manifest.data).length > 0) {
       throw new OAuthError('invalid_request', 'This is not a list of tools')
@@ -61,6 +66,10 @@ export async function toolEndpoints(scope: FastifyInstance, gateway: Gateway): P
       token === undefined ? await published(gateway, asking) : await callable(gateway, asking, request),
     )
   })
+}
+
+function notPublishing(): never {
+  throw new NotAResource()
 }
 
 /** Names of each kind that are recorded: the record is kept for long, and a manifest may be all new each time. */

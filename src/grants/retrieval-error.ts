@@ -100,6 +100,12 @@ export const retrievalErrors = {
     who: 'nobody',
     says: 'Another process is refreshing this token',
   },
+  gateway_busy: {
+    rest: 503,
+    oauth: ['temporarily_unavailable', 503],
+    who: 'nobody',
+    says: 'The gateway has too much to do right now',
+  },
   gateway_unavailable: {
     rest: 503,
     oauth: ['temporarily_unavailable', 503],

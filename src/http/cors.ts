@@ -11,9 +11,10 @@ export function allowAnyOrigin(
   paths: readonly string[],
   methods = 'GET, POST, OPTIONS',
 ): void {
-  scope.addHook('onRequest', (_request, reply, done) => {
+  // Also of what is refused before it comes here.
+  scope.addHook('onSend', (_request, reply, payload, done) => {
     reply.headers(headers)
-    done()
+    done(null, payload)
   })
   for (const path of paths) {
     scope.options(path, async (_request, reply) =>

@@ -27,9 +27,10 @@ export function formOf(request: FastifyRequest): Parameters {
 
 const longestQuery = 8_192
 
-/** The form body as the query of an address, every parameter as it was sent. */
+/** The form body as the query of an address, every parameter as it was sent. Throws where they are too many or too long. */
 export function formAsQuery(request: FastifyRequest): string {
   const raw = typeof request.body === 'string' ? request.body : ''
+  strictParameters(raw)
   const query = raw.toWellFormed().replace(/[^\x21-\x7E]|#/gu, encodeURIComponent)
   if (query.length <= longestQuery) return query
   throw new OAuthError('invalid_request', 'The parameters are too long', { status: 413 })

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { OAuthError } from '../errors.ts'
+import { parameterLimits } from '../lib/parameters.ts'
 
 /**
  * Refuses a request that two readers may understand in two ways, whatever its address: a proxy in front of us may
@@ -7,6 +8,8 @@ import { OAuthError } from '../errors.ts'
  */
 export function refuseUnclear({ raw }: FastifyRequest): void {
   const { headers, rawHeaders, url = '' } = raw
+  if (rawHeaders.length > 2 * mostHeaders) throw tooLarge('There are too many headers', 431)
+  if (hasTooMany(url)) throw invalid('There are too many parameters')
   for (const name of once) {
     if (countOf(name, rawHeaders) > 1) throw invalid(`There is more than one ${name} header`)
   }
@@ -21,6 +24,18 @@ export function refuseUnclear({ raw }: FastifyRequest): void {
   if (!hasKnownCharsets(headers['content-type'] ?? '')) throw unsupported('The charset is not supported here')
   // Nothing here has a name with a NUL in it, and PostgreSQL cannot be asked for one.
   if (url.split('?', 1)[0]?.includes('%00')) throw invalid('The address has a NUL in it')
+}
+
+/** With what proxies and browsers add. */
+const mostHeaders = 200
+
+/** Whether an address has more parameters than any route takes; most of them look at none. */
+function hasTooMany(url: string): boolean {
+  let count = 0
+  for (let at = url.indexOf('?'); at >= 0; at = url.indexOf('&', at + 1)) {
+    if (++count > parameterLimits.maxParameters) return true
+  }
+  return false
 }
 
 /** Of two of these, everybody reads one or the other (RFC 9110 section 5.3). */
@@ -41,6 +56,8 @@ function hasKnownCharsets(contentType: string): boolean {
 }
 
 const invalid = (says: string) => new OAuthError('invalid_request', says)
+
+const tooLarge = (says: string, status: number) => new OAuthError('invalid_request', says, { status })
 
 const unsupported = (says: string, headers: Record<string, string> = {}) =>
   new OAuthError('invalid_request', says, { status: 415, headers })

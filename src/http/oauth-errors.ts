@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { OAuthError } from '../errors.ts'
+import { OAuthError, Problem } from '../errors.ts'
 import { retrievalErrors } from '../grants/retrieval-error.ts'
 import { SealError } from '../lib/seal.ts'
 import { StorageUnavailableError } from '../storage/unavailable.ts'
@@ -10,12 +10,22 @@ import { StorageUnavailableError } from '../storage/unavailable.ts'
  */
 export function answerOAuthError(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply) {
   const meant = asOAuthError(error)
-  if (meant === undefined || meant.status >= 500) request.log.error({ err: error }, 'request failed')
+  logFailure(request, error, meant?.status)
   const { code, description, status, headers, members } = meant ?? unexpected(request)
   return reply
     .code(status)
     .headers({ 'cache-control': 'no-store', ...headers })
     .send({ error: code, error_description: description, ...members })
+}
+
+/** To be looked at, unless it was meant and is nobody's fault, or comes as often as somebody likes. */
+export function logFailure(request: FastifyRequest, error: Error, status = 500): void {
+  if (status >= 500 && !isForLoad(error)) request.log.error({ err: error }, 'request failed')
+}
+
+function isForLoad(error: Error): boolean {
+  if (error instanceof Problem) return error.code === 'busy'
+  return error instanceof OAuthError && error.members.error_code === 'gateway_busy'
 }
 
 /** What a failed request is in OAuth terms, where it is something we can name. */

@@ -6,7 +6,7 @@ import type { Html } from '../lib/html.ts'
 import { errorPage } from '../pages/error.ts'
 import { errorText, type PageError } from '../pages/error-text.ts'
 import { interstitialPage } from '../pages/interstitial.ts'
-import { asOAuthError } from './oauth-errors.ts'
+import { asOAuthError, logFailure } from './oauth-errors.ts'
 import { PageRefusal } from './page-refusal.ts'
 import { seeOther, sendPage } from './send-page.ts'
 import { issuerHost } from './shown.ts'
@@ -27,7 +27,7 @@ export function answerWithPage(
     return sendPage(reply, page(gateway, request, error.page), error.status)
   }
   const meant = asOAuthError(error)
-  if (meant === undefined || meant.status >= 500) request.log.error({ err: error }, 'request failed')
+  logFailure(request, error, meant?.status)
   if (meant === undefined) return sendPage(reply, page(gateway, request, { kind: 'our fault' }), 500)
   if (meant.status === 503) {
     return sendPage(reply.headers(meant.headers), page(gateway, request, { kind: 'unavailable' }), 503)

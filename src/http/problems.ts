@@ -6,6 +6,10 @@ import { type Fault, faultsOf } from '../lib/schema-faults.ts'
 import { SealError } from '../lib/seal.ts'
 import { unstorableText } from '../lib/storable-text.ts'
 import { StorageUnavailableError } from '../storage/unavailable.ts'
+import { logFailure } from './oauth-errors.ts'
+
+/** Seconds after which whoever was told that something is away may try again. */
+const pause = 5
 
 /** What such an answer holds. */
 export const problemSchema = z
@@ -25,14 +29,14 @@ export const problemSchema = z
  */
 export function answerProblem(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply) {
   const meant = asProblem(error)
-  if (meant === undefined || meant.status >= 500) request.log.error({ err: error }, 'request failed')
+  logFailure(request, error, meant?.status)
   const { status, code, title, detail, errors } = meant ?? unexpected(request)
+  if (status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', pause)
   return reply
     .code(status)
     .headers({
       'cache-control': 'no-store',
       ...(error instanceof OAuthError && error.headers),
-      ...(status === 503 && { 'retry-after': '5' }),
     })
     .type('application/problem+json')
     .send({ type: `urn:coatcheck:problem:${code}`, title, status, code, detail, errors })
@@ -44,6 +48,7 @@ function asProblem(error: FastifyError | Error): Problem | undefined {
     const detail = 'The store does not answer, or the master keys do not fit it; nothing may have changed.'
     return new Problem(503, 'gateway_unavailable', 'The gateway is unavailable', { detail, cause: error })
   }
+  if (error instanceof OAuthError && error.status === 503) return new Problem(503, 'busy', error.description)
   // What is refused of any message, whatever its address: two credentials, a NUL in it, another method.
   if (error instanceof OAuthError) return new Problem(error.status, 'invalid_request', error.description)
   // Fastify's own refusals: a body too large, a content type nobody parses, broken JSON.

@@ -1,8 +1,9 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { OAuthError } from '../errors.ts'
 import { type RetrievalRefusal, refusal, retrievalErrors } from '../grants/retrieval-error.ts'
 import { NotAResource } from './asking-resource.ts'
 import type { RetrievalOutcome } from './noted-retrieval.ts'
-import { asOAuthError } from './oauth-errors.ts'
+import { asOAuthError, logFailure } from './oauth-errors.ts'
 
 export function answer(reply: FastifyReply, body: Record<string, unknown>): FastifyReply {
   return reply.header('cache-control', 'no-store').send(body)
@@ -28,8 +29,15 @@ export function outcomeOfError(error: FastifyError | Error): RetrievalOutcome {
   const meant = asOAuthError(error)
   if (error instanceof NotAResource || meant?.code === 'invalid_client') return 'invalid_resource_credential'
   if (meant === undefined) return 'server_error'
-  const byStatus = { 429: 'too_many_requests', 503: 'gateway_unavailable' } as const
-  return byStatus[meant.status as keyof typeof byStatus] ?? 'invalid_request'
+  return refusalBehind(meant)?.code ?? 'invalid_request'
+}
+
+/** What an error that names none of the table is there. */
+function refusalBehind({ status, headers, members }: OAuthError): RetrievalRefusal | undefined {
+  const facts = { retry_after: Number(headers['retry-after']) }
+  if (status === 429) return refusal('too_many_requests', facts)
+  if (status !== 503) return undefined
+  return refusal(members.error_code === 'gateway_busy' ? 'gateway_busy' : 'gateway_unavailable', facts)
 }
 
 /** Every error where MCP servers call has the one shape of a refusal, except a fault of ours, which says nothing. */
@@ -42,18 +50,15 @@ export function answerRetrievalError(
   if (error instanceof NotAResource || meant?.code === 'invalid_client') {
     return refuse(reply, refusal('invalid_resource_credential'))
   }
-  if (meant === undefined || meant.status >= 500) request.log.error({ err: error }, 'request failed')
-  if (meant?.status === 429) {
-    return refuse(reply, refusal('too_many_requests', { retry_after: Number(meant.headers['retry-after']) }))
-  }
-  if (meant?.status === 503) return refuse(reply, refusal('gateway_unavailable', { retry_after: 5 }))
+  logFailure(request, error, meant?.status)
+  const refused = meant && refusalBehind(meant)
+  if (refused) return refuse(reply, refused)
   if (meant !== undefined) {
     const { status, headers, description } = meant
-    const refused = { ...refusalAnswer(refusal('invalid_request')), error_description: description }
     return reply
       .code(status)
       .headers({ 'cache-control': 'no-store', ...headers })
-      .send(refused)
+      .send({ ...refusalAnswer(refusal('invalid_request')), error_description: description })
   }
   return reply
     .code(500)

@@ -82,6 +82,12 @@ export const metrics = {
     help: 'How often a limit had nothing left, by its name in the configuration',
     labels: { rate: names },
   },
+  loadRefusals: {
+    kind: 'counter',
+    name: 'coatcheck_load_refusals_total',
+    help: 'Requests that were refused because this process had too much to do, by how much they are missed',
+    labels: { precedence: ['new', 'ordinary', 'needed'] },
+  },
   commitDuration: {
     kind: 'histogram',
     name: 'coatcheck_commit_duration_seconds',
@@ -158,6 +164,12 @@ export const metrics = {
     help: 'How this process asks a provider for refreshes: 0 freely, 1 fewer at once after trouble, 2 not for the moment',
     labels: { provider: ids },
     together: 'max',
+  },
+  requestsUnderWay: {
+    kind: 'gauge',
+    name: 'coatcheck_requests_under_way',
+    help: 'Requests this process has read and not answered yet',
+    labels: {},
   },
   writeQueueLength: {
     kind: 'gauge',

@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import { version } from '../lib/version.ts'
+import type { Load } from '../limits/load.ts'
 import { countConnections } from '../storage/connection-counts.ts'
 import type { Database } from '../storage/database.ts'
 import { countRevocations } from '../storage/revocation-counts.ts'
@@ -13,6 +14,7 @@ export type Watched = {
   database: Database
   pace: Pick<ProviderPace, 'states'>
   refresher: Pick<Refresher, 'underWay'>
+  load: Pick<Load, 'underWay'>
   chores: Pick<Store['chores'], 'list'>
   /** This process, among all on the database. */
   holder: string
@@ -30,7 +32,7 @@ const stateNumbers = { closed: 0, recovering: 1, open: 2 } as const
 
 /** Reads every gauge: what is at hand anew each time, what costs a query every 15 seconds at most. */
 export function createReadings(watched: Watched): () => Promise<Readings> {
-  const { pace, refresher, database, clock } = watched
+  const { pace, refresher, load, database, clock } = watched
   let stored: Promise<StoredReadings> | undefined
   let until = 0
 
@@ -59,6 +61,7 @@ export function createReadings(watched: Watched): () => Promise<Readings> {
       providerState: pace
         .states()
         .map(({ provider, state }) => ({ labels: { provider }, value: stateNumbers[state] })),
+      requestsUnderWay: [{ labels: {}, value: load.underWay() }],
       writeQueueLength: [{ labels: {}, value: database.waiting() }],
       buildInfo: [{ labels: { version }, value: 1 }],
     }

@@ -351,11 +351,7 @@ describe('where a message ends', () => {
   test.each(['oauth/token', 'admin/v1/providers', 'oauth/authorize'])(
     'headers of 20 KB are a 431 at /%s',
     async (path) => {
-      for (const headers of [
-        [`x: ${'a'.repeat(20_000)}`],
-        [`authorization: Basic ${'a'.repeat(20_000)}`],
-        Array(2_500).fill('a: b'),
-      ]) {
+      for (const headers of [[`x: ${'a'.repeat(20_000)}`], [`authorization: Basic ${'a'.repeat(20_000)}`]]) {
         const answer = await sendRaw(origin(), { path: `/${path}`, headers })
         expectError(answer, 'oauth', [431])
       }

@@ -7,6 +7,7 @@ import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 const atRest = {
   holder: 'this process',
   chores: { list: async () => [] },
+  load: { underWay: () => 0 },
   pace: { states: () => [] },
   refresher: { underWay: () => ({ held: 0, waiting: 0, late: 0, unstored: 0 }) },
 }
@@ -57,7 +58,7 @@ test('a word that is none of a label’s is not told', async () => {
     choresHeld: [],
     providerState: [],
   }
-  const more = { writeQueueLength: [], auditRows: [], databaseBytes: [], buildInfo: [] }
+  const more = { requestsUnderWay: [], writeQueueLength: [], auditRows: [], databaseBytes: [], buildInfo: [] }
   const text = await exposition.render({ ...nothing, ...more } satisfies Readings)
   expect(text).toContain('coatcheck_sweeps_total{outcome="other"} 1')
   expect(text).not.toContain('alice')
