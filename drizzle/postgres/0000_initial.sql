@@ -11,7 +11,7 @@ CREATE TABLE "applications" (
 	"resource_id" text collate "C" PRIMARY KEY NOT NULL,
 	"published_at" bigint,
 	"changed_at" bigint,
-	"probes" jsonb,
+	"probes" json,
 	"probed_at" bigint,
 	"probe_due_at" bigint,
 	"activated_at" bigint,
@@ -37,7 +37,7 @@ CREATE TABLE "audit_events" (
 	"resource_id" text collate "C",
 	"provider" text collate "C",
 	"tsid_hash" text collate "C",
-	"detail" jsonb NOT NULL,
+	"detail" json NOT NULL,
 	"chain" text collate "C" NOT NULL,
 	"seq" bigint NOT NULL,
 	"mac" text collate "C" NOT NULL
@@ -57,7 +57,7 @@ CREATE TABLE "bindings" (
 	"subject_id" text collate "C",
 	"group_provider" text collate "C",
 	"group_name" text collate "C",
-	"conditions" jsonb NOT NULL,
+	"conditions" json NOT NULL,
 	"expires_at" bigint,
 	"created_at" bigint NOT NULL,
 	"created_by" text collate "C" NOT NULL
@@ -66,7 +66,7 @@ CREATE TABLE "bindings" (
 CREATE TABLE "browser_sessions" (
 	"secret_hash" text collate "C" PRIMARY KEY NOT NULL,
 	"subject_id" text collate "C" NOT NULL,
-	"sign_ins" jsonb NOT NULL,
+	"sign_ins" json NOT NULL,
 	"created_at" bigint NOT NULL,
 	"last_seen_at" bigint NOT NULL,
 	"expires_at" bigint NOT NULL
@@ -83,7 +83,7 @@ CREATE TABLE "chores" (
 CREATE TABLE "clients" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"origin" text collate "C" NOT NULL,
-	"metadata" jsonb NOT NULL,
+	"metadata" json NOT NULL,
 	"secret_hash" text collate "C",
 	"registration_token_hash" text collate "C",
 	"trusted" boolean NOT NULL,
@@ -109,7 +109,7 @@ CREATE TABLE "connect_links" (
 	"ticket_hash" text collate "C" PRIMARY KEY NOT NULL,
 	"grant_id" text collate "C" NOT NULL,
 	"provider" text collate "C" NOT NULL,
-	"scopes" jsonb NOT NULL,
+	"scopes" json NOT NULL,
 	"account_id" text collate "C",
 	"status" text collate "C" NOT NULL,
 	"reason" text collate "C",
@@ -125,7 +125,7 @@ CREATE TABLE "connections" (
 	"upstream_subject" text collate "C" NOT NULL,
 	"account_id" text collate "C" NOT NULL,
 	"account_label" text collate "C" NOT NULL,
-	"scopes" jsonb NOT NULL,
+	"scopes" json NOT NULL,
 	"token_endpoint" text collate "C" NOT NULL,
 	"upstream_client_id" text collate "C" NOT NULL,
 	"sealed_access_token" text collate "C" NOT NULL,
@@ -140,7 +140,7 @@ CREATE TABLE "connections" (
 	"created_at" bigint NOT NULL,
 	"authorized_at" bigint NOT NULL,
 	"refreshed_at" bigint NOT NULL,
-	"sites" jsonb,
+	"sites" json,
 	"last_used_at" bigint,
 	"last_used_by" text collate "C",
 	"version" bigint NOT NULL
@@ -151,8 +151,8 @@ CREATE TABLE "consents" (
 	"client_id" text collate "C" NOT NULL,
 	"redirect_uri" text collate "C" NOT NULL,
 	"resource_id" text collate "C" NOT NULL,
-	"scopes" jsonb NOT NULL,
-	"provider_scopes" jsonb NOT NULL,
+	"scopes" json NOT NULL,
+	"provider_scopes" json NOT NULL,
 	"shown_hash" text collate "C" NOT NULL,
 	"granted_at" bigint NOT NULL,
 	CONSTRAINT "consents_subject_id_client_id_redirect_uri_resource_id_pk" PRIMARY KEY("subject_id","client_id","redirect_uri","resource_id")
@@ -167,7 +167,7 @@ CREATE TABLE "decisions" (
 	"tool" text collate "C" NOT NULL,
 	"allowed" boolean NOT NULL,
 	"code" text collate "C",
-	"detail" jsonb NOT NULL,
+	"detail" json NOT NULL,
 	"expires_at" bigint NOT NULL
 );
 --> statement-breakpoint
@@ -186,7 +186,7 @@ CREATE TABLE "grants" (
 	"client_id" text collate "C" NOT NULL,
 	"resource_id" text collate "C",
 	"audience" text collate "C" NOT NULL,
-	"scopes" jsonb NOT NULL,
+	"scopes" json NOT NULL,
 	"auth_time" bigint NOT NULL,
 	"acr" text collate "C",
 	"created_at" bigint NOT NULL,
@@ -207,7 +207,7 @@ CREATE TABLE "identities" (
 	"label" text collate "C" NOT NULL,
 	"email" text collate "C",
 	"email_verified" boolean NOT NULL,
-	"groups" jsonb NOT NULL,
+	"groups" json NOT NULL,
 	"created_at" bigint NOT NULL,
 	"last_sign_in_at" bigint NOT NULL,
 	CONSTRAINT "identities_provider_issuer_upstream_subject_pk" PRIMARY KEY("provider","issuer","upstream_subject")
@@ -218,16 +218,16 @@ CREATE TABLE "interactions" (
 	"browser_hash" text collate "C" NOT NULL,
 	"client_id" text collate "C",
 	"resource_id" text collate "C",
-	"request" jsonb NOT NULL,
+	"request" json NOT NULL,
 	"sign_in_provider" text collate "C",
 	"subject_id" text collate "C",
 	"auth_time" bigint,
 	"acr" text collate "C",
 	"switches_account" boolean NOT NULL,
-	"consent" jsonb,
-	"connected" jsonb NOT NULL,
-	"picked_sites" jsonb NOT NULL,
-	"leg" jsonb,
+	"consent" json,
+	"connected" json NOT NULL,
+	"picked_sites" json NOT NULL,
+	"leg" json,
 	"leg_state_hash" text collate "C",
 	"sealed_leg_secrets" text collate "C",
 	"created_at" bigint NOT NULL,
@@ -244,7 +244,7 @@ CREATE TABLE "key_checks" (
 --> statement-breakpoint
 CREATE TABLE "providers" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
-	"document" jsonb NOT NULL,
+	"document" json NOT NULL,
 	"client_id" text collate "C" NOT NULL,
 	"sealed_client_secret" text collate "C",
 	"origin" text collate "C" NOT NULL,
@@ -264,7 +264,7 @@ CREATE TABLE "quota_counts" (
 CREATE TABLE "quotas" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"resource_id" text collate "C" NOT NULL,
-	"document" jsonb NOT NULL,
+	"document" json NOT NULL,
 	"created_at" bigint NOT NULL
 );
 --> statement-breakpoint
@@ -287,7 +287,7 @@ CREATE TABLE "refresh_leases" (
 	"sealed_answer" text collate "C",
 	"answered_at" bigint,
 	"rest_until" bigint,
-	"rest_reason" jsonb
+	"rest_reason" json
 );
 --> statement-breakpoint
 CREATE TABLE "refresh_tokens" (
@@ -322,7 +322,7 @@ CREATE TABLE "resource_credentials" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"resource_id" text collate "C" NOT NULL,
 	"secret_hash" text collate "C",
-	"key_set" jsonb,
+	"key_set" json,
 	"key_set_uri" text collate "C",
 	"created_at" bigint NOT NULL
 );
@@ -330,7 +330,7 @@ CREATE TABLE "resource_credentials" (
 CREATE TABLE "resources" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"uri" text collate "C" NOT NULL,
-	"document" jsonb NOT NULL,
+	"document" json NOT NULL,
 	"origin" text collate "C" NOT NULL,
 	"enabled" boolean NOT NULL,
 	"created_at" bigint NOT NULL,
@@ -341,7 +341,7 @@ CREATE TABLE "roles" (
 	"id" text collate "C" PRIMARY KEY NOT NULL,
 	"resource_id" text collate "C" NOT NULL,
 	"name" text collate "C" NOT NULL,
-	"document" jsonb NOT NULL,
+	"document" json NOT NULL,
 	"created_at" bigint NOT NULL,
 	"updated_at" bigint NOT NULL
 );
@@ -354,7 +354,7 @@ CREATE TABLE "sign_in_places" (
 --> statement-breakpoint
 CREATE TABLE "signing_keys" (
 	"kid" text collate "C" PRIMARY KEY NOT NULL,
-	"public_jwk" jsonb NOT NULL,
+	"public_jwk" json NOT NULL,
 	"sealed_private_jwk" text collate "C" NOT NULL,
 	"created_at" bigint NOT NULL,
 	"active_at" bigint NOT NULL,
@@ -368,7 +368,7 @@ CREATE TABLE "step_ups" (
 	"resource_id" text collate "C" NOT NULL,
 	"tool" text collate "C" NOT NULL,
 	"arguments_hash" text collate "C" NOT NULL,
-	"rule" jsonb NOT NULL,
+	"rule" json NOT NULL,
 	"created_at" bigint NOT NULL,
 	"expires_at" bigint NOT NULL,
 	"auth_time" bigint,
@@ -385,12 +385,12 @@ CREATE TABLE "subjects" (
 CREATE TABLE "tools" (
 	"resource_id" text collate "C" NOT NULL,
 	"name" text collate "C" NOT NULL,
-	"published" jsonb NOT NULL,
+	"published" json NOT NULL,
 	"published_hash" text collate "C" NOT NULL,
 	"is_published" boolean NOT NULL,
-	"rule" jsonb,
+	"rule" json,
 	"reviewed_hash" text collate "C",
-	"reviewed" jsonb,
+	"reviewed" json,
 	"reviewed_at" bigint,
 	"reviewed_by" text collate "C",
 	"created_at" bigint NOT NULL,
@@ -408,14 +408,14 @@ CREATE TABLE "upstream_revocations" (
 	"upstream_subject" text collate "C",
 	"token_endpoint" text collate "C" NOT NULL,
 	"upstream_client_id" text collate "C" NOT NULL,
-	"document" jsonb,
+	"document" json,
 	"sealed_client_secret" text collate "C",
 	"connection_id" text collate "C",
 	"sealed_access_token" text collate "C" NOT NULL,
 	"sealed_refresh_token" text collate "C",
 	"sealed_answer" text collate "C",
 	"attempts" bigint NOT NULL,
-	"trouble" jsonb,
+	"trouble" json,
 	"next_at" bigint NOT NULL,
 	"created_at" bigint NOT NULL
 );

@@ -1,7 +1,7 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import { forPostgres, forSqlite as lite } from './drizzle.ts'
 
-const { bigint, boolean, customType, index, jsonb, pgTable, primaryKey, uniqueIndex } = forPostgres
+const { bigint, boolean, customType, index, json, pgTable, primaryKey, uniqueIndex } = forPostgres
 
 /** Compares by bytes, as SQLite does: in a database's own collation a page of ids would be another page. */
 const text = customType<{ data: string }>({ dataType: () => 'text collate "C"' })
@@ -16,7 +16,8 @@ export const postgres = {
   text: (name: string) => text(name),
   integer: (name: string) => bigint(name, { mode: 'number' }),
   boolean: (name: string) => boolean(name),
-  json: <T>(name: string) => jsonb(name).$type<T>(),
+  // Not `jsonb`, which forgets in which order members stand; that of a resource's scopes is said to people and clients.
+  json: <T>(name: string) => json(name).$type<T>(),
   primaryKey,
   index,
   uniqueIndex,

@@ -64,6 +64,16 @@ export function storageContract(name: string, backend: Backend) {
       return row
     }
 
+    test('members of what is kept as JSON come back in the order they went in', async () => {
+      const { db, tables } = database
+      const connected = { 'notes.read': 'longer, and first', a: 'shorter', z: 'last' }
+      const [row] = await db
+        .insert(tables.interactions)
+        .values(interaction(unique('interaction'), { connected }))
+        .returning()
+      expect(Object.keys(row?.connected ?? {})).toEqual(['notes.read', 'a', 'z'])
+    })
+
     test('columns of every type come back as they went in', async () => {
       const { db, tables } = database
       const sent = client(unique('client'), {
