@@ -234,15 +234,15 @@ test('a statement whose server falls silent is given up in time, and its connect
 
 /** Whoever was cut off takes a moment to leave. */
 async function connectAtLast(url: string): Promise<pg.Client> {
-  for (;;) {
-    const client = new pg.Client(url)
-    const isThere = await client.connect().then(
+  let client = new pg.Client(url)
+  await until(async () => {
+    client = new pg.Client(url)
+    return await client.connect().then(
       () => true,
       () => false,
     )
-    if (isThere) return client
-    await turn()
-  }
+  })
+  return client
 }
 
 test('a server without room for another connection is content with those that are there', async () => {
