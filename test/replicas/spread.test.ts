@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { identitiesOf, link, press } from '../account/steps.ts'
 import { assertionForm, newSigningParty } from '../support/assertions.ts'
+import { stateOf } from '../support/connect-links.ts'
 import { connectAnother, requestLink } from '../support/connecting.ts'
 import { clientDocument, startDocumentHost } from '../support/document-host.ts'
 import { askExchange } from '../support/faces.ts'
@@ -146,9 +147,12 @@ describe(`spread over three gateways (seed ${seed})`, () => {
     expect((await fetchToken(house, room, stay.tsid, 'github')).body.error_code).toBe(
       'account_selection_required',
     )
-    const { connect_url: url } = await requestLink(house, room, stay.tsid, { account: 'new' })
+    const { connect_url: url, ticket } = await requestLink(house, room, stay.tsid, { account: 'new' })
     house.newPerson()
+    // Whoever waits hears of it, wherever it was followed.
+    const states = six.map(() => stateOf(house, room, stay.tsid, { url, ticket }, { wait: '30' }))
     await stay.browser.walk(url, ['continue', 'github', 'allow'])
+    for (const { state } of await Promise.all(states)) expect(state).toBe('completed')
     const again = await stay.browser.walk(url, ['continue', 'github', 'allow'])
     expect(again.text).not.toContain('Connected')
   })
