@@ -9,8 +9,11 @@ const [, chapter = ''] = readFileSync('docs/security-model.md', 'utf8').split(
 const [section = ''] = chapter.split(/^###? /m)
 const named = [...section.matchAll(/`(src\/[\w/-]+\.ts)`/g)].map(([, file = '']) => file)
 
-/** Below, things are kept for whoever calls; those of the storage are connections, statements and the like. */
-const keeps = /\b(putBounded|createMemory|createBudget|createPasswords)\(|new WeakMap</
+/**
+ * Below, things are kept for whoever calls; those of the storage are connections, statements and the like. What hangs
+ * on a request is gone with it.
+ */
+const keeps = /\b(putBounded|createMemory|createBudget|createPasswords)\(|new WeakMap<(?!FastifyRequest\b)/
 const keepers = globSync('src/**/*.ts')
   .filter((file) => !/^src\/(lib|storage)\//.test(file))
   .filter((file) => keeps.test(readFileSync(file, 'utf8')))
