@@ -81,6 +81,7 @@ export const databaseStuck: Scenario = {
   async run(setting) {
     const { report } = setting
     let longest = 0
+    let unanswered = 0
     await breakReplicas(setting, {
       settings: { max_connections: '30' },
       async breaking(scene, round) {
@@ -93,10 +94,15 @@ export const databaseStuck: Scenario = {
         report.note(
           `${name}: /healthz ${spread(seen.health)}; retrievals ${spread(seen.retrieval)}, ${words(seen.statuses)}`,
         )
+        unanswered += seen.unanswered
         longest = Math.max(longest, ...seen.retrieval)
         return mendedAt
       },
     })
+    report.check(
+      unanswered === 0,
+      `${unanswered} requests without any answer ${answeredWithin / 1000} s after the end`,
+    )
     report.check(longest <= answeredWithin, `the longest wait for an answer was ${Math.round(longest)} ms`)
   },
 }
@@ -125,7 +131,8 @@ async function poke({ stage, replicas }: Replicas, sessions: readonly Session[])
   }
   // Those who asked last wait for what comes after it.
   await Promise.race([Promise.all(asked), setTimeout(answeredWithin)])
-  return { health, retrieval, statuses }
+  const unanswered = asked.length - health.length - retrieval.length
+  return { health, retrieval, statuses, unanswered }
 }
 
 const words = (statuses: ReadonlyMap<number, number>) =>
