@@ -10,11 +10,13 @@ import { ioErrors } from './scenarios/io-errors.ts'
 import { kill } from './scenarios/kill.ts'
 import { powerCut } from './scenarios/power-cut.ts'
 import { slowClients } from './scenarios/slow-clients.ts'
+import { workers } from './scenarios/workers.ts'
 
 /** In the order they are run. */
 export const scenarios: readonly Scenario[] = [
   families,
   kill,
+  workers,
   powerCut,
   diskFull,
   foreignLock,
