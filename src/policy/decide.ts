@@ -99,6 +99,10 @@ async function fullOf({ store }: Decide, draws: readonly Draw[]): Promise<Draw[]
 
 /** The most restrictive one decides how long to wait: the last of the full windows to end. */
 function exhausted(full: readonly Draw[], now: number, bindings: string[]): Ruling {
+  // In the next window there are none again: whoever was told to wait would ask for ever.
+  if (full.some(({ limit }) => limit === 0)) {
+    return { allowed: false, bindings, failed: [], code: 'policy_denied', reason: 'quota_of_none' }
+  }
   const last = full.toSorted((left, right) => right.endsAt - left.endsAt)[0]
   return {
     allowed: false,

@@ -51,6 +51,7 @@ export type PolicyReason =
   | 'tool_denied'
   | 'not_bound'
   | 'condition_failed'
+  | 'quota_of_none'
 
 /** What remains to be done before an allowed call may be made, and for how many seconds the same may be said again. */
 export type PolicyAllowance = {

@@ -34,6 +34,7 @@ const policySentences: Record<PolicyReason, string> = {
   tool_denied: 'This tool is denied to this person.',
   not_bound: 'No role of this person opens this tool.',
   condition_failed: 'A condition of the role that opens this tool does not hold.',
+  quota_of_none: 'A quota allows no call of this tool at all.',
 }
 
 export function sentenceFor(code: DenialCode, reason: string): string {

@@ -130,6 +130,16 @@ describe('quotas', () => {
     expect((await ask({ tool: 'about' })).body).toMatchObject({ allowed: true, cache_for: 0 })
   })
 
+  test('of none deny, since no wait would help', async () => {
+    const path = '/resources/notes/quotas'
+    const none = { per: 'resource', limit: 0, window: 'hour', tools: ['about'] }
+    const { id } = await notes.gateway.admin<{ id: string }>('POST', path, none)
+    const { body } = await ask({ tool: 'about' })
+    expect(body).toMatchObject({ allowed: false, code: 'policy_denied', reason: 'quota_of_none' })
+    expect(body).not.toHaveProperty('retry_after')
+    await notes.gateway.admin('DELETE', `${path}/${id}`)
+  })
+
   test('are not touched by a dry run', async () => {
     notes.clock.advance(60)
     for (let run = 0; run < 10; run++) {
