@@ -1,11 +1,11 @@
 import { chownSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openDatabase } from '../../src/storage/database.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { freePort } from '../support/gateway.ts'
 import { startPostgres, type TestServer } from '../support/postgres.ts'
+import { until } from '../support/until.ts'
 
 const [believed, other] = [createAuthority('believed'), createAuthority('other')]
 
@@ -36,7 +36,7 @@ async function show(name: string): Promise<void> {
   const loadedAt = async () => JSON.stringify(await server.run('SELECT pg_conf_load_time()::text'))
   const before = await loadedAt()
   await server.run('SELECT pg_reload_conf()')
-  while ((await loadedAt()) === before) await turn()
+  await until(async () => (await loadedAt()) !== before)
 }
 
 async function openOver(parameters: Record<string, string>) {

@@ -1,4 +1,5 @@
 import { eq, sql } from 'drizzle-orm'
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../../src/storage/database.ts'
@@ -272,6 +273,24 @@ test('a server without room for another connection is content with those that ar
   await Promise.all(others.map((other) => other.end()))
   await close()
   await full.stop()
+})
+
+test('a connection parses once what every request runs, and goes on where its session forgot it', async () => {
+  const { close, url } = await openWithSubjects()
+  const { db, tables, batch, close: closeOne } = await openDatabase(url, { connections: 1 })
+  const { subjects } = createStore(db, tables, batch)
+  const known = db
+    .select({ count: sql<number>`(SELECT count(*)::int FROM pg_prepared_statements)` })
+    .from(tables.subjects)
+    .limit(1)
+  expect(await known).toEqual([{ count: 0 }])
+  for (let round = 0; round < 3; round++) expect(await subjects.find('ada')).toBeDefined()
+  expect(await known).toEqual([{ count: 1 }])
+  await (db as unknown as NodePgDatabase).execute(sql`DEALLOCATE ALL`)
+  for (let round = 0; round < 3; round++) expect(await subjects.find('ada')).toBeDefined()
+  expect(await known).toEqual([{ count: 0 }])
+  await closeOne()
+  await close()
 })
 
 test('a server that only reads is not ready', async () => {

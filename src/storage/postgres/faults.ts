@@ -52,6 +52,9 @@ export const gaveWay = (error: unknown): boolean => /^40(?!003)/.test(stateOf(er
 /** The server, or what limits it for this user or database, has all the connections that it takes. */
 export const hasNoRoom = (error: unknown): boolean => stateOf(error) === '53300'
 
+/** A session had no statement of a name it had been told, or one it had not been: it is another's session, too. */
+export const lostStatement = (error: unknown): boolean => ['26000', '42P05'].includes(stateOf(error) ?? '')
+
 /** A pooler that does not know what a session was to be told as it starts. */
 export const refusedStart = (error: unknown): boolean => stateOf(error) === '08P01'
 
@@ -69,5 +72,8 @@ export function connectionAfter(error: unknown): 'sound' | 'broken' | 'silent' |
   return error.message === noAnswer ? 'silent' : 'broken'
 }
 
-/** The server closes the connection after these. */
-const ended = ['08', '57P', '25P03', '25P04']
+/**
+ * The server closes the connection after these; or it has not what its session was told, or that is planned for another
+ * schema (0A000), and better begins anew.
+ */
+const ended = ['08', '57P', '25P03', '25P04', '26000', '42P05', '0A000']

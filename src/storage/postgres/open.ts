@@ -15,6 +15,7 @@ import { applicationName, type Wish } from './connect.ts'
 import { openConnections } from './connections.ts'
 import { asUnavailable } from './faults.ts'
 import { prepare } from './prepare.ts'
+import { createStatementNames } from './statement-names.ts'
 import { tables } from './tables.ts'
 import { type RunUnit, transact, unitsOn } from './units.ts'
 
@@ -44,6 +45,7 @@ export async function openPostgres(
   const connections = openConnections(address, options.connections, { ...wish, limits: session.limits })
   const runUnit = unitsOn({
     connections,
+    names: createStatementNames(session.lasts ? 'lasting' : 'shared'),
     // Longer than a statement may take, so that the server can say so itself.
     patience: timeout * 1500,
     onGaveWay: () => observe?.({ kind: 'busy', waiting: connections.waiting }),

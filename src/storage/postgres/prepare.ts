@@ -14,6 +14,8 @@ export type Session = {
   limits: Limits
   /** Whether that, or the server itself, limits how long a statement takes. */
   isBounded: boolean
+  /** What a session is told as it starts is in force: there is no pooler that would give it to others. */
+  lasts: boolean
 }
 
 type Before = { access: Access; beforeMigrations: BeforeMigrations }
@@ -26,9 +28,10 @@ export async function prepare(
 ): Promise<{ session: Session }> {
   const { client, limits } = await connectWithLimits(address, wish)
   try {
-    const { rows } = await client.query<{ durability: string; isBounded: boolean }>(
+    const { rows } = await client.query<{ durability: string; isBounded: boolean; lasts: boolean }>(
       `SELECT current_setting('synchronous_commit') AS durability,
-        current_setting('statement_timeout') <> '0' AS "isBounded"`,
+        current_setting('statement_timeout') <> '0' AS "isBounded",
+        (SELECT source = 'client' FROM pg_settings WHERE name = 'statement_timeout') AS "lasts"`,
     )
     if (rows[0]?.durability === 'off' && access === 'write') {
       throw new TypeError(
@@ -40,7 +43,7 @@ export async function prepare(
       sealedUse((statement) => unlimited(client, statement), sealedPlaces),
     )
     if (access === 'write') await migrate(client)
-    return { session: { limits, isBounded: rows[0]?.isBounded === true } }
+    return { session: { limits, isBounded: rows[0]?.isBounded === true, lasts: rows[0]?.lasts === true } }
   } finally {
     await client.end()
   }

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { PoolClient, QueryConfig, QueryResult } from 'pg'
 import { type Connections, within } from './connections.ts'
-import { connectionAfter, gaveWay } from './faults.ts'
+import { connectionAfter, gaveWay, lostStatement } from './faults.ts'
+import type { StatementNames } from './statement-names.ts'
 
 /** A connection as a unit has it: an answer is waited for until the unit's time is over. */
 export type Line = {
@@ -18,13 +19,14 @@ export type Progress = {
   brokenBy?: unknown
 }
 
-/** Attempts at what has to give way to others. */
-const attempts = 5
+/** Attempts at what has to give way to others, and at what lost its connection: those that break together break in turn. */
+const attempts = { gaveWay: 5, broke: 3 }
 /** Milliseconds the first of them pauses for at most; each further one twice as long. */
 const firstPause = 10
 
 export type Units = {
   connections: Connections
+  names: StatementNames
   /** Milliseconds a unit may take, all of its attempts together. */
   patience: number
   /** Told of each time one had to give way. */
@@ -38,18 +40,19 @@ export type RunUnit = <Answer>(run: (line: Line, progress: Progress) => Promise<
  * go better: it had to give way, or its connection broke before it could be committed. Rejects with what the driver
  * throws.
  */
-export function unitsOn({ connections, patience, onGaveWay }: Units): RunUnit {
+export function unitsOn({ connections, names, patience, onGaveWay }: Units): RunUnit {
   return async (run) => {
     const until = performance.now() + patience
     for (let attempt = 1; ; attempt++) {
       const { client, giveBack } = await connections.take()
       const progress: Progress = { mayBeCommitted: false }
       try {
-        const answer = await run(lineOver(client, until), progress)
+        const answer = await run(lineOver(client, names, until), progress)
         giveBack()
         return answer
       } catch (error) {
         giveBack(progress.brokenBy ?? error)
+        if (lostStatement(error)) names.giveUp()
         if (performance.now() > until || !mayRepeat(error, attempt, progress)) throw error
         if (gaveWay(error)) onGaveWay()
       }
@@ -59,13 +62,14 @@ export function unitsOn({ connections, patience, onGaveWay }: Units): RunUnit {
 }
 
 function mayRepeat(error: unknown, attempt: number, { mayBeCommitted }: Progress): boolean {
-  if (gaveWay(error)) return attempt < attempts
-  return attempt === 1 && !mayBeCommitted && connectionAfter(error) === 'broken'
+  if (gaveWay(error)) return attempt < attempts.gaveWay
+  return attempt < attempts.broke && !mayBeCommitted && connectionAfter(error) === 'broken'
 }
 
-const lineOver = (client: PoolClient, until: number): Line => ({
+const lineOver = (client: PoolClient, names: StatementNames, until: number): Line => ({
   connection: client,
-  query: (statement, values) => client.query(within(until - performance.now(), statement), values),
+  query: (statement, values) =>
+    client.query(within(until - performance.now(), names.named(statement)), values),
 })
 
 /** Runs work in a transaction that is committed where it answers something. */
