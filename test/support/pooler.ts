@@ -12,6 +12,7 @@ import {
   textsOf,
   welcome,
 } from './postgres-wire.ts'
+import { faultOf, statementOf } from './session-state.ts'
 
 /**
  * What becomes of a statement: `cut`: the connection breaks before the server hears of it. `lose`: after the server
@@ -232,29 +233,4 @@ export async function startPooler(serverFolder: string, { size = 4 } = {}): Prom
       rmSync(folder, { recursive: true, force: true })
     },
   }
-}
-
-/** The text of a message that says a statement. */
-function statementOf({ type, body }: Message): string | undefined {
-  if (type === 'Q') return textsOf(body)[0]
-  return type === 'P' ? textsOf(body)[1] : undefined
-}
-
-const staying: readonly (readonly [RegExp, string])[] = [
-  [/^\s*SET\s+(?!LOCAL\b|CONSTRAINTS\b|TRANSACTION\b)/i, 'SET'],
-  [/^\s*(LISTEN|PREPARE|DEALLOCATE|DISCARD|RESET|LOAD)\b/i, 'a statement about the session'],
-  [/\bpg_(try_)?advisory_lock(_shared)?\s*\(/i, 'a lock of the session'],
-  [/^\s*CREATE\s+(LOCAL\s+|GLOBAL\s+)?TEMP/i, 'a temporary table'],
-  [/\bWITH\s+HOLD\b/i, 'a cursor of the session'],
-  [/\bset_config\s*\([^)]*false\s*\)/i, 'a setting of the session'],
-]
-
-/** What would stay in a session, and there be another's, or lost. */
-function faultOf({ type, body }: Message, text: string): string | undefined {
-  if (type === 'P' && textsOf(body)[0] !== '') return `a named statement: ${text}`
-  for (const part of text.split(';')) {
-    const found = staying.find(([pattern]) => pattern.test(part))
-    if (found) return `${found[1]}: ${part.trim()}`
-  }
-  return undefined
 }
