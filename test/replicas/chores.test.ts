@@ -8,7 +8,7 @@ import { type House, type Room, startHouse } from '../support/house.ts'
 
 let house: House
 let room: Room
-let all: RunningGateway[]
+let all: RunningGateway[] = []
 const day = 86_400
 
 beforeAll(async () => {
