@@ -80,6 +80,7 @@ export const limitsSchema = z.strictObject({
   introspections_per_resource: count(60_000, { min: 1, max: 10_000_000 }),
   retrievals_per_resource: count(60_000, { min: 1, max: 10_000_000 }),
   decisions_per_resource: count(60_000, { min: 1, max: 10_000_000 }),
+  decisions_per_person: count(6_000, { min: 1, max: 10_000_000 }),
   manifests_per_resource: count(30, { min: 1, max: 10_000 }),
   unknown_sessions_per_resource: count(600, { min: 1, max: 100_000 }),
   exchanges_per_session: count(120, { min: 1, max: 10_000 }),

@@ -3,9 +3,9 @@ import { z } from 'zod'
 import { OAuthError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { AskingResource } from '../grants/open-session.ts'
-import { authenticateResource } from '../http/asking-resource.ts'
+import { authenticateResource, findAskingResource } from '../http/asking-resource.ts'
 import { acceptJsonOnly } from '../http/json-body.ts'
-import { type Counted, countRequest } from '../http/rates.ts'
+import { type Counted, countRequest, tooManyRequests } from '../http/rates.ts'
 import { answer, answerRetrievalError } from '../http/retrieval-errors.ts'
 import { type TokenBearer, tokenBearer } from '../http/tool-caller.ts'
 import { userTokenText } from '../http/user-token.ts'
@@ -58,16 +58,15 @@ export async function decisionEndpoints(scope: FastifyInstance, gateway: Gateway
   scope.setErrorHandler(answerRetrievalError)
 
   scope.post('/v1/decisions', async (request, reply) => {
-    const asking = await authenticateResource(gateway, request, 'decisions_per_resource')
+    const asking = await findAskingResource(gateway, request)
+    refuseIfUsedUp(gateway, asking)
     const asked = requestSchema.safeParse(request.body)
     if (!asked.success) throw new OAuthError('invalid_request', 'This is not a question about calls of tools')
     const { calls, isBatch, ...around } = asked.data
     const token = userTokenText(request)
     if (token === undefined) throw new OAuthError('invalid_request', 'Coatcheck-User-Token is missing')
-    // A batch counts as what it asks for, the question itself aside.
-    const further = calls.slice(1).map((): Counted => ['decisions_per_resource', asking.resource.id])
-    countRequest(gateway, ...further)
     const bearer = await tokenBearer(gateway, asking.resource, token)
+    countDecisions(gateway, asking, bearer, calls.length)
     const decisions: object[] = []
     // One after the other: the calls of a batch draw on the same quotas.
     for (const call of calls) decisions.push(await decideOn(gateway, asking, bearer, call, around))
@@ -92,6 +91,26 @@ export async function decisionEndpoints(scope: FastifyInstance, gateway: Gateway
       ...detail,
     })
   })
+}
+
+/** Before a token is looked at, whose it may be. */
+function refuseIfUsedUp({ rates, clock }: Gateway, { resource }: AskingResource): void {
+  const wait = rates.decisions_per_resource.wait(resource.id, clock())
+  if (wait > 0) throw tooManyRequests(wait)
+}
+
+/** A batch counts as what it asks for; what one person is refused takes nothing from the others of the MCP server. */
+function countDecisions(
+  gateway: Gateway,
+  { resource }: AskingResource,
+  bearer: TokenBearer,
+  count: number,
+): void {
+  const times = (counted: Counted) => Array.from({ length: count }, () => counted)
+  if (bearer.outcome !== 'refused') {
+    countRequest(gateway, ...times(['decisions_per_person', `${resource.id} ${bearer.caller.subjectId}`]))
+  }
+  countRequest(gateway, ...times(['decisions_per_resource', resource.id]))
 }
 
 async function decideOn(

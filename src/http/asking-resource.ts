@@ -11,9 +11,15 @@ export async function authenticateResource(
   request: FastifyRequest,
   rate: RateName,
 ): Promise<AskingResource> {
+  const asking = await findAskingResource(gateway, request)
+  countRequest(gateway, [rate, asking.resource.id])
+  return asking
+}
+
+/** The same, where what a request counts as is known later. */
+export async function findAskingResource(gateway: Gateway, request: FastifyRequest): Promise<AskingResource> {
   const caller = await authenticateCaller(gateway, request)
   if (caller.kind !== 'resource') throw new NotAResource()
-  countRequest(gateway, [rate, caller.resource.id])
   return caller
 }
 

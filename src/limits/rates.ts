@@ -26,6 +26,7 @@ const perMinute = [
   'introspections_per_resource',
   'retrievals_per_resource',
   'decisions_per_resource',
+  'decisions_per_person',
   'manifests_per_resource',
   'unknown_sessions_per_resource',
   'exchanges_per_session',

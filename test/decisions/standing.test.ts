@@ -50,6 +50,21 @@ test('a batch counts as what it asks for', async () => {
   notes.clock.advance(60)
 })
 
+test('what one person asks too often takes nothing from the others of the MCP server', async () => {
+  notes.clock.advance(60)
+  const { rates } = notes.gateway.running().gateway
+  const now = notes.clock.now()
+  while (rates.decisions_per_person.take(`notes ${subject}`, now) === 0);
+  const before = rates.decisions_per_resource.taken('notes', now)
+  const refused = await askDecision(notes, token, { tool: 'read' })
+  expect([refused.status, refused.body.error_code]).toEqual([429, 'too_many_requests'])
+  expect(rates.decisions_per_resource.taken('notes', now)).toBe(before)
+  notes.newPerson()
+  const other = await signIn(notes, { browser: newBrowser() })
+  expect((await askDecision(notes, other.tokens.access_token, { tool: 'read' })).status).toBe(200)
+  notes.clock.advance(60)
+})
+
 test('an MCP server that is closed learns nothing, not even with its credential', async () => {
   const put = (enabled: boolean) =>
     notes.gateway.admin('PUT', '/resources/notes', { ...notesDefinition, enabled })
