@@ -1,4 +1,4 @@
-import { chownSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openDatabase } from '../../src/storage/database.ts'
@@ -79,6 +79,18 @@ test('the right authority and the right name are believed, and nothing less', as
   ]) {
     await expect(openOver(parameters).catch(reasonOf)).resolves.toMatch(/certificate/)
   }
+})
+
+test('while the file of the authority is replaced, connections go by what it was', async () => {
+  await show('localhost')
+  const { pathname } = new URL(await server.createDatabase())
+  const path = ofBelieved()
+  const { ping, close } = await openDatabase(
+    `postgres://postgres@localhost:${port}${pathname}?sslrootcert=${path}&sslmode=verify-full`,
+  )
+  rmSync(path)
+  await Promise.all(Array.from({ length: 30 }, ping))
+  await close()
 })
 
 test('a certificate for another name is believed where only the authority counts', async () => {

@@ -1,5 +1,5 @@
-import pg, { type PoolClient, type QueryConfig } from 'pg'
-import type { PostgresAddress } from './address.ts'
+import pg, { type ClientConfig, type PoolClient, type QueryConfig } from 'pg'
+import type { PostgresAddress, PostgresHost } from './address.ts'
 import { clientConfig, ignore, refuseStandby, type Wish } from './connect.ts'
 import { connectionAfter, hasNoRoom, waitedInVain } from './faults.ts'
 
@@ -23,6 +23,16 @@ export function openConnections(address: PostgresAddress, most: number, wish: Wi
   const { hosts } = address
   let turn = 0
   const hostInTurn = () => hosts[turn % hosts.length] ?? hosts[0]
+  let known = clientConfig(address, hosts[0], wish)
+  /** With its certificates as they are now; while somebody replaces them, as they were. */
+  function configOf(host: PostgresHost): ClientConfig {
+    try {
+      known = clientConfig(address, host, wish)
+    } catch {
+      known = { ...known, ...host }
+    }
+    return known
+  }
   const provenAt = new WeakMap<object, number>()
   /** What was proven before a connection broke may have broken with it. */
   let suspectBefore = 0
@@ -34,7 +44,7 @@ export function openConnections(address: PostgresAddress, most: number, wish: Wi
     // After a change of servers behind a name, or a certificate's, none lasts longer than this.
     maxLifetimeSeconds: 1800,
     Client: function newClient() {
-      return new pg.Client(clientConfig(address, hostInTurn(), wish))
+      return new pg.Client(configOf(hostInTurn()))
     } as unknown as new () => pg.Client,
     async onConnect(client) {
       if (wish.server === 'primary') await refuseStandby(client)
