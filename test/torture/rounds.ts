@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { createLoad, type Load } from './load.ts'
 import { compare, createModel } from './model.ts'
 import { compareRecords, tellWrong } from './records.ts'
-import { type Random, type Setting, spread } from './scenario.ts'
+import { checkTimes, type Random, type Setting } from './scenario.ts'
 import { openStage, type Stage, type StageOptions } from './stage.ts'
 import type { Scene } from './things/session.ts'
 
@@ -41,6 +41,7 @@ export async function inRounds(options: Rounds): Promise<void> {
       await load.pause()
       looks += await compare(scene.model, random, 'touched')
       tellWrong(scene.model, report, `after fault ${round}`)
+      if (round % 50 === 0) report.note(`${round} rounds so far`)
     }
     looks += await compare(scene.model, random, 'all')
     tellWrong(scene.model, report, 'in the end')
@@ -49,8 +50,7 @@ export async function inRounds(options: Rounds): Promise<void> {
       answers.acknowledged > 0,
       `${rounds} rounds: ${answers.acknowledged} requests acknowledged, ${answers.refused} refused, ${answers.unknown} cut off or failed; ${facts.length} facts, looked at ${looks} times`,
     )
-    if (ready.length > 0)
-      report.check(Math.max(...ready) <= readyWithin, `from the start to ready: ${spread(ready)}`)
+    if (ready.length > 0) checkTimes(report, 'from the start to ready', { took: ready, within: readyWithin })
     await compareRecords(scene, report)
     await options.last?.(scene)
   } finally {

@@ -1,3 +1,5 @@
+import { availableParallelism, loadavg } from 'node:os'
+
 /** One kind of fault, put on again and again, with what must be true after it. */
 export type Scenario = {
   /** As `--only` names it. */
@@ -22,6 +24,26 @@ export type Report = {
   note(words: string): void
   /** Says loudly that something could not be tried here; it counts as neither good nor bad. */
   skip(words: string): void
+}
+
+/** Runnable processes for each core, above which nothing here takes as long as it would for anybody. */
+const busy = 4
+
+/**
+ * Whether all of it took no longer than it may. On a machine that is busy with other things it says so, and how long it
+ * took, but it proves neither.
+ */
+export function checkTimes(
+  { check, note }: Report,
+  words: string,
+  { took, within }: { took: readonly number[]; within: number },
+): void {
+  const isGood = took.length > 0 && Math.max(...took) <= within
+  const [load = 0] = loadavg()
+  const says = `${words}: ${spread(took)}, of ${took.length}`
+  if (isGood || load <= busy * availableParallelism()) check(isGood, says)
+  else
+    note(`${says}; no measure: ${Math.round(load)} processes want to run on ${availableParallelism()} cores`)
 }
 
 export type Random = Setting['random']

@@ -12,7 +12,7 @@ const peopleOfEach = 40
 export const families: Scenario = {
   name: 'families',
   about: 'gateways killed with the answer of a provider in their hands: no family of upstream tokens is lost',
-  rounds: 100,
+  rounds: 50,
   async run({ rounds, random, report }) {
     const stage = await setStage(new Set(Object.keys(limitsSchema.shape)))
     try {

@@ -32,7 +32,7 @@ export const clock: Scenario = {
   name: 'clock',
   about:
     'the clock jumps −2 h, +2 h and +400 d and back: nothing ended comes back, nobody is signed out by it',
-  rounds: 6,
+  rounds: 3,
   async run(setting) {
     const folder = mkdtempSync(join(tmpdir(), 'coatcheck-clock-'))
     const file = join(folder, 'seconds')

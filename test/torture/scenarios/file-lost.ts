@@ -18,7 +18,7 @@ const losses: Record<string, (file: string) => void> = {
 export const fileLost: Scenario = {
   name: 'file-lost',
   about: 'the database file is moved away or replaced while open: not ready, and never a silent new database',
-  rounds: 6,
+  rounds: 3,
   async run(setting) {
     const { report, random } = setting
     const outcomes: Record<string, number> = {}

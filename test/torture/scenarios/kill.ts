@@ -5,7 +5,7 @@ import { pick, type Scenario } from '../scenario.ts'
 export const kill: Scenario = {
   name: 'kill',
   about: 'kill -9 at random moments under mixed load: nothing acknowledged is lost, nothing revoked lives',
-  rounds: 100,
+  rounds: 50,
   async run(setting) {
     await inRounds({
       ...setting,

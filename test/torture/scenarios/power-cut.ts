@@ -13,7 +13,7 @@ export const powerCut: Scenario = {
   name: 'power-cut',
   about:
     'the power fails under mixed load: what was not synced is gone, and nothing acknowledged was among it',
-  rounds: 30,
+  rounds: 15,
   async run(setting) {
     await onDisk(setting.report, async (disk) => await cutAgainAndAgain(setting, disk))
     await onDisk(setting.report, async (disk) => await control(setting, disk))

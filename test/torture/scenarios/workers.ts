@@ -10,7 +10,7 @@ const workersOfOne = '2'
 export const workers: Scenario = {
   name: 'workers',
   about: `${workersOfOne} workers on one port, and one of them or the process that keeps them killed by kill -9: the same is promised`,
-  rounds: 20,
+  rounds: 10,
   async run(setting) {
     const { random, report } = setting
     if (process.platform !== 'linux') return report.skip('which process is a worker is only known on Linux')
