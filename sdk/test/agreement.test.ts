@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runs } from '../../test/support/database.ts'
 import { askDecision, policyOf, publishTools, tool } from '../../test/support/tool-policy.ts'
 import {
   claimsOf,
@@ -194,7 +195,7 @@ test('what is simulated, what is decided and what comes of the real call agree, 
         expect(listed.answer.result?.tools).toContainEqual({ name })
       }
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   )
   // It would prove nothing if everything came to the same.
   expect([...seen.keys()]).toEqual(expect.arrayContaining(['allowed', 'not_bound', 'unknown_tool']))

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { listed, openRoom, type RoomId, subjectNamed } from '../authorization/steps.ts'
 import { type Browser, createBrowser, type Stop } from '../support/browser.ts'
+import { runs } from '../support/database.ts'
 import { enter, type House, type Person, type Room, startHouse } from '../support/house.ts'
 import { claimsOf, newBrowser, redirectUri } from '../support/world.ts'
 import { accountUrl, identitiesOf, link, open, press, proofOf, type Subject } from './steps.ts'
@@ -299,7 +300,7 @@ test('in whatever order two people press what they find, nobody gets what is ano
         }
       }
     }),
-    { numRuns: 6 },
+    { numRuns: runs(6) },
   )
 })
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { runs } from '../support/database.ts'
 import { createStillClock } from '../support/gateway.ts'
 import { type Notes, notesDefinition, startNotes } from '../support/notes.ts'
 import { askDecision, explain, listTools, policyOf, publishTools, tool } from '../support/tool-policy.ts'
@@ -239,7 +240,7 @@ describe('what cannot be kept or counted', () => {
           expect([200, 400]).toContain((await ask(body)).status)
         },
       ),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     )
   })
 })

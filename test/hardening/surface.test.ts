@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runs } from '../support/database.ts'
 import { accessTokenType, exchangeGrant, upstreamTokenType } from '../support/faces.ts'
 import { type Notes, startNotes } from '../support/notes.ts'
 import { type RawAnswer, type RawRequest, sendRaw } from '../support/raw.ts'
@@ -509,7 +510,7 @@ describe('whatever is sent', () => {
         }
         notes.clock.advance(3)
       }),
-      { numRuns: 700 },
+      { numRuns: runs(700) },
     )
     const written = notes.gateway.logs().slice(from)
     expect(written).not.toContain(canary)

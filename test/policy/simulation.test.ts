@@ -5,6 +5,7 @@ import { type HeldRole, judge, type PolicyVerdict, type ToolPolicy } from '../..
 import type { Conditions, ToolRule } from '../../src/storage/documents.ts'
 import { type AdminGateway, type Json, openAdminGateway, start } from '../support/admin-gateway.ts'
 import { forge, seedPeople } from '../support/admin-rows.ts'
+import { runs } from '../support/database.ts'
 import { publishTools, tracker } from '../support/tracker.ts'
 
 const names = ['read_issue', 'write_issue', 'new_tool']
@@ -193,6 +194,6 @@ test('a simulation, what is shown of somebody’s access, and the judgement agre
         })
       }
     }),
-    { numRuns: 12 },
+    { numRuns: runs(12) },
   )
 })

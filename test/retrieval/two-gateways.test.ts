@@ -31,7 +31,10 @@ const scopes = {
 const tooLong = 60
 
 beforeAll(async () => {
-  house = await startHouse({ file: { limits: { upstream_deadline: 1, discovery_deadline: 1 } } })
+  house = await startHouse({
+    chores: 'none',
+    file: { limits: { upstream_deadline: 1, discovery_deadline: 1 } },
+  })
   other = await house.gateway.replica()
   beside = { ...house, gateway: { ...house.gateway, url: other.url } }
   store = failingStore(house.gateway.running().gateway.store)

@@ -42,6 +42,12 @@ export type TestDatabase = {
  */
 export const databaseKind = (): DatabaseKind => (process.env.VITEST ? inject('database') : 'sqlite')
 
+/**
+ * How often a test makes up something to send. What comes of odd input is shown on SQLite; on PostgreSQL, which takes
+ * longer, it is shown that this is no other there.
+ */
+export const runs = (times: number) => (databaseKind() === 'postgres' ? Math.ceil(times / 5) : times)
+
 /** A database of its own, migrated already. */
 export const createTestDatabase = async (): Promise<TestDatabase> =>
   databaseKind() === 'postgres' ? await createCopy(inject('postgres').migrated) : await createTestFile()

@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runs } from '../support/database.ts'
 import { askExchange, askRest, exchangeGrant } from '../support/faces.ts'
 import { type Notes, startNotes } from '../support/notes.ts'
 import {
@@ -265,7 +266,7 @@ describe('what cannot be read is refused before anything else (RFC 6749 section 
         expect(response.status).toBeLessThan(500)
         expect(answer.error_description).toMatch(/^[\x20\x21\x23-\x5B\x5D-\x7E]+$/)
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 })
