@@ -36,7 +36,7 @@ export async function startPostgres(
   // When this process dies, however it dies, its end of the pipe closes and the shell stops the server. A line ends it
   // as a power cut would, and leaves its files.
   const script =
-    '"$@" <&- & server=$!; if read line; then kill -QUIT $server; wait $server; exit; fi; kill -INT $server; wait $server; rm -rf "$FOLDER"'
+    '"$@" <&- & server=$!; exec 2>&-; if read line; then kill -QUIT $server; wait $server; exit; fi; kill -INT $server; wait $server; rm -rf "$FOLDER"'
   const flags = Object.entries({
     listen_addresses: '',
     unix_socket_directories: folder,
@@ -57,7 +57,8 @@ export async function startPostgres(
         log += chunk
         if (log.includes('ready to accept connections')) resolve()
       })
-      server.once('exit', () => reject(new Error(`PostgreSQL did not start: ${log}`)))
+      // The shell stays when the server does not start; what the server writes to it ends.
+      server.stderr.once('end', () => reject(new Error(`PostgreSQL did not start: ${log}`)))
     })
     const admin = await connectPostgres(url)
     const exited = new Promise((resolve) => server.once('exit', resolve))
