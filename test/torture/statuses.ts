@@ -1,6 +1,7 @@
 import { basic } from '../support/world.ts'
 import type { Report } from './scenario.ts'
 import { type Answer, send } from './send.ts'
+import { askRegistration } from './things/registration.ts'
 import { introspect, refresh, retrieve, type Scene, type Session } from './things/session.ts'
 
 /** What each kind of request was answered with while something was broken. */
@@ -22,14 +23,7 @@ export async function askEverything(scene: Scene, session: Session, statuses: St
     refresh: refresh(scene, session).then(
       ([answer]) => answer ?? { outcome: 'unknown', status: 0, body: {} },
     ),
-    register: send(`${at}/oauth/register`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        redirect_uris: ['http://127.0.0.1/callback'],
-        token_endpoint_auth_method: 'none',
-      }),
-    }),
+    register: askRegistration(stage),
   }
   for (const [kind, answer] of Object.entries(asked)) {
     statuses.set(kind, [...(statuses.get(kind) ?? []), (await answer).status])

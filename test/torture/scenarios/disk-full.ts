@@ -6,7 +6,7 @@ import { makeSmallDisk } from '../disks.ts'
 import { broken, untilReady } from '../faults.ts'
 import { watchHealth } from '../health.ts'
 import { inRounds } from '../rounds.ts'
-import { checkTimes, type Scenario } from '../scenario.ts'
+import { checkTimes, pick, type Scenario } from '../scenario.ts'
 import { send } from '../send.ts'
 import { askEverything, type Statuses, tellStatuses } from '../statuses.ts'
 import { enter } from '../things/sign-in.ts'
@@ -40,8 +40,7 @@ export const diskFull: Scenario = {
         ...setting,
         stage: { databaseUrl: `sqlite:${join(disk.mount, 'coatcheck.db')}` },
         async fault(scene) {
-          const [gateway] = scene.stage.gateways
-          if (!gateway) return undefined
+          const gateway = pick(scene.stage.gateways, setting.random)
           const session = await enter(scene)
           await broken(scene.model, async () => {
             fill(ballast)

@@ -5,6 +5,7 @@ import { inRounds, without } from '../rounds.ts'
 import { pick, type Scenario } from '../scenario.ts'
 import { send } from '../send.ts'
 import type { Stage } from '../stage.ts'
+import { askRegistration } from '../things/registration.ts'
 
 const suffixes = ['', '-wal', '-shm']
 
@@ -27,8 +28,7 @@ export const fileLost: Scenario = {
       ...setting,
       stage: {},
       async fault({ stage, model }, round, load) {
-        const [gateway] = stage.gateways
-        if (!gateway) return undefined
+        const gateway = pick(stage.gateways, setting.random)
         const file = join(stage.folder, 'coatcheck.db')
         const names = Object.keys(losses)
         const name = names[(round - 1) % names.length] ?? ''
@@ -53,14 +53,7 @@ export const fileLost: Scenario = {
 
 /** What the gateway says it did though nothing of it can last. */
 async function acceptedBy(stage: Stage): Promise<string[]> {
-  const registered = await send(`${stage.address()}/oauth/register`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      redirect_uris: ['http://127.0.0.1/callback'],
-      token_endpoint_auth_method: 'none',
-    }),
-  })
+  const registered = await askRegistration(stage)
   const ready = await send(`${stage.address()}/readyz`)
   return [
     ...(registered.outcome === 'acknowledged' ? ['a registration was accepted'] : []),

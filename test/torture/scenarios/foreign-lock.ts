@@ -4,7 +4,7 @@ import SqliteDatabase from 'better-sqlite3'
 import { broken, untilReady } from '../faults.ts'
 import { watchHealth } from '../health.ts'
 import { inRounds } from '../rounds.ts'
-import { checkTimes, type Scenario } from '../scenario.ts'
+import { checkTimes, pick, type Scenario } from '../scenario.ts'
 
 /** Seconds for which another process holds the database, in turn. */
 const holds = [3, 30]
@@ -22,8 +22,7 @@ export const foreignLock: Scenario = {
       ...setting,
       stage: {},
       async fault({ stage, model }, round) {
-        const [gateway] = stage.gateways
-        if (!gateway) return undefined
+        const gateway = pick(stage.gateways, setting.random)
         const connection = new SqliteDatabase(join(stage.folder, 'coatcheck.db'))
         await broken(model, async () => {
           const watch = watchHealth(gateway)

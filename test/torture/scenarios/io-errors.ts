@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { broken, readyAgain, untilReady } from '../faults.ts'
 import { inRounds, without } from '../rounds.ts'
-import { checkTimes, type Report, type Scenario } from '../scenario.ts'
+import { checkTimes, pick, type Report, type Scenario } from '../scenario.ts'
 
 const failing = { from: 10, to: 50 }
 /** Milliseconds for which the disk fails. */
@@ -32,8 +32,7 @@ export const ioErrors: Scenario = {
         ...setting,
         stage: { env: { LD_PRELOAD: shim, FAULTY_CONTROL: control } },
         async fault({ stage, model }, round) {
-          const [gateway] = stage.gateways
-          if (!gateway) return undefined
+          const gateway = pick(stage.gateways, setting.random)
           return await broken(model, async () => {
             setFaults(Math.round(failing.from + random() * (failing.to - failing.from)))
             await setTimeout(failsFor)

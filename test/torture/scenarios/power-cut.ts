@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Disk, makeDisk } from '../disks.ts'
 import { broken, readyAgain } from '../faults.ts'
 import { inRounds, without } from '../rounds.ts'
-import type { Report, Scenario, Setting } from '../scenario.ts'
+import { pick, type Report, type Scenario, type Setting } from '../scenario.ts'
 
 /** Rounds in which a database that does not sync must have lost something. */
 const controlRounds = 3
@@ -44,9 +44,9 @@ async function cutAgainAndAgain(setting: Setting, disk: Disk, node: readonly str
     ...setting,
     stage: { databaseUrl: `sqlite:${join(disk.mount, 'coatcheck.db')}`, node },
     async fault({ stage, model }) {
-      const [gateway] = stage.gateways
-      const pid = gateway?.pid()
-      if (!gateway || pid === undefined) throw new Error('no gateway runs')
+      const gateway = pick(stage.gateways, setting.random)
+      const pid = gateway.pid()
+      if (pid === undefined) throw new Error('no gateway runs')
       return await broken(model, async () => {
         // Everything anybody was told before this moment has to be on the photograph.
         process.kill(pid, 'SIGSTOP')

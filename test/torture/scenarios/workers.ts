@@ -19,8 +19,7 @@ export const workers: Scenario = {
       ...setting,
       stage: { env: { COATCHECK_WORKERS: workersOfOne } },
       async fault({ stage, model }, round) {
-        const [gateway] = stage.gateways
-        if (!gateway) return undefined
+        const gateway = pick(stage.gateways, setting.random)
         return await broken(model, async () => {
           if (round % 2 === 0) {
             await gateway.kill('SIGKILL')

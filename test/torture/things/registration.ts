@@ -1,5 +1,6 @@
 import { becomes, change, type Fact, learn } from '../model.ts'
-import { send, sendJson } from '../send.ts'
+import { type Answer, send, sendJson } from '../send.ts'
+import type { Stage } from '../stage.ts'
 import type { Scene, Session } from './session.ts'
 
 /** A client that registered itself, with the token that manages its registration. */
@@ -12,13 +13,17 @@ const metadata = {
   grant_types: ['authorization_code', 'refresh_token'],
 }
 
-export async function register(scene: Scene): Promise<Registration | undefined> {
-  const { stage, model } = scene
-  const { outcome, status, body } = await send(`${stage.address()}/oauth/register`, {
+/** The request alone: what comes of it nobody remembers. */
+export const askRegistration = (stage: Stage): Promise<Answer> =>
+  send(`${stage.address()}/oauth/register`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(metadata),
   })
+
+export async function register(scene: Scene): Promise<Registration | undefined> {
+  const { stage, model } = scene
+  const { outcome, status, body } = await askRegistration(stage)
   model.answers[outcome]++
   if (status !== 201) return undefined
   const id = String(body.client_id)
