@@ -7,7 +7,9 @@ import { quickFolder } from './quick-folder.ts'
 const settings = {
   max_connections: '300',
   deadlock_timeout: '10ms',
-  // Databases that live for seconds: nothing to clean up behind, nobody to send a log to.
+  // Databases that live for seconds: nothing to clean up behind, nobody to send a log to, no plan worth compiling.
+  jit: 'off',
+  full_page_writes: 'off',
   autovacuum: 'off',
   wal_level: 'minimal',
   max_wal_senders: '0',

@@ -13,11 +13,26 @@ const starters = ['gateway', 'admin-gateway', 'child-gateway', 'database'].map(
   (name) => `test/support/${name}.ts`,
 )
 
+const others = 'how a program of somebody else behaves before a gateway, and each takes seconds to start'
+const written = 'whether what is written down is what happens'
+
 export const sqliteAlone: Record<string, string> = {
   'test/cli/doctor.test.ts':
     'the server of the tests does not survive a power cut, and doctor says so wherever it looks',
   'test/hardening/lost-file.test.ts': 'a database file is taken away; a server has no such file',
   'test/storage/sqlite.test.ts': 'what the storage promises, and what is SQLite’s own',
+  'test/real-clients/inspector.test.ts': others,
+  'test/real-clients/mcp-auth.test.ts': others,
+  'test/real-clients/mcp-remote.test.ts': others,
+  'test/real-clients/other-guards.test.ts': others,
+  'test/real-clients/sdks.test.ts': others,
+  'test/conformance/suite.test.ts': others,
+  'test/examples/mcp-server.test.ts': others,
+  'test/tester/gateway.test.ts': 'what a gateway finds at MCP servers, good and bad',
+  'test/docs/compatibility.test.ts': written,
+  'test/docs/configuration.test.ts': written,
+  'test/docs/guides.test.ts': written,
+  'test/torture/model.test.ts': 'a model, and no gateway',
 }
 
 export const postgresAlone: Record<string, string> = {
