@@ -241,6 +241,7 @@ export function assembleGateway(
     revocations,
     freshToken: createFreshTokens({
       connections: store.connections,
+      leases: store.refreshLeases,
       sealer,
       refresh: refresher.refresh,
       probe: upstream.probe,

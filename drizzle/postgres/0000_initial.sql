@@ -287,7 +287,8 @@ CREATE TABLE "refresh_leases" (
 	"sealed_answer" text collate "C",
 	"answered_at" bigint,
 	"rest_until" bigint,
-	"rest_reason" json
+	"rest_reason" json,
+	"bought_version" bigint
 );
 --> statement-breakpoint
 CREATE TABLE "refresh_tokens" (

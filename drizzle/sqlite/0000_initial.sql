@@ -352,6 +352,7 @@ CREATE TABLE `refresh_leases` (
 	`answered_at` integer,
 	`rest_until` integer,
 	`rest_reason` text,
+	`bought_version` integer,
 	FOREIGN KEY (`connection_id`) REFERENCES `connections`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint

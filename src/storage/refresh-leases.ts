@@ -1,4 +1,5 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
+import type { Connection } from './connections.ts'
 import { type Batch, locking, type Queries } from './dialect.ts'
 import type { RefreshTrouble } from './documents.ts'
 import { and, eq, gt, isNull, lte, or, sql } from './drizzle.ts'
@@ -86,7 +87,7 @@ export function refreshLeases(db: Queries, tables: Tables, batch: Batch) {
         restUntil: null,
         restReason: null,
       }
-      if (!seen) return await create({ connectionId, ...taken }, event)
+      if (!seen) return await create({ connectionId, ...taken, boughtVersion: null }, event)
       const isFree = or(lte(table.expiresAt, now), eq(table.holder, intent.holder))
       const written = await batch((queries) => ({
         guard: queries
@@ -136,6 +137,15 @@ export function refreshLeases(db: Queries, tables: Tables, batch: Batch) {
       } catch (error) {
         if (!isTaken(error)) throw error
       }
+    },
+
+    /** A rejection bought the tokens it has now, and buys none in their place, whichever process hears of it. */
+    async noteBought({ id, version }: Pick<Connection, 'id' | 'version'>): Promise<void> {
+      await db
+        .update(table)
+        .set({ boughtVersion: version })
+        .where(eq(table.connectionId, id))
+        .returning({ fence: table.fence })
     },
 
     /** Gives it back with the answer still unread. */

@@ -265,6 +265,8 @@ export function defineTables(dialect: Dialect) {
     /** Until when the provider is not asked for this connection, and why. */
     restUntil: integer('rest_until'),
     restReason: json<RefreshTrouble>('rest_reason'),
+    /** The version of the connection whose tokens were asked for because a resource had the ones before rejected. */
+    boughtVersion: integer('bought_version'),
   })
 
   const consents = table(

@@ -45,6 +45,7 @@ const spread = 0.2
  */
 export function createFreshTokens(parts: {
   connections: Store['connections']
+  leases: Pick<Store['refreshLeases'], 'find' | 'noteBought'>
   sealer: Sealer
   refresh: RefreshConnection
   probe: Probe
@@ -52,9 +53,7 @@ export function createFreshTokens(parts: {
   margin: number
   backoff: number
 }): FreshTokens {
-  const { connections, sealer, clock } = parts
-  /** By connection, the hash of the token a rejection bought: when that one is rejected too, we ask the provider. */
-  const boughtByRejection = new Map<string, string>()
+  const { connections, leases, sealer, clock } = parts
   /** By connection, what the provider said of a rejected token, or is being asked. */
   const verdicts = new Map<string, { tokenHash: string; until: number; verdict: Promise<ProbeVerdict> }>()
 
@@ -80,12 +79,9 @@ export function createFreshTokens(parts: {
 
   /** The provider refused the stored token: one refresh; where that cannot help, its identity endpoint decides. */
   async function replace(provider: Provider, connection: Connection, refused: string): Promise<FreshToken> {
-    const wasBought = boughtByRejection.get(connection.id) === sha256(refused)
-    if (connection.sealedRefreshToken !== null && !wasBought) {
+    if (connection.sealedRefreshToken !== null && !(await wasBought(connection))) {
       const refreshed = await renew(provider, connection, 'now')
-      if (refreshed.outcome === 'refreshed') {
-        putBounded(boughtByRejection, connection.id, sha256(refreshed.accessToken), mostRejections)
-      }
+      if (refreshed.outcome === 'refreshed') await leases.noteBought(refreshed.connection)
       const isTrouble = refreshed.outcome === 'failed' || refreshed.outcome === 'busy'
       return isTrouble ? trouble(refreshed) : settle(refreshed, connection, refused)
     }
@@ -109,6 +105,11 @@ export function createFreshTokens(parts: {
     if (current?.status === 'needs_reauthorization') return deadOf(current)
     // Where new tokens came in the meantime, they are what the caller should try next.
     return { outcome: 'unavailable', retryAfter: 1 }
+  }
+
+  /** In whichever process: where each knew only of its own, two would take turns, and ask for tokens without end. */
+  async function wasBought({ id, version }: Connection): Promise<boolean> {
+    return (await leases.find(id))?.boughtVersion === version
   }
 
   /** Asks the provider once for everybody, and not again for a while. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { RunningGateway } from '../../src/main.ts'
 import { enterAging, type Session } from '../support/aging.ts'
@@ -15,6 +16,8 @@ let other: RunningGateway
 /** Of the first gateway. */
 let store: FailingStore
 let letGo: (() => void) | undefined
+/** What the first gateway was asked as it stopped. */
+let unanswered: Promise<unknown> | undefined
 
 const routes = {
   github: 'POST /login/oauth/access_token',
@@ -33,7 +36,7 @@ const tooLong = 60
 beforeAll(async () => {
   house = await startHouse({
     chores: 'none',
-    file: { limits: { upstream_deadline: 1, discovery_deadline: 1 } },
+    file: { limits: { upstream_deadline: 2, discovery_deadline: 1 } },
   })
   other = await house.gateway.replica()
   beside = { ...house, gateway: { ...house.gateway, url: other.url } }
@@ -43,8 +46,10 @@ afterAll(async () => {
   await other.stop()
   await house.stop()
 })
-afterEach(() => {
+afterEach(async () => {
   letGo?.()
+  // What it does late is not to be taken for what the next test waits for.
+  await unanswered
   for (const name of ['github', 'google', 'atlassian'] as const) house[name].control.clearScripts()
 })
 
@@ -78,6 +83,7 @@ async function dieBefore(
   const seen = store.calls().length
   letGo = store.hold(mortal)
   const asked = session.fetch()
+  unanswered = asked
   await house[provider].arrived(routes[provider], before + 1)
   // The answer is there when the call that is held is.
   const isHeld = () =>
@@ -121,6 +127,20 @@ describe('two gateways on one database', () => {
   })
 })
 
+describe('a resource that rejects whatever token it gets', () => {
+  test('costs the provider one refresh, whichever gateway hears of it', async () => {
+    const session = await start('github')
+    const before = calls('github')
+    let token = (await session.fetch()).body.access_token
+    for (let count = 0; count < 10; count++) {
+      const query = { rejected: createHash('sha256').update(String(token)).digest('base64url') }
+      const { body } = await (count % 2 ? session.fetch(query) : fetchBeside(session, 'github', query))
+      token = body.access_token
+    }
+    expect(calls('github')).toBe(before + 1)
+  })
+})
+
 describe('a gateway that stands still', () => {
   /** Has the first gateway stop with the answer of a call of the store, and waits until it has. */
   async function standStillAfter(
@@ -130,6 +150,7 @@ describe('a gateway that stands still', () => {
     const seen = store.calls().length
     letGo = store.hold([call], 'after')
     const asked = session.fetch()
+    unanswered = asked
     await until(() => store.calls().slice(seen).includes(call))
     return async () => {
       letGo?.()

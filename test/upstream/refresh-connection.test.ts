@@ -39,6 +39,7 @@ const heldElsewhere: RefreshLease = {
   answeredAt: null,
   restUntil: null,
   restReason: null,
+  boughtVersion: null,
 }
 
 /** A refresher that never gets to ask, and how often it looked into the database. */

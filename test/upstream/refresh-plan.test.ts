@@ -17,6 +17,7 @@ const lease = (more: Partial<RefreshLease> = {}): RefreshLease => ({
   answeredAt: null,
   restUntil: null,
   restReason: null,
+  boughtVersion: null,
   ...more,
 })
 
