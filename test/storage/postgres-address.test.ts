@@ -44,6 +44,7 @@ test.each([
 
 test.each([
   'postgres://ada:hidden/word@db.example/x',
+  'postgres://ada:5432/hidden@db.example',
   'postgres://ada:hidden#word@db.example/x',
   'postgres://ada:hidden%word@db.example/x',
   'postgres://ada:hidden@db.example:0/x',

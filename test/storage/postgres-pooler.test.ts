@@ -121,6 +121,18 @@ test('statements have their limit although no session would keep it', async () =
   await close()
 })
 
+test('a pooler that lets somebody in, and has no server for them, is given up in time', async () => {
+  const { url, close } = await openWithSubject()
+  const { db, tables, close: closeImpatient } = await openDatabase(url, { timeout: 1, connections: 1 })
+  pooler.befall(/pg_is_in_recovery/, 'stall')
+  const ask = () => db.select().from(tables.subjects)
+  await expect(ask()).rejects.toEqual(new StorageUnavailableError('unreachable'))
+  // The one connection there may be is to be had again.
+  expect(await ask()).toHaveLength(1)
+  await closeImpatient()
+  await close()
+})
+
 describe('a connection that breaks', () => {
   test('before its transaction was committed is replaced, and nothing happens twice', async () => {
     const { change, seen, close } = await openWithSubject()

@@ -16,9 +16,9 @@ import { faultOf, statementOf } from './session-state.ts'
 
 /**
  * What becomes of a statement: `cut`: the connection breaks before the server hears of it. `lose`: after the server
- * did what it says, before its answer.
+ * did what it says, before its answer. `stall`: nothing, and the connection stays.
  */
-export type Mishap = 'cut' | 'lose'
+export type Mishap = 'cut' | 'lose' | 'stall'
 
 export type Pooler = {
   /** The URL of a database, by way of the pooler. */
@@ -152,8 +152,9 @@ export async function startPooler(serverFolder: string, { size = 4 } = {}): Prom
     }
     const mishap = text === undefined ? undefined : befalls(client, text)
     client.isLost ||= mishap === 'lose'
-    client.isUnheard = mishap === 'cut'
-    if (client.isUnheard) return void client.socket.destroy()
+    client.isUnheard = mishap === 'cut' || mishap === 'stall'
+    if (mishap === 'cut') client.socket.destroy()
+    if (client.isUnheard) return
     if (heard.type === 'Q' || heard.type === 'S') client.asked++
     if (client.server) return void client.server.socket.write(heard.whole)
     client.waiting.push(heard)

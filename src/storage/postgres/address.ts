@@ -36,7 +36,8 @@ const parameters = [
   ...['sslmode', 'sslrootcert', 'sslcert', 'sslkey'],
 ]
 
-const form = /^postgres(?:ql)?:\/\/(?:([^/?#]*)@)?([^@/?#]*)(?:\/([^/?#]*))?(?:\?([^#]*))?$/
+// An @ behind the first slash is taken for that of a password with a slash in it, half of which would be a host.
+const form = /^postgres(?:ql)?:\/\/(?:([^/?#]*)@)?([^@/?#]*)(?:\/([^@/?#]*))?(?:\?([^#]*))?$/
 
 /** Throws a `TypeError` that says what is wrong, and nothing of what may be secret. Reads no file. */
 export function postgresAddress(url: string): PostgresAddress {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { ConnectionOptions } from 'node:tls'
-import pg, { type ClientBase, type ClientConfig } from 'pg'
+import pg, { type ClientBase, type ClientConfig, type QueryConfig } from 'pg'
 import { StorageUnavailableError } from '../unavailable.ts'
 import type { PostgresAddress, PostgresHost } from './address.ts'
 
@@ -69,7 +69,7 @@ export async function connectTo(address: PostgresAddress, wish: Wish): Promise<p
     client.on('error', ignore)
     try {
       await client.connect()
-      if (wish.server === 'primary') await refuseStandby(client)
+      await refuseUnwished(client, wish)
       return client
     } catch (error) {
       await client.end()
@@ -79,11 +79,22 @@ export async function connectTo(address: PostgresAddress, wish: Wish): Promise<p
   throw failure
 }
 
-/** A standby answers with what was, and takes nothing. */
-export async function refuseStandby(client: ClientBase): Promise<void> {
-  const { rows } = await client.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby')
+/**
+ * A standby answers with what was, and takes nothing. Who lets somebody in may answer nothing at all: a pooler before a
+ * server that stands still.
+ */
+export async function refuseUnwished(client: ClientBase, { server, patience }: Wish): Promise<void> {
+  if (server === 'any') return
+  const asked = within(patience, { text: 'SELECT pg_is_in_recovery() AS standby' })
+  const { rows } = await client.query<{ standby: boolean }>(asked)
   if (rows[0]?.standby) throw new StorageUnavailableError('read_only')
 }
+
+/** A statement whose answer is waited for no longer than this; the driver does not declare it. */
+export const within = <Statement extends QueryConfig>(
+  milliseconds: number,
+  statement: Statement,
+): Statement => Object.assign({}, statement, { query_timeout: Math.max(1, Math.ceil(milliseconds)) })
 
 /**
  * A connection that breaks says so to whoever waits for an answer on it. But an event nobody listens for would end

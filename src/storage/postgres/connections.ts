@@ -1,6 +1,6 @@
-import pg, { type ClientConfig, type PoolClient, type QueryConfig } from 'pg'
+import pg, { type ClientConfig, type PoolClient } from 'pg'
 import type { PostgresAddress, PostgresHost } from './address.ts'
-import { clientConfig, ignore, refuseStandby, type Wish } from './connect.ts'
+import { clientConfig, ignore, refuseUnwished, type Wish, within } from './connect.ts'
 import { connectionAfter, hasNoRoom, waitedInVain } from './faults.ts'
 
 /** The connections of a process, of which one at a time belongs to whoever took it. */
@@ -47,7 +47,7 @@ export function openConnections(address: PostgresAddress, most: number, wish: Wi
       return new pg.Client(configOf(hostInTurn()))
     } as unknown as new () => pg.Client,
     async onConnect(client) {
-      if (wish.server === 'primary') await refuseStandby(client)
+      await refuseUnwished(client, wish)
       provenAt.set(client, performance.now())
     },
   })
@@ -122,9 +122,3 @@ export function openConnections(address: PostgresAddress, most: number, wish: Wi
     end: () => pool.end(),
   }
 }
-
-/** A statement whose answer is waited for no longer than this; the driver does not declare it. */
-export const within = <Statement extends QueryConfig>(
-  milliseconds: number,
-  statement: Statement,
-): Statement => Object.assign({}, statement, { query_timeout: Math.max(1, Math.ceil(milliseconds)) })

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { PoolClient, QueryConfig, QueryResult } from 'pg'
-import { type Connections, within } from './connections.ts'
+import { within } from './connect.ts'
+import type { Connections } from './connections.ts'
 import { connectionAfter, gaveWay, lostStatement } from './faults.ts'
 import type { StatementNames } from './statement-names.ts'
 
@@ -83,7 +84,9 @@ export async function transact<Answer>(
     await line.query({ text: begin })
     const answer = await work()
     progress.mayBeCommitted = answer !== undefined
-    await line.query({ text: answer === undefined ? 'ROLLBACK' : 'COMMIT' })
+    const { command } = await line.query({ text: answer === undefined ? 'ROLLBACK' : 'COMMIT' })
+    // The server calls it no error: of a transaction in which something had failed nothing is there.
+    if (answer !== undefined && command !== 'COMMIT') throw new TypeError('a transaction that had failed')
     return answer
   } catch (error) {
     if (connectionAfter(error) === 'sound') await rollBack(line, progress)
