@@ -62,6 +62,7 @@ const generous = {
   registrations_per_address: 100_000,
   registrations: 100_000,
   registration_changes: 100_000,
+  registration_changes_per_client: 10_000,
   authorizations_per_address: 100_000,
   authorizations_per_client: 100_000,
   authorizations: 100_000,

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import {
   askAt,
   endTokens,
@@ -8,6 +9,7 @@ import {
   withReplicas,
 } from '../postgres/replicas.ts'
 import { pick, type Scenario, spread } from '../scenario.ts'
+import type { Answer } from '../send.ts'
 import type { Session } from '../things/session.ts'
 
 const people = 10
@@ -33,24 +35,45 @@ export const oneRefresh: Scenario = {
       report.check(missing === 0, `${missing} of ${rounds * 2 * callers} retrievals without a token`)
       const differing = seen.filter(({ tokens }) => tokens !== 1).length
       report.check(differing === 0, `${differing} rounds in which not everybody got the same token`)
-      report.note(`a round took ${spread(seen.map(({ milliseconds }) => milliseconds))}`)
+      const told = seen.reduce((sum, { toldToWait }) => sum + toldToWait, 0)
+      report.note(
+        `${told} retrievals told to come again; a round took ${spread(seen.map(({ milliseconds }) => milliseconds))}`,
+      )
     })
   },
 }
 
-type Seen = { refreshes: number; unanswered: number; tokens: number; milliseconds: number }
+type Seen = {
+  refreshes: number
+  unanswered: number
+  tokens: number
+  toldToWait: number
+  milliseconds: number
+}
 
 async function askAll({ stage, replicas, database }: Replicas, session: Session): Promise<Seen> {
   await endTokens(database, [session])
   const mark = markOf(stage)
   const began = performance.now()
   const answers = await Promise.all(
-    replicas.flatMap((replica) => Array.from({ length: callers }, () => askAt(replica, stage, session))),
+    replicas.flatMap((replica) =>
+      Array.from({ length: callers }, () => askOn(() => askAt(replica, stage, session))),
+    ),
   )
   return {
     milliseconds: performance.now() - began,
     refreshes: sentSince(stage, mark).length,
-    unanswered: answers.filter(({ status }) => status !== 200).length,
-    tokens: new Set(answers.map(({ body }) => body.access_token)).size,
+    unanswered: answers.filter(({ answer }) => answer.status !== 200).length,
+    tokens: new Set(answers.map(({ answer }) => answer.body.access_token)).size,
+    toldToWait: answers.filter(({ tries }) => tries > 1).length,
+  }
+}
+
+/** Where a gateway has too much to do at once, it says when to come again. */
+async function askOn(ask: () => Promise<Answer>): Promise<{ answer: Answer; tries: number }> {
+  for (let tries = 1; ; tries++) {
+    const answer = await ask()
+    if (answer.status !== 503 || tries === 5) return { answer, tries }
+    await setTimeout(Number(answer.body.retry_after ?? 1) * 1_000)
   }
 }

@@ -21,8 +21,8 @@ const slowness = 200
 const widest = 64
 /** One by one, of both gateways together, once they know that it is down. */
 const mostTries = 20
-/** Milliseconds: the longest a provider is left alone after so short an outage, and time for all to be served. */
-const recoversWithin = 20_000
+/** Milliseconds: the longest a provider is left alone after so short an outage, and time for a busy machine. */
+const recoversWithin = 60_000
 
 export const providerOutage: Scenario = {
   name: 'provider-outage',
