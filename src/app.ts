@@ -72,7 +72,8 @@ export async function buildApp(
     // As long as an address can be: whoever has the route says what is wrong with it.
     routerOptions: { maxParamLength: 16_384 },
   })
-  app.server.maxConnections = gateway.config.limits.connections
+  // Not dropped, one more is handed to and fro for ever by workers that are all full (node:cluster, 24).
+  Object.assign(app.server, { maxConnections: gateway.config.limits.connections, dropMaxConnection: true })
   // Node would leave out the headers beyond so many, and a proxy would not: they are counted and refused instead.
   app.server.maxHeadersCount = 0
   const load = guardLoad(gateway, routeOf)
@@ -84,6 +85,7 @@ export async function buildApp(
     refuseUnclear(request)
   })
   app.addHook('preValidation', load.begin)
+  app.addHook('onSend', load.end)
   closeWhenStopping(app)
   const countAnswer = countingAnswers(gateway, routeOf)
   app.addHook('onResponse', (request, reply, done) => {

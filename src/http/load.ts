@@ -11,9 +11,6 @@ const pause = 5
 const precedences: Readonly<Record<string, Precedence>> = {
   '/healthz': 'always',
   '/readyz': 'always',
-  '/.well-known/oauth-authorization-server': 'always',
-  '/.well-known/openid-configuration': 'always',
-  '/.well-known/jwks.json': 'always',
   '/oauth/revoke': 'needed',
   '/oauth/token': 'needed',
   '/oauth/introspect': 'needed',
@@ -37,21 +34,30 @@ const precedences: Readonly<Record<string, Precedence>> = {
   '/admin/v1/resources/:part/application/probe': 'new',
 }
 
+/** Of what is not listed by itself. With a path in the issuer, metadata has that path at its end (RFC 8414 section 3.1). */
+const families = [
+  ['/.well-known/', 'always'],
+  ['/admin/v1', 'needed'],
+] as const satisfies readonly (readonly [prefix: string, Precedence])[]
+
 /** What is nowhere in the list, if it is a route at all. */
 export function precedenceOf(template: string | undefined): Precedence {
   if (template === undefined) return 'new'
   const route = template.replaceAll(/:\w+/g, ':part')
-  return precedences[route] ?? (route.startsWith('/admin/v1') ? 'needed' : 'ordinary')
+  return precedences[route] ?? families.find(([prefix]) => route.startsWith(prefix))?.[1] ?? 'ordinary'
 }
 
+type OnSendDone = (error: null, payload: unknown) => void
 type Route = (request: FastifyRequest) => string | undefined
 
 /**
  * The hooks that refuse what is too much before anything of it is read, and give up what takes too long. A request
- * counts from when it has come in whole: those that come slowly keep nobody out.
+ * counts from when it has come in whole until there is an answer, whoever still waits for it: those that come slowly
+ * keep nobody out, nor do answers that wait on their connection behind an earlier one.
  */
 export function guardLoad({ load, meter }: Pick<Gateway, 'load' | 'meter'>, routeOf: Route) {
   const known = new Map<string | undefined, Precedence>()
+  const unanswered = new WeakMap<FastifyReply, UnderWay>()
   function refuseIfTooMuch(request: FastifyRequest): void {
     const { url } = request.routeOptions
     const precedence = known.get(url) ?? precedenceOf(routeOf(request))
@@ -63,10 +69,15 @@ export function guardLoad({ load, meter }: Pick<Gateway, 'load' | 'meter'>, rout
   function begin(_request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     const underWay: UnderWay = { since: performance.now(), giveUp: () => giveUp(reply) }
     load.begin(underWay)
-    reply.raw.once('close', () => load.end(underWay))
+    unanswered.set(reply, underWay)
     done()
   }
-  return { refuseIfTooMuch, begin }
+  function end(_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: OnSendDone): void {
+    const underWay = unanswered.get(reply)
+    if (underWay) load.end(underWay)
+    done(null, payload)
+  }
+  return { refuseIfTooMuch, begin, end }
 }
 
 /** What is done already is not undone, and whoever asks again finds it so. */

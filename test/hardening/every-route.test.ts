@@ -195,4 +195,6 @@ test('every route has its place in the order in which an overload is met', () =>
     '/admin/v1/resources/nothing/application/probe',
     '/admin/v1/tests',
   ])
+  // As metadata is asked for first, where the issuer has a path.
+  expect(precedenceOf('/.well-known/oauth-authorization-server/gateway')).toBe('always')
 })

@@ -147,6 +147,39 @@ describe('more requests under way than may be', () => {
   })
 })
 
+describe('who does not take what they asked for', () => {
+  const begin = () =>
+    `${new URL(authorizeUrl(notes, newPkce().challenge)).pathname}?client_id=${notes.clientId}`
+  const asked = (path: string) => `GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`
+  const sent = (message: string) => {
+    const socket = connect(Number(new URL(notes.gateway.issuer).port), 'localhost')
+    socket.write(message)
+    return socket
+  }
+
+  test('has answers wait behind a slow one on their connection, and keeps nobody out', async () => {
+    const release = store.hold(['clients.find'])
+    const socket = sent(asked(begin()) + asked('/account').repeat(500))
+    while (!store.calls().includes('clients.find')) await turn()
+    while (load.underWay() > 1) await turn()
+    expect(load.underWay()).toBe(1)
+    socket.destroy()
+    release()
+    while (load.underWay() > 0) await turn()
+  })
+
+  test('goes away, and what is still done for them counts', async () => {
+    const release = store.hold(['clients.find'])
+    const sockets = Array.from({ length: 20 }, () => sent(asked(begin())))
+    while (store.calls().filter((call) => call === 'clients.find').length < 20) await turn()
+    for (const socket of sockets) socket.destroy()
+    await ask('/healthz')
+    expect(load.underWay()).toBe(20)
+    release()
+    while (load.underWay() > 0) await turn()
+  })
+})
+
 test('what takes too long is given up, told so, and what it did is found by who asks again', async () => {
   const release = store.hold(['refreshTokens.rotate'])
   const old = session.tokens.refresh_token

@@ -36,7 +36,9 @@ beforeAll(async () => {
   front = await startFront(port)
   writeFileSync(
     join(folder, 'config.json'),
-    JSON.stringify({ limits: { registrations_per_address: 10_000, token_requests_per_client: 100_000 } }),
+    JSON.stringify({
+      limits: { connections: 100, registrations_per_address: 10_000, token_requests_per_client: 100_000 },
+    }),
   )
   gateway = await startChildGateway({
     COATCHECK_PORT: String(port),
@@ -266,9 +268,21 @@ test('a stop answers what is under way, and ends all of them in order', async ()
   expect(gateway.logs()).not.toContain('did not end')
 })
 
-test('whose first process is killed leaves none behind', async () => {
+test('connections beyond what both may have are closed, and handed to and fro by nobody', async () => {
   await gateway.restart()
   await until(() => workers().length === 6)
+  const sockets = Array.from({ length: 220 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+  await until(() => sockets.filter(({ closed }) => closed).length >= 20)
+  for (const socket of sockets) socket.destroy()
+  const isServed = () =>
+    fetch(`${gateway.url}/healthz`).then(
+      ({ status }) => status === 200,
+      () => false,
+    )
+  await until(isServed)
+})
+
+test('whose first process is killed leaves none behind', async () => {
   const last = workers().slice(-2)
   expect(last.map(isAlive)).toEqual([true, true])
   process.kill(primary(), 'SIGKILL')
