@@ -2,3 +2,6 @@
 export type Clock = () => number
 
 export const systemClock: Clock = () => Math.floor(Date.now() / 1000)
+
+/** Seconds by which the clocks of two processes may differ, so that they still tell each other when something was. */
+export const clockMargin = 5

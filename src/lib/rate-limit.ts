@@ -1,3 +1,5 @@
+import { clockMargin } from './clock.ts'
+
 /** So many at once, and again so many over a window of seconds: a bucket that fills up evenly. */
 export type Rate = { limit: number; window: number }
 
@@ -65,14 +67,19 @@ export function createRateLimiter({ limit, window }: Rate, keys = capacity): Rat
   const micros = (units: number) => Math.round((units * 1e6) / limit)
   const untilFree = (at: number, now: number) => Math.max(0, Math.ceil((at + window) / limit - now - window))
 
+  function forget(key: string): void {
+    buckets.delete(key)
+    toShare.delete(key)
+  }
+
   function makeRoom(now: number): void {
-    for (const [key, { fullAt }] of buckets) if (isFull(fullAt, now)) buckets.delete(key)
+    for (const [key, { fullAt }] of buckets) if (isFull(fullAt, now)) forget(key)
     // A tenth at once, so that the search is paid for once in as many new keys.
     let surplus = buckets.size - Math.floor(keys * 0.9)
     if (surplus <= 0) return
     const levels = Float64Array.from(buckets.values(), ({ fullAt }) => fullAt)
     const most = levels.sort()[surplus - 1] ?? 0
-    for (const [key, { fullAt }] of buckets) if (fullAt <= most && surplus-- > 0) buckets.delete(key)
+    for (const [key, { fullAt }] of buckets) if (fullAt <= most && surplus-- > 0) forget(key)
     forgotten = isFull(forgotten, now) ? most : Math.max(forgotten, most)
   }
 
@@ -133,7 +140,8 @@ export function createRateLimiter({ limit, window }: Rate, keys = capacity): Rat
     },
     learn(key, fullAtMicros, now) {
       const missing = fullAtMicros - now * 1e6
-      if (missing <= 0) return
+      // More than anybody owes was told by a clock that is wrong: nobody is locked out for that.
+      if (missing <= 0 || missing > (longestDebt * window + clockMargin) * 1e6) return
       const unshared = buckets.get(key)?.unshared ?? 0
       const all = Math.floor((missing * limit) / 1e6) + unshared * window
       const level = now * limit + Math.min(all, longestDebt * window * limit)

@@ -1,5 +1,5 @@
 import { putBounded } from '../lib/bounded-map.ts'
-import type { Clock } from '../lib/clock.ts'
+import { type Clock, clockMargin } from '../lib/clock.ts'
 import type { Pseudonyms } from '../lib/pseudonyms.ts'
 import { createWhereabouts, mostAddresses } from '../lib/whereabouts.ts'
 import type { SignInPlace } from '../storage/sign-in-places.ts'
@@ -16,9 +16,6 @@ export type Returning = {
   /** Tells the other processes what they do not know, and learns what they told. */
   share(): Promise<void>
 }
-
-/** Seconds by which the clock of another process may be behind. */
-const clockMargin = 5
 
 /** Sign-ins that wait to be told of at once. */
 const mostWaiting = 1_000
@@ -45,7 +42,7 @@ export function createReturning({ store, pseudonyms, clock }: Parts): Returning 
       await store.signInPlaces.note(told)
       for (const place of told)
         if (waiting.get(place.addressHash) === place) waiting.delete(place.addressHash)
-      const found = await store.signInPlaces.since(Math.max(known, now - placesKept), mostAddresses)
+      const found = await store.signInPlaces.since(Math.max(known, now - placesKept), now, mostAddresses)
       for (const { addressHash, subjectHash, at } of found.toReversed()) {
         whereabouts.note(addressHash, subjectHash, at)
       }

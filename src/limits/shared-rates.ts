@@ -1,4 +1,4 @@
-import type { Clock } from '../lib/clock.ts'
+import { type Clock, clockMargin } from '../lib/clock.ts'
 import { longestDebt, type RateLimiter, type Taken } from '../lib/rate-limit.ts'
 import type { Store } from '../storage/store.ts'
 import { type RateName, rateWindow, sharedRates } from './rates.ts'
@@ -8,9 +8,6 @@ const mostOfRate = 200
 
 /** Keys that are learnt of at once, those first that took most. */
 const mostLearnt = 2_000
-
-/** Seconds by which the clock of another process may be behind. */
-const clockMargin = 5
 
 type Sharing = {
   limiters: Readonly<Record<RateName, RateLimiter>>
@@ -34,7 +31,7 @@ export function createRateSharing({ limiters, store, clock }: Sharing): () => Pr
     )
     const added = await store.rateLevels.add(told, { now, most: longestDebt * rateWindow })
     for (const [rate, those] of taken) limiters[rate].share(those, now)
-    const changed = await store.rateLevels.changedSince(known, mostLearnt)
+    const changed = await store.rateLevels.changedSince(known, now, mostLearnt)
     for (const { keyHash, rate, fullAtMicros } of [...added, ...changed]) {
       if (isShared(rate)) limiters[rate].learn(keyHash, fullAtMicros, clock())
     }

@@ -1,5 +1,6 @@
+import { clockMargin } from '../lib/clock.ts'
 import type { Queries } from './dialect.ts'
-import { desc, gte, sql } from './drizzle.ts'
+import { and, desc, gte, lte, sql } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 /** When somebody's bucket is full again. */
@@ -18,7 +19,9 @@ export function rateLevels(db: Queries, { rateLevels: table }: Tables) {
   /** Of what is known here and what is written that is more to which what was taken here comes on top. */
   async function addSome(taken: readonly RateTaken[], { now, most }: { now: number; most: number }) {
     const furthest = sql`cast(${(now + most) * 1e6} as bigint)`
-    const written = sql`${table.fullAtMicros} + excluded.taken_micros`
+    // What a clock wrote that is far ahead of this one would not be over when it is here.
+    const known = sql`case when ${table.changedAt} > ${now + clockMargin} then 0 else ${table.fullAtMicros} end`
+    const written = sql`${known} + excluded.taken_micros`
     const after = sql`case when ${written} > excluded.full_at_micros then ${written} else excluded.full_at_micros end`
     return await db
       .insert(table)
@@ -48,12 +51,12 @@ export function rateLevels(db: Queries, { rateLevels: table }: Tables) {
       return added
     },
 
-    /** What was added to since, the emptiest first. */
-    async changedSince(since: number, limit: number): Promise<RateLevel[]> {
+    /** What was added to since, the emptiest first; not by a clock that is far ahead of `now`. */
+    async changedSince(since: number, now: number, limit: number): Promise<RateLevel[]> {
       return await db
         .select(level)
         .from(table)
-        .where(gte(table.changedAt, since))
+        .where(and(gte(table.changedAt, since), lte(table.changedAt, now + clockMargin)))
         .orderBy(desc(table.fullAtMicros))
         .limit(limit)
     },

@@ -1,5 +1,6 @@
+import { clockMargin } from '../lib/clock.ts'
 import type { Queries } from './dialect.ts'
-import { desc, gte, sql } from './drizzle.ts'
+import { and, desc, gte, lte, sql } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type SignInPlace = Tables['signInPlaces']['$inferSelect']
@@ -20,9 +21,14 @@ export function signInPlaces(db: Queries, { signInPlaces: table }: Tables) {
         .returning({ at: table.at })
     },
 
-    /** The latest first. */
-    async since(at: number, limit: number): Promise<SignInPlace[]> {
-      return await db.select().from(table).where(gte(table.at, at)).orderBy(desc(table.at)).limit(limit)
+    /** The latest first; none that a clock noted which is far ahead of `now`. */
+    async since(at: number, now: number, limit: number): Promise<SignInPlace[]> {
+      return await db
+        .select()
+        .from(table)
+        .where(and(gte(table.at, at), lte(table.at, now + clockMargin)))
+        .orderBy(desc(table.at))
+        .limit(limit)
     },
   }
 }

@@ -40,6 +40,9 @@ const day = 86_400
 /** Seconds for which an address is known as one from where somebody signed in. */
 export const placesKept = 7 * day
 
+/** Seconds for which what was taken of a rate is kept: so many may write it that what is kept longer adds up. */
+const levelsKept = 600
+
 /** How many rows of each kind a sweep took. */
 export type Swept = Record<keyof ReturnType<typeof rulesOf>, number>
 
@@ -146,10 +149,18 @@ function rulesOf({ db, tables }: Database, now: number, { refreshGrace, endedKep
       lte(usedAssertions.expiresAt, now - margin),
     ),
 
-    // By then every bucket has long been full.
-    rateLevels: deleteEnded(rateLevels, rateLevels.keyHash, lte(rateLevels.changedAt, now - hour)),
+    // By then every bucket has long been full; and none is as far ahead but by a clock that was wrong.
+    rateLevels: deleteEnded(
+      rateLevels,
+      rateLevels.keyHash,
+      or(lte(rateLevels.changedAt, now - levelsKept), gt(rateLevels.changedAt, now + hour)),
+    ),
 
-    signInPlaces: deleteEnded(signInPlaces, signInPlaces.addressHash, lte(signInPlaces.at, now - placesKept)),
+    signInPlaces: deleteEnded(
+      signInPlaces,
+      signInPlaces.addressHash,
+      or(lte(signInPlaces.at, now - placesKept), gt(signInPlaces.at, now + hour)),
+    ),
 
     quotaCounts: deleteEnded(quotaCounts, quotaCounts.id, lte(quotaCounts.expiresAt, now - margin)),
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { addressHolder } from '../../src/lib/address.ts'
 import { createRateLimiter } from '../../src/lib/rate-limit.ts'
 
@@ -159,6 +159,25 @@ describe('among many keys', () => {
     expect(more.length).toBeLessThanOrEqual(30)
     // It passes: a window later everybody has all of it again.
     expect(Array.from({ length: 60 }, () => limiter.take('new', start + 61))).toEqual(Array(60).fill(0))
+  })
+
+  test('those that were forgotten wait no longer to be shared, however long nobody can be told', () => {
+    const additions = vi.spyOn(Set.prototype, 'add')
+    const limiter = createRateLimiter({ limit: 2, window: 60 }, 20)
+    for (let key = 0; key < 1_000; key++) limiter.take(String(key), start + key)
+    const waiting = additions.mock.contexts.map((set) => (set as Set<unknown>).size)
+    additions.mockRestore()
+    expect(waiting.length).toBeGreaterThan(500)
+    expect(Math.max(...waiting)).toBeLessThanOrEqual(20)
+  })
+
+  test('a level that no clock could have told but a wrong one locks nobody out', () => {
+    const limiter = createRateLimiter({ limit: 50, window: 60 })
+    limiter.learn('ada', (start + 130) * 1e6, start)
+    limiter.learn('ada', Number.MAX_SAFE_INTEGER, start)
+    expect(limiter.taken('ada', start)).toBe(0)
+    limiter.learn('ada', (start + 60) * 1e6, start)
+    expect(limiter.taken('ada', start)).toBe(50)
   })
 
   test('ten thousand more cost no more than a blink each', () => {

@@ -80,15 +80,17 @@ export function limitsContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       const { store, share, takeAll } = newProcess(0)
       takeAll(12, '192.0.2.1')
       await share()
-      expect(await store.rateLevels.changedSince(now, 10)).toEqual([])
+      expect(await store.rateLevels.changedSince(now, now, 10)).toEqual([])
       takeAll(1, '192.0.2.1')
       await share()
-      const [level] = await store.rateLevels.changedSince(now, 10)
+      const [level] = await store.rateLevels.changedSince(now, now, 10)
       expect(level).toMatchObject({ rate: 'authorizations_per_address', fullAtMicros: (now + 6.5) * 1e6 })
       expect(JSON.stringify(level)).not.toContain('192.0.2')
       takeAll(1, '192.0.2.1')
       await share()
-      expect(await store.rateLevels.changedSince(now, 10)).toMatchObject([{ fullAtMicros: (now + 7) * 1e6 }])
+      expect(await store.rateLevels.changedSince(now, now, 10)).toMatchObject([
+        { fullAtMicros: (now + 7) * 1e6 },
+      ])
     })
 
     test('levels add up, fill on the way, and no debt is longer than it may be', async () => {
@@ -106,6 +108,34 @@ export function limitsContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       expect(await level(100, 1)).toEqual([1])
       expect(await level(100, 500)).toEqual([120])
     })
+
+    test.each([60, 86_400, 400 * 86_400])(
+      'a clock that was %i seconds ahead for a while locks nobody out, nor does one that is as far behind',
+      async (far) => {
+        const [right, wrong] = [newProcess(0), newProcess(1)]
+        now += far
+        expect(wrong.takeAll(100)).toBe(100)
+        wrong.returning.note('192.0.2.1', 'mallory')
+        await wrong.share()
+        await wrong.returning.share()
+        now -= far
+        await right.share()
+        await right.returning.share()
+        expect(right.returning.lastAt('192.0.2.1')).toBeUndefined()
+        expect(right.takeAll(50)).toBe(50)
+        for (let round = 0; round < 3; round++) await right.share()
+        // What is written there is no more than what was taken by the clocks that are right.
+        expect(right.takeAll(80)).toBe(70)
+        const behind = newProcess(2)
+        await right.share()
+        now -= far
+        await behind.share()
+        expect(behind.takeAll(50)).toBe(50)
+        await behind.share()
+        expect(behind.takeAll(80)).toBe(70)
+        now += far
+      },
+    )
 
     test('two that add to the same ones in another order do not wait for each other', async () => {
       const many = Array.from({ length: 450 }, (_, index) => ({

@@ -138,20 +138,22 @@ export function sweepContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       expect(await db.select().from(tables.usedAssertions)).toEqual([used[1]])
     })
 
-    test('forgets who used a limit after an hour, and where somebody signed in after a week', async () => {
+    test('forgets who used a limit after ten minutes, where somebody signed in after a week, and what is ahead', async () => {
       const { db, tables } = database
       const level = { rate: 'x', fullAtMicros: 1, takenMicros: 1 }
       const levels = [
-        { ...level, keyHash: 'over', changedAt: now - hour },
-        { ...level, keyHash: 'young', changedAt: now - hour + 1 },
+        { ...level, keyHash: 'over', changedAt: now - 600 },
+        { ...level, keyHash: 'young', changedAt: now - 599 },
+        { ...level, keyHash: 'ahead', changedAt: now + 400 * day },
       ]
       const places = [
         { addressHash: 'over', subjectHash: 'ada', at: now - 7 * day },
         { addressHash: 'young', subjectHash: 'ada', at: now - 7 * day + 1 },
+        { addressHash: 'ahead', subjectHash: 'ada', at: now + 400 * day },
       ]
       await db.insert(tables.rateLevels).values(levels).returning()
       await db.insert(tables.signInPlaces).values(places).returning()
-      expect(await sweepNow()).toEqual({ ...nothing, rateLevels: 1, signInPlaces: 1 })
+      expect(await sweepNow()).toEqual({ ...nothing, rateLevels: 2, signInPlaces: 2 })
       expect(await db.select().from(tables.rateLevels)).toEqual([levels[1]])
       expect(await db.select().from(tables.signInPlaces)).toEqual([places[1]])
     })
