@@ -40,6 +40,9 @@ type Parts = {
 /** Looks without a sign of life after which nobody is waited for. */
 const patience = 5
 
+/** Looks for which one that fails each time is left alone at most, unless it comes up more rarely anyway. */
+const longestRest = 300
+
 const bySeconds = (beat: () => void) => {
   const timer = setInterval(beat, 1_000).unref()
   return () => clearInterval(timer)
@@ -57,8 +60,10 @@ export function createTurns(
   onFailure: (chore: SharedChore, error: unknown) => void,
 ): Turns {
   const isLeftBehind = createWatch()
-  /** Looks for which a chore is left alone here: it failed, or somebody asked whether it is wanted. */
+  /** Looks for which a chore is left alone here: it failed, somebody asked whether it is wanted, or it was done for a wrong clock. */
   const rests = new Map<string, number>()
+  /** How often in a row it failed here. */
+  const failures = new Map<string, number>()
   const underWay = new Map<string, Promise<void>>()
   const stopping = new AbortController()
   let looking: Promise<void> | undefined
@@ -79,6 +84,8 @@ export function createTurns(
     return left > 0
   }
 
+  const isAhead = (row: Chore | undefined) => (row?.doneAt ?? 0) > clock()
+
   /** A time that lies ahead was told by a clock that was wrong, and counts no longer than one that lies behind. */
   function isDue({ every, isWanted }: SharedChore, row: Chore | undefined): boolean {
     return isWanted !== undefined || row?.doneAt == null || Math.abs(clock() - row.doneAt) >= every
@@ -86,13 +93,20 @@ export function createTurns(
 
   function begin(chore: SharedChore, row: Chore | undefined): void {
     const turn = takeTurn(chore, row)
+      .then(() => void failures.delete(chore.name))
       .catch((error) => {
         // Perhaps another process fares better.
-        rests.set(chore.name, chore.every)
+        rests.set(chore.name, restAfterFailure(chore))
         onFailure(chore, error)
       })
       .finally(() => underWay.delete(chore.name))
     underWay.set(chore.name, turn)
+  }
+
+  function restAfterFailure({ name, every }: SharedChore): number {
+    const before = failures.get(name) ?? 0
+    failures.set(name, before + 1)
+    return Math.min(every * 2 ** before, Math.max(every, longestRest))
   }
 
   async function takeTurn(chore: SharedChore, row: Chore | undefined): Promise<void> {
@@ -111,6 +125,8 @@ export function createTurns(
       held.letGo()
       await store.chores.release(lease, done)
     }
+    // Whose clock is ahead finds it due at once: the two would take turns at it without end.
+    if (isAhead(row)) rests.set(chore.name, chore.every - 1)
   }
 
   function hold(lease: ChoreLease) {

@@ -97,6 +97,14 @@ describe('a chore that comes up every five minutes', () => {
     expect(worked).toHaveLength(2)
   })
 
+  test('is done no more than once by each and in each pause where the clocks of two are far apart', async () => {
+    const both = [startProcess('right'), startProcess('ahead', { clock: () => now + 400 })]
+    for (let seconds = 0; seconds < 600; seconds++, now++) for (const each of both) await each.turn()
+    // At its beginning, in its middle and at its end.
+    expect(worked.length).toBeGreaterThanOrEqual(2)
+    expect(worked.length).toBeLessThanOrEqual(6 + 1)
+  })
+
   test('is left to others by a process in which it failed, for as long', async () => {
     const broken = startProcess('broken', { work: () => Promise.reject(new Error('not here')) })
     await broken.turn()
@@ -123,6 +131,25 @@ describe('a chore that is asked for', () => {
     expect(worked).toEqual(['a'])
     await process.turn()
     expect(worked).toEqual(['a', 'a'])
+  })
+})
+
+describe('a chore that fails each time', () => {
+  test('is tried less and less often, to once in five minutes, and as before once it did not fail', async () => {
+    let isBroken = true
+    const work = async () => {
+      worked.push('tried')
+      if (isBroken) throw new Error('not now')
+    }
+    const process = startProcess('a', { every: 1, isWanted: async () => true, work })
+    await looks(process, 3_000)
+    expect(worked.length).toBeGreaterThan(10)
+    expect(worked.length).toBeLessThan(25)
+    isBroken = false
+    await looks(process, 301)
+    worked = []
+    await looks(process, 10)
+    expect(worked).toHaveLength(10)
   })
 })
 
