@@ -13,6 +13,8 @@ export type GrantEnd =
   | 'subject_disabled'
   | 'client_disabled'
   | 'resource_disabled'
+  /** It has another URI than the grant's tokens are for, which may be somebody else's by now. */
+  | 'resource_moved'
   | 'provider_disabled'
   /** One it was exchanged from ended, or what that one may call. */
   | 'origin_ended'
@@ -68,11 +70,12 @@ export async function grantStanding(parts: StandingParts, grant: Grant, now: num
 /** Whether the resource a grant is for and the providers it cannot do without there are enabled. */
 async function standingPlace(
   { providers }: StandingParts,
-  { resourceId, scopes }: Grant,
+  { resourceId, audience, scopes }: Grant,
   resource: Resource | undefined,
 ): Promise<Place | Ended> {
   if (resourceId === null) return { stands: true, resource: undefined, providers: [] }
   if (!resource?.enabled) return ended('resource_disabled')
+  if (resource.uri !== audience) return ended('resource_moved')
   const needed = resource.document.providers.filter((each) => each.required && isInvolved(each, scopes))
   const found: Provider[] = []
   for (const { provider: id } of needed) {

@@ -89,6 +89,18 @@ describe('disabled and enabled again', () => {
     await expectEverything()
   })
 
+  test('a resource that got another URI in the instant in which somebody signed in there', async () => {
+    const moveTo = (uri: string) =>
+      notes.gateway.database.run(`UPDATE resources SET uri = '${uri}' WHERE id = 'notes'`)
+    await moveTo('https://moved.test/mcp')
+    // No token is made for the URI it had, which may be another one's by now.
+    expect((await refresh(client, tokens.refresh_token)).status).toBe(400)
+    expect((await redeem(client, pending)).status).toBe(400)
+    expect((await retrieve(client, tsid)).body.error_code).toBe('unknown_token_session')
+    await moveTo(notesDefinition.resource)
+    await expectEverything()
+  })
+
   test('a provider the resource needs', async () => {
     const definition = {
       descriptor: 'github',
