@@ -36,6 +36,7 @@ import { createSigningKeys, type SigningKeys } from './tokens/signing-keys.ts'
 import { createVerifyAccessToken, type VerifyAccessToken } from './tokens/verified-tokens.ts'
 import { createFreshTokens, type FreshTokens } from './upstream/fresh-token.ts'
 import { createKeepAlive, type KeepAlive } from './upstream/keep-alive.ts'
+import { createLeftBehind, type LeftBehind } from './upstream/left-behind.ts'
 import { createProviderPace } from './upstream/provider-pace.ts'
 import { createRefresher } from './upstream/refresh-connection.ts'
 import { createProviderRegistry, type ProviderRegistry } from './upstream/registry.ts'
@@ -69,6 +70,8 @@ export type Gateway = {
   stopRefreshing(): Promise<void>
   /** Touches the connections that end when nobody uses them. */
   keepConnectionsAlive: KeepAlive['run']
+  /** Refreshes that a process began and did not live to end. */
+  leftBehind: LeftBehind
   /** Tries running MCP servers, whether they are protected. */
   probing: Probing
   offerConnectLink: OfferConnectLink
@@ -204,13 +207,14 @@ export function assembleGateway(
       meter.time('upstreamRefreshDuration', { provider }, seconds)
     },
   })
-  const keepAlive = createKeepAlive({
+  const touching = {
     connections: store.connections,
     connectionEnds: store.connectionEnds,
     providers,
     refresh: refresher.refresh,
     clock,
-  })
+  }
+  const keepAlive = createKeepAlive(touching)
   const mayFetch = createFetchBudget(
     { perOrigin: limits.document_fetches_per_origin, inTotal: limits.document_fetches },
     clock,
@@ -260,6 +264,7 @@ export function assembleGateway(
       await Promise.all([keepAlive.stop(), refresher.stop()])
     },
     keepConnectionsAlive: keepAlive.run,
+    leftBehind: createLeftBehind(touching),
     probing: createProbing({
       store,
       // An administrator registered it, on this machine only where the gateway itself is there.

@@ -498,6 +498,7 @@ CREATE INDEX "quota_counts_quota" ON "quota_counts" USING btree ("quota_id");-->
 CREATE INDEX "quota_counts_expires_at" ON "quota_counts" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "quotas_resource" ON "quotas" USING btree ("resource_id");--> statement-breakpoint
 CREATE INDEX "rate_levels_changed_at" ON "rate_levels" USING btree ("changed_at");--> statement-breakpoint
+CREATE INDEX "refresh_leases_sent_at" ON "refresh_leases" USING btree ("sent_at") WHERE "refresh_leases"."sent_at" is not null;--> statement-breakpoint
 CREATE INDEX "refresh_tokens_expires_at" ON "refresh_tokens" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_grant" ON "refresh_tokens" USING btree ("grant_id");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_sealed_successor" ON "refresh_tokens" USING btree ("used_at") WHERE "refresh_tokens"."sealed_successor" is not null;--> statement-breakpoint

@@ -356,6 +356,7 @@ CREATE TABLE `refresh_leases` (
 	FOREIGN KEY (`connection_id`) REFERENCES `connections`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
+CREATE INDEX `refresh_leases_sent_at` ON `refresh_leases` (`sent_at`) WHERE "refresh_leases"."sent_at" is not null;--> statement-breakpoint
 CREATE TABLE `refresh_tokens` (
 	`token_hash` text PRIMARY KEY NOT NULL,
 	`grant_id` text NOT NULL,

@@ -88,6 +88,12 @@ export function choresOf({ gateway, database, loop, log }: Parts): Chores {
       // Each server is claimed by moving its next probe; what was found is kept where nobody found anything since.
       { name: 'probing', every: 60, work: () => probeDue(gateway, log) },
       // Each connection is refreshed under the lease of its own, which is fenced.
+      {
+        name: 'interrupted_refreshes',
+        every: 5,
+        isWanted: gateway.leftBehind.isThere,
+        work: gateway.leftBehind.takeUp,
+      },
       { name: 'keep_alive', every: 600, work: () => keepAlive(gateway, log) },
     ],
   }

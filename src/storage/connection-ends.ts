@@ -1,6 +1,6 @@
 import type { Connection } from './connections.ts'
 import type { Queries } from './dialect.ts'
-import { and, eq, exists, gt, isNotNull, lte, or, type SQL, sql } from './drizzle.ts'
+import { and, eq, exists, gt, isNotNull, isNull, lte, or, type SQL, sql } from './drizzle.ts'
 import { isLive } from './live-grant.ts'
 import type { PageRequest } from './page.ts'
 import type { Tables } from './schema.ts'
@@ -47,6 +47,32 @@ export function connectionEnds(db: Queries, tables: Tables) {
           ),
         )
         .orderBy(table.id)
+        .limit(limit)
+    },
+
+    /**
+     * Those that a live token session may draw on, and whose refresh token was sent by somebody who neither said what
+     * came of it nor is still at it. Whose provider is left alone for now is none of them; the oldest first.
+     */
+    async listInterrupted(now: number, limit: number): Promise<Pick<Connection, 'id'>[]> {
+      const { refreshLeases: leases } = tables
+      const isNobodys = and(
+        lte(leases.expiresAt, now),
+        or(isNull(leases.restUntil), lte(leases.restUntil, now)),
+      )
+      return await db
+        .select({ id: table.id })
+        .from(leases)
+        .innerJoin(table, and(eq(table.id, leases.connectionId), eq(table.version, leases.version)))
+        .where(
+          and(
+            isNotNull(leases.sentAt),
+            isNobodys,
+            isRefreshable(tables),
+            exists(wantingSession(db, tables, now)),
+          ),
+        )
+        .orderBy(leases.sentAt)
         .limit(limit)
     },
 

@@ -245,29 +245,33 @@ export function defineTables(dialect: Dialect) {
     ],
   )
 
-  const refreshLeases = table('refresh_leases', {
-    connectionId: text('connection_id')
-      .primaryKey()
-      .references(() => connections.id, { onDelete: 'cascade' }),
-    /** Counts those who took it: whoever writes says which of them it is. */
-    fence: integer('fence').notNull(),
-    /** The process that has it, until it ends. */
-    holder: text('holder').notNull(),
-    expiresAt: integer('expires_at').notNull(),
-    /** The version of the connection whose refresh token is sent. */
-    version: integer('version').notNull(),
-    /** When that token was first sent to the provider without anybody knowing what came of it, and how often since. */
-    sentAt: integer('sent_at'),
-    attempts: integer('attempts').notNull(),
-    /** What the provider answered, before anything is made of it. */
-    sealedAnswer: text('sealed_answer'),
-    answeredAt: integer('answered_at'),
-    /** Until when the provider is not asked for this connection, and why. */
-    restUntil: integer('rest_until'),
-    restReason: json<RefreshTrouble>('rest_reason'),
-    /** The version of the connection whose tokens were asked for because a resource had the ones before rejected. */
-    boughtVersion: integer('bought_version'),
-  })
+  const refreshLeases = table(
+    'refresh_leases',
+    {
+      connectionId: text('connection_id')
+        .primaryKey()
+        .references(() => connections.id, { onDelete: 'cascade' }),
+      /** Counts those who took it: whoever writes says which of them it is. */
+      fence: integer('fence').notNull(),
+      /** The process that has it, until it ends. */
+      holder: text('holder').notNull(),
+      expiresAt: integer('expires_at').notNull(),
+      /** The version of the connection whose refresh token is sent. */
+      version: integer('version').notNull(),
+      /** When that token was first sent to the provider without anybody knowing what came of it, and how often since. */
+      sentAt: integer('sent_at'),
+      attempts: integer('attempts').notNull(),
+      /** What the provider answered, before anything is made of it. */
+      sealedAnswer: text('sealed_answer'),
+      answeredAt: integer('answered_at'),
+      /** Until when the provider is not asked for this connection, and why. */
+      restUntil: integer('rest_until'),
+      restReason: json<RefreshTrouble>('rest_reason'),
+      /** The version of the connection whose tokens were asked for because a resource had the ones before rejected. */
+      boughtVersion: integer('bought_version'),
+    },
+    (t) => [index('refresh_leases_sent_at').on(t.sentAt).where(isNotNull(t.sentAt))],
+  )
 
   const consents = table(
     'consents',

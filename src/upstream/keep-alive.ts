@@ -82,7 +82,7 @@ export function createKeepAlive(parts: {
       cursors.set(id, each.id)
       const connection = await connections.find(each.id)
       if (!connection || !isDue(provider, connection)) continue
-      const outcome = await touch(provider, connection)
+      const outcome = await touch(parts.refresh, provider, connection)
       outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
     }
     if (idle.length < mostInRun) cursors.delete(id)
@@ -95,15 +95,20 @@ export function createKeepAlive(parts: {
     const share = touched.to - (touched.to - touched.from) * shareOf(connection)
     return clock() >= connection.refreshedAt + share * (idleEndsAt - connection.refreshedAt)
   }
+}
 
-  async function touch(provider: Provider, connection: Connection): Promise<TouchOutcome> {
-    try {
-      const refreshed = await parts.refresh(provider, connection, 'ahead')
-      return refreshed.outcome === 'failed' ? refreshed.failure.kind : refreshed.outcome
-    } catch (error) {
-      // Sealed under a key that is not configured: that of one connection says nothing of the others.
-      if (error instanceof SealError) return 'unreadable'
-      throw error
-    }
+/** Refreshes a connection that nobody asks for just now. */
+export async function touch(
+  refresh: RefreshConnection,
+  provider: Provider,
+  connection: Connection,
+): Promise<TouchOutcome> {
+  try {
+    const refreshed = await refresh(provider, connection, 'ahead')
+    return refreshed.outcome === 'failed' ? refreshed.failure.kind : refreshed.outcome
+  } catch (error) {
+    // Sealed under a key that is not configured: that of one connection says nothing of the others.
+    if (error instanceof SealError) return 'unreadable'
+    throw error
   }
 }

@@ -237,6 +237,57 @@ describe('a gateway that dies with the answer of a provider in its hands', () =>
     expect(body.access_token).toBeTypeOf('string')
   })
 
+  test('costs nothing there though nobody asks for so long that it could not be sent again', async () => {
+    const { leftBehind } = other.gateway
+    const session = await startExpired('atlassian')
+    const before = calls('atlassian')
+    await dieBefore(session, 'atlassian', nothing)
+    // Its lease has not ended.
+    expect(await leftBehind.isThere()).toBe(false)
+    house.clock.advance(tooLong)
+    expect(await leftBehind.isThere()).toBe(true)
+    await leftBehind.takeUp()
+    expect(await leftBehind.isThere()).toBe(false)
+    house.clock.advance(1_200)
+    expect((await fetchBeside(session, 'atlassian')).status).toBe(200)
+    expect(calls('atlassian')).toBe(before + 2)
+  })
+
+  test('is not taken up again while its provider is left alone, nor by two at once', async () => {
+    const third = await house.gateway.replica()
+    const all = [other.gateway.leftBehind, third.gateway.leftBehind] as const
+    const session = await startExpired('atlassian')
+    await dieBefore(session, 'atlassian', nothing)
+    house.clock.advance(tooLong)
+    const before = calls('atlassian')
+    house.atlassian.control.script({
+      on: routes.atlassian,
+      effect: { kind: 'respond', status: 502, body: 'no' },
+    })
+    await all[0].takeUp()
+    expect(await all[0].isThere()).toBe(false)
+    await all[0].takeUp()
+    expect(calls('atlassian')).toBe(before + 1)
+    house.clock.advance(31)
+    expect(await all[0].isThere()).toBe(true)
+    await Promise.all(all.map(({ takeUp }) => takeUp()))
+    expect(calls('atlassian')).toBe(before + 2)
+    expect((await fetchBeside(session, 'atlassian')).status).toBe(200)
+    await third.stop()
+  })
+
+  test('is not missed where no session wants the connection any more', async () => {
+    const session = await startExpired('atlassian')
+    await dieBefore(session, 'atlassian', nothing)
+    house.clock.advance(tooLong)
+    const { items } = await house.gateway.admin<{ items: { id: string; tsid: string }[] }>(
+      'GET',
+      '/token-sessions',
+    )
+    for (const { id } of items) await house.gateway.admin('DELETE', `/token-sessions/${id}`)
+    expect(await other.gateway.leftBehind.isThere()).toBe(false)
+  })
+
   test('costs a sign-in where it does not, after exactly one more try', async () => {
     const session = await startExpired('github')
     const before = calls('github')
