@@ -42,6 +42,7 @@ async function serveByWorkers(config: Config, secrets: Secrets): Promise<void> {
   const entry = join(import.meta.dirname, `worker${extname(import.meta.filename)}`)
   const workers = await startWorkers(withSecrets(config, secrets), { entry, tell })
   endInOrder({ stop: workers.stop, log: { fatal: tellFault } })
+  await workers.listening
   void workers.givenUp.then((error) => {
     tell(explain(error))
     process.exit(1)

@@ -3,6 +3,7 @@ import { endInOrder } from '../ending.ts'
 import { systemClock } from '../lib/clock.ts'
 import { startGateway } from '../main.ts'
 import type { FromWorker, ToWorker } from '../workers/message.ts'
+import { pulseEvery } from '../workers/pulse.ts'
 import { explain } from './explain.ts'
 import { standardLog } from './standard-log.ts'
 
@@ -47,6 +48,7 @@ async function start({ config }: Extract<ToWorker, { kind: 'start' }>): Promise<
   onStop = end
   onCollect = () => void tellMetrics()
   await say({ kind: 'ready' })
+  setInterval(() => void say({ kind: 'alive' }), pulseEvery).unref()
 }
 
 async function fail(error: unknown): Promise<void> {

@@ -9,6 +9,8 @@ export type ToWorker =
 /** What a worker says to the primary process. */
 export type FromWorker =
   | { kind: 'ready' }
+  /** Every few seconds from then on, so that one that stands still is told from one with nothing to do. */
+  | { kind: 'alive' }
   /** It could not start, in the words of the command line. */
   | { kind: 'failed'; message: string }
   /** It found a fault of its own, and takes no more requests: its place may be filled. */

@@ -6,6 +6,8 @@ import { type Ended, startWorker, type WorkerProcess } from './worker-process.ts
 import { WorkersError } from './workers-error.ts'
 
 export type Workers = {
+  /** Resolves when all of them listen. Rejects with `WorkersError` where the first one cannot start: neither can the others. */
+  listening: Promise<void>
   /** All of them at once, each answering what is under way. Rejects where one did not end in order. */
   stop(): Promise<void>
   /** Resolves once none is there and none can be started any more. */
@@ -23,8 +25,8 @@ export type WorkersOptions = {
 const mostFailedStarts = 5
 
 /**
- * Starts as many gateways as are configured, over one port, and keeps them running. Resolves when all of them listen.
- * Throws `WorkersError` where the first one cannot start: neither can the others.
+ * Starts as many gateways as are configured, over one port, and keeps them running. They may be stopped before all of
+ * them listen: one for which there is no room yet is tried for again and again, while the others answer.
  */
 export async function startWorkers(config: Config, { entry, tell }: WorkersOptions): Promise<Workers> {
   // Not even while a worker begins does a signal open the inspector to whoever may send it one.
@@ -36,6 +38,7 @@ export async function startWorkers(config: Config, { entry, tell }: WorkersOptio
   const { promise: givenUp, resolve: giveUp } = Promise.withResolvers<WorkersError>()
   let failedStarts = 0
   let mayFail = 1
+  let isStopping = false
 
   function open(): Promise<void> {
     const { promise: isReady, resolve: onReady } = Promise.withResolvers<void>()
@@ -79,11 +82,17 @@ export async function startWorkers(config: Config, { entry, tell }: WorkersOptio
     throw error
   }
 
-  await orGiveUp(open())
-  await orGiveUp(Promise.all(Array.from({ length: config.workers - 1 }, open)))
+  async function openAll(): Promise<void> {
+    await orGiveUp(open())
+    if (isStopping) return
+    await orGiveUp(Promise.all(Array.from({ length: config.workers - 1 }, open)))
+  }
+
   return {
+    listening: openAll(),
     givenUp,
     async stop() {
+      isStopping = true
       const unruly = (await close()).filter(({ inOrder }) => !inOrder)
       if (unruly.length > 0) throw new WorkersError(unruly.map(({ how }) => how).join('; '))
     },

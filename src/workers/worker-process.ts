@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts'
 import type { Collected } from '../metrics/exposition.ts'
 import { closeForgotten } from './handover.ts'
 import type { FromWorker, ToWorker } from './message.ts'
+import { type Pulse, watchPulse } from './pulse.ts'
 
 export type WorkerProcess = {
   pid: number | undefined
@@ -33,11 +34,19 @@ export function startWorker(config: Config, { onReady, onFailing, onMetrics }: H
   const say = (message: ToWorker) => void worker.send(message, () => {})
   let readyAt: number | undefined
   let reason: string | undefined
+  let pulse: Pulse | undefined
+  const giveUp = () => {
+    reason = 'it stood still'
+    worker.process.kill('SIGKILL')
+  }
   worker.on('message', (message: FromWorker) => {
     switch (message.kind) {
       case 'ready':
         readyAt = performance.now()
+        pulse = watchPulse(giveUp)
         return onReady()
+      case 'alive':
+        return pulse?.heard()
       case 'failed':
         reason = message.message
         return
@@ -47,13 +56,14 @@ export function startWorker(config: Config, { onReady, onFailing, onMetrics }: H
         return onMetrics(message.metrics)
     }
   })
-  worker.once('exit', (code, signal) =>
+  worker.once('exit', (code, signal) => {
+    pulse?.end()
     resolve({
       inOrder: code === 0,
       how: reason ?? (signal ? `it ended by ${signal}` : `it ended with code ${code}`),
       lived: readyAt === undefined ? undefined : performance.now() - readyAt,
-    }),
-  )
+    })
+  })
   // The system has no place for another process; there is no exit then.
   worker.once('error', (error) => resolve({ inOrder: false, how: error.message, lived: undefined }))
   say({ kind: 'start', config })

@@ -289,6 +289,21 @@ test('whose first process is killed leaves none behind', async () => {
   await until(() => !last.some(isAlive))
 })
 
+test('a stop before all of them listen lets those that do end in order', async () => {
+  const second = `
+    import cluster from 'node:cluster'
+    if (cluster.worker?.id === 2) {
+      process.on('message', ({ kind }) => kind === 'stop' && process.exit(0))
+      process.kill(process.ppid, 'SIGTERM')
+      await new Promise(() => setInterval(() => {}, 1000))
+    }`
+  const start = startChildGateway({ COATCHECK_WORKERS: '2' }, [
+    '--import',
+    `data:text/javascript,${encodeURIComponent(second)}`,
+  ])
+  await expect(start).rejects.toThrow('the gateway did not start but ended with 0: ')
+})
+
 test('where no worker can start it says why, once', async () => {
   const start = startChildGateway({ COATCHECK_PORT: new URL(front.url).port, COATCHECK_WORKERS: '2' })
   const message = await start.then(
