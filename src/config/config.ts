@@ -59,6 +59,9 @@ const unsharedDatabase = 'COATCHECK_WORKERS: a database in memory is of one proc
 const exposedLoopbackIssuer =
   'COATCHECK_HOST: a loopback issuer must not listen beyond this machine; in a container, set COATCHECK_ALLOW_EXPOSED_LOOPBACK_ISSUER=true'
 
+const unverifiedServers =
+  'NODE_TLS_REJECT_UNAUTHORIZED: with 0 every certificate is believed, a provider’s as well as the database’s; NODE_EXTRA_CA_CERTS=file names an authority of your own'
+
 const fileSchema = (appSchemes: readonly string[]) =>
   z.strictObject({
     $schema: z.string().optional(),
@@ -84,6 +87,7 @@ export function loadConfig(
   const file = readConfigFile(env, readFile)
   const found = [
     ...own.errors,
+    ...(env.NODE_TLS_REJECT_UNAUTHORIZED === '0' ? [unverifiedServers] : []),
     ...issuesOf(environment, ''),
     ...contradictions(own, environment, readFile),
     ...file.errors,

@@ -109,6 +109,15 @@ test.each(['?sslmode=disable', '?sslmode=no-verify', ',localhost?sslmode=disable
   },
 )
 
+test('who would have Node believe every certificate is told how to name an authority instead', () => {
+  for (const env of [{}, publicIssuer]) {
+    expect(errorsOf(() => load({ ...env, NODE_TLS_REJECT_UNAUTHORIZED: '0' }))).toEqual([
+      expect.stringMatching(/^NODE_TLS_REJECT_UNAUTHORIZED: .*NODE_EXTRA_CA_CERTS/),
+    ])
+    expect(errorsOf(() => load({ ...env, NODE_TLS_REJECT_UNAUTHORIZED: '1' }))).toEqual([])
+  }
+})
+
 test('a way to a database that is proven, or leads nowhere else, needs no word', () => {
   for (const url of [
     elsewhere,
