@@ -154,6 +154,23 @@ export function limitsContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       expect(new Set(again.map(({ fullAtMicros }) => fullAtMicros - now * 1e6))).toEqual(new Set([11]))
     })
 
+    test('who signs in from ever new addresses leaves few of them, and what others left', async () => {
+      const [one, two] = [newProcess(0), newProcess(1)]
+      one.returning.note('192.0.2.1', 'ada')
+      for (let network = 0; network < 1_100; network++)
+        one.returning.note(`2001:db8:0:${network}::/64`, 'mallory')
+      // Where they were before they may come back to.
+      for (let time = 0; time < 20; time++) one.returning.note('192.0.2.1', 'ada')
+      one.returning.note('192.0.2.2', 'ada')
+      await one.returning.share()
+      const mallory = one.returning.pseudonymOf('mallory')
+      const places = await one.store.signInPlaces.since(now, now, 2_000)
+      expect(places.filter(({ subjectHash }) => subjectHash === mallory)).toHaveLength(10)
+      await two.returning.share()
+      const ada = two.returning.pseudonymOf('ada')
+      expect(['192.0.2.1', '192.0.2.2'].map(two.returning.lastAt)).toEqual([ada, ada])
+    })
+
     test('who signed in at one is kept a place at the others, and after a restart', async () => {
       const [one, two] = [newProcess(0), newProcess(1)]
       one.returning.note('192.0.2.1', 'ada')
