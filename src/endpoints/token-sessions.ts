@@ -31,6 +31,7 @@ export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gat
   scope.setErrorHandler(answerRetrievalError)
   const stopping = new AbortController()
   scope.addHook('preClose', async () => stopping.abort())
+  let waiting = 0
 
   scope.get<BySession>('/v1/token-sessions/:tsid', async (request, reply) => {
     const asking = await authenticateResource(gateway, request, 'retrievals_per_resource')
@@ -82,8 +83,13 @@ export async function tokenSessionEndpoints(scope: FastifyInstance, gateway: Gat
     const { drawnOn } = session
     if (!drawnOn) return refuse(reply, refusal('unknown_token_session'))
     const asked = { ticketHash: sha256(ticket), grantId: drawnOn.id }
-    const patience = { seconds: Math.min(Number(wait), longestWait), stopping: stopping.signal }
-    const link = await settledLink(gateway, request, asked, patience)
+    const hasRoom = waiting < gateway.config.limits.requests_under_way * mostWaiting
+    const patience = {
+      seconds: hasRoom ? Math.min(Number(wait), longestWait) : 0,
+      stopping: stopping.signal,
+    }
+    waiting++
+    const link = await settledLink(gateway, request, asked, patience).finally(() => waiting--)
     if (!link) return refuse(reply, refusal('unknown_token_session'))
     return answer(reply, linkAnswer(gateway, link))
   })
@@ -98,6 +104,9 @@ const connectSchema = z.strictObject({
 })
 
 const longestWait = 30
+
+/** The part of all requests under way that may be such that only wait: beyond it work would be refused for them. */
+const mostWaiting = 1 / 4
 
 async function tokenFor(
   gateway: Gateway,

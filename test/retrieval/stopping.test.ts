@@ -1,15 +1,16 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { enterAging } from '../support/aging.ts'
 import { requestLink } from '../support/connecting.ts'
 import { type Notes, startNotes } from '../support/notes.ts'
-import { basic, newBrowser, signIn } from '../support/world.ts'
+import { authorizeUrl, basic, newBrowser, newPkce, signIn } from '../support/world.ts'
 
 // What is under way is answered, and nobody who waits keeps the gateway from stopping (FC-15).
 
 let notes: Notes
 
 beforeAll(async () => {
-  notes = await startNotes({ chores: 'none' })
+  notes = await startNotes({ chores: 'none', file: { limits: { requests_under_way: 50 } } })
 })
 afterAll(() => notes.stop())
 
@@ -19,6 +20,26 @@ async function restart(): Promise<number> {
   await notes.gateway.restart()
   return performance.now() - began
 }
+
+test('those who only wait for a link leave room for everybody else', async () => {
+  const { tsid } = await signIn(notes, { browser: newBrowser() })
+  const { ticket } = await requestLink(notes, notes.room, tsid)
+  const ask = () =>
+    fetch(`${notes.gateway.issuer}/v1/token-sessions/${tsid}/connect/${ticket}?wait=30`, {
+      headers: { authorization: basic(notes.credential) },
+    })
+  const statuses: number[] = []
+  const all = Array.from({ length: 40 }, async () => {
+    const { status } = await ask()
+    statuses.push(status)
+  })
+  while (statuses.length < 40 - 13) await turn()
+  expect(notes.gateway.running().gateway.load.underWay()).toBeLessThanOrEqual(13)
+  expect((await newBrowser().get(authorizeUrl(notes, newPkce().challenge))).status).toBe(200)
+  await restart()
+  await Promise.all(all)
+  expect(new Set(statuses)).toEqual(new Set([200]))
+})
 
 test('a resource that waits for a link is told how it stands', async () => {
   const { tsid } = await signIn(notes, { browser: newBrowser() })
