@@ -29,11 +29,11 @@ test('those who only wait for a link leave room for everybody else', async () =>
       headers: { authorization: basic(notes.credential) },
     })
   const statuses: number[] = []
-  const all = Array.from({ length: 40 }, async () => {
+  const all = Array.from({ length: 30 }, async () => {
     const { status } = await ask()
     statuses.push(status)
   })
-  while (statuses.length < 40 - 13) await turn()
+  while (statuses.length < 30 - 13) await turn()
   expect(notes.gateway.running().gateway.load.underWay()).toBeLessThanOrEqual(13)
   expect((await newBrowser().get(authorizeUrl(notes, newPkce().challenge))).status).toBe(200)
   await restart()
