@@ -1,3 +1,4 @@
+import type { ConnectedGrant } from '../storage/connected-grants.ts'
 import type { Grant } from '../storage/grants.ts'
 import type { Resource } from '../storage/resources.ts'
 import type { Store } from '../storage/store.ts'
@@ -32,7 +33,7 @@ export type GrantStanding =
 type Place = { stands: true; resource: Resource | undefined; providers: readonly Provider[] }
 
 type StandingParts = {
-  store: Pick<Store, 'grants' | 'resources' | 'exchangedGrants'>
+  store: Pick<Store, 'resources' | 'exchangedGrants'>
   providers: ProviderRegistry
 }
 
@@ -49,21 +50,23 @@ export function ownEnd(grant: Grant, now: number): 'revoked' | 'expired' | undef
  * was exchanged from. The one rule behind exchange, refresh, introspection and retrieval, so that no path is softer
  * than another.
  */
-export async function grantStanding(parts: StandingParts, grant: Grant, now: number): Promise<GrantStanding> {
+export async function grantStanding(
+  parts: StandingParts,
+  grant: ConnectedGrant,
+  now: number,
+): Promise<GrantStanding> {
+  const { subject, client } = grant.parties
   const own = ownEnd(grant, now)
   if (own) return ended(own)
-  const [parties, ancestors] = await Promise.all([
-    parts.store.grants.findParties(grant.id, now),
-    grant.parentId === null ? [] : parts.store.exchangedGrants.listAncestors(grant),
-  ])
-  if (!parties) return ended('revoked')
-  if (!parties.isSubjectEnabled) return ended('subject_disabled')
-  if (!parties.isClientEnabled) return ended('client_disabled')
-  const place = await standingPlace(parts, grant, parties.resource)
+  if (!subject.enabled) return ended('subject_disabled')
+  const isRegistered = client.expiresAt === null || client.expiresAt > now
+  if (!client.enabled || !isRegistered) return ended('client_disabled')
+  const place = await standingPlace(parts, grant, grant.parties.resource)
   if (!place.stands) return place
+  if (grant.parentId === null) return { ...place, ancestors: [] }
   const { resource } = place
-  const isFounded =
-    grant.parentId === null || (await doOriginsStand(parts, { grant, resource, ancestors }, now))
+  const ancestors = await parts.store.exchangedGrants.listAncestors(grant)
+  const isFounded = await doOriginsStand(parts, { grant, resource, ancestors }, now)
   return isFounded ? { ...place, ancestors } : ended('origin_ended')
 }
 

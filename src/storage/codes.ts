@@ -1,4 +1,5 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
+import { type ConnectedGrant, connected, connectedGrants } from './connected-grants.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, desc, eq, gt, inArray, isNotNull, isNull, sql } from './drizzle.ts'
 import { type Grant, type GrantLife, prolongGrant } from './grants.ts'
@@ -13,10 +14,8 @@ export type Code = Tables['codes']['$inferSelect']
 export function codes(db: Queries, tables: Tables, batch: Batch) {
   const { codes: table, grants } = tables
   const byHash = prepared((queries, of: Slots<{ codeHash: string }>) =>
-    queries
-      .select({ code: table, grant: grants })
-      .from(table)
-      .innerJoin(grants, eq(grants.id, table.grantId))
+    connectedGrants(queries, tables, { code: table })
+      .innerJoin(table, eq(table.grantId, grants.id))
       .where(eq(table.codeHash, of.codeHash)),
   )
   const use = prepared((queries, of: Slots<Pick<Code, 'codeHash' | 'grantId'> & { now: number }>) =>
@@ -66,9 +65,9 @@ export function codes(db: Queries, tables: Tables, batch: Batch) {
   })
 
   return {
-    async find(codeHash: string): Promise<{ code: Code; grant: Grant } | undefined> {
+    async find(codeHash: string): Promise<{ code: Code; grant: ConnectedGrant } | undefined> {
       const [found] = await byHash(db, { codeHash })
-      return found
+      return found && { code: found.code, grant: connected(found) }
     },
 
     /**

@@ -1,4 +1,5 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
+import { type ConnectedGrant, connected, connectedGrants } from './connected-grants.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, asc, desc, eq, inArray, isNotNull, isNull, notInArray, sql } from './drizzle.ts'
 import type { Grant } from './grants.ts'
@@ -25,9 +26,7 @@ export function exchangedGrants(db: Queries, tables: Tables, batch: Batch) {
 
   const givenThere = prepared(
     (queries, of: Slots<Pick<Grant, 'subjectId' | 'clientId' | 'resourceId'> & { now: number }>) =>
-      queries
-        .select()
-        .from(table)
+      connectedGrants(queries, tables)
         .where(
           and(
             eq(table.subjectId, of.subjectId),
@@ -59,9 +58,9 @@ export function exchangedGrants(db: Queries, tables: Tables, batch: Batch) {
     async findGiven(
       { subjectId, clientId, resourceId }: Pick<Grant, 'subjectId' | 'clientId' | 'resourceId'>,
       now: number,
-    ): Promise<Grant | undefined> {
+    ): Promise<ConnectedGrant | undefined> {
       const [given] = await givenThere(db, { subjectId, clientId, resourceId, now })
-      return given
+      return given && connected(given)
     },
 
     /**

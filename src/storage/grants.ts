@@ -1,4 +1,5 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
+import { type ConnectedGrant, connected, connectedGrants } from './connected-grants.ts'
 import type { Connection } from './connections.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, desc, eq, exists, inArray, isNotNull, isNull, lt, sql } from './drizzle.ts'
@@ -6,18 +7,10 @@ import { isLive, withExchanged } from './live-grant.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { perTables, prepared, type Slots } from './prepared.ts'
 import { recordedIn } from './recorded.ts'
-import type { Resource } from './resources.ts'
 import type { Tables } from './schema.ts'
 
 export type Grant = Tables['grants']['$inferSelect']
 export type GrantConnection = Tables['grantConnections']['$inferSelect']
-
-/** Whom and what a grant connects. A registration that has come to its end is disabled. */
-export type GrantParties = {
-  isSubjectEnabled: boolean
-  isClientEnabled: boolean
-  resource: Resource | undefined
-}
 
 /** When a grant's tokens end, as of the token answer that is being given. */
 export type GrantLife = Pick<Grant, 'accessEndsAt' | 'expiresAt' | 'absoluteEndsAt' | 'lastUsedAt'>
@@ -49,29 +42,14 @@ export type GrantFilter = Partial<Pick<Grant, 'subjectId' | 'clientId' | 'resour
 
 /** What each client may do for whom at which resource. Codes and refresh tokens descend from it. */
 export function grants(db: Queries, tables: Tables, batch: Batch) {
-  const { grants: table, subjects, clients, resources, connections, consents } = tables
+  const { grants: table, connections, consents } = tables
   const recorded = recordedIn(batch, tables)
 
   const byId = prepared((queries, of: Slots<{ id: string }>) =>
-    queries.select().from(table).where(eq(table.id, of.id)),
+    connectedGrants(queries, tables).where(eq(table.id, of.id)),
   )
   const byTsid = prepared((queries, of: Slots<{ tsid: string }>) =>
-    queries.select().from(table).where(eq(table.tsid, of.tsid)),
-  )
-
-  const partiesOf = prepared((queries, of: Slots<{ id: string }>) =>
-    queries
-      .select({
-        isSubjectEnabled: subjects.enabled,
-        isClientEnabled: clients.enabled,
-        clientExpiresAt: clients.expiresAt,
-        resource: resources,
-      })
-      .from(table)
-      .innerJoin(subjects, eq(subjects.id, table.subjectId))
-      .innerJoin(clients, eq(clients.id, table.clientId))
-      .leftJoin(resources, eq(resources.id, table.resourceId))
-      .where(eq(table.id, of.id)),
+    connectedGrants(queries, tables).where(eq(table.tsid, of.tsid)),
   )
 
   const noteUse = prepared((queries, of: Slots<{ id: string; drawnOn: string; now: number }>) =>
@@ -120,27 +98,14 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
       )
 
   return {
-    async find(id: string): Promise<Grant | undefined> {
-      const [grant] = await byId(db, { id })
-      return grant
+    async find(id: string): Promise<ConnectedGrant | undefined> {
+      const [found] = await byId(db, { id })
+      return found && connected(found)
     },
 
-    async findByTsid(tsid: string): Promise<Grant | undefined> {
-      const [grant] = await byTsid(db, { tsid })
-      return grant
-    },
-
-    /** As they are at this very moment, in one look; `undefined` where the grant is gone. */
-    async findParties(id: string, now: number): Promise<GrantParties | undefined> {
-      const [found] = await partiesOf(db, { id })
-      if (!found) return undefined
-      const { isSubjectEnabled, isClientEnabled, clientExpiresAt: ends, resource } = found
-      const isRegistered = ends === null || ends > now
-      return {
-        isSubjectEnabled,
-        isClientEnabled: isClientEnabled && isRegistered,
-        resource: resource ?? undefined,
-      }
+    async findByTsid(tsid: string): Promise<ConnectedGrant | undefined> {
+      const [found] = await byTsid(db, { tsid })
+      return found && connected(found)
     },
 
     /** Moves the ends of a live grant, for an access token issued without a rotation. */

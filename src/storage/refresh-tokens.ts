@@ -1,4 +1,5 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
+import { type ConnectedGrant, connected, connectedGrants } from './connected-grants.ts'
 import type { Batch, Queries } from './dialect.ts'
 import { and, eq, gt, inArray, isNull } from './drizzle.ts'
 import { type Grant, type GrantLife, prolongGrant } from './grants.ts'
@@ -12,10 +13,8 @@ export type RefreshToken = Tables['refreshTokens']['$inferSelect']
 export function refreshTokens(db: Queries, tables: Tables, batch: Batch) {
   const { refreshTokens: table, grants } = tables
   const byHash = prepared((queries, of: Slots<{ tokenHash: string }>) =>
-    queries
-      .select({ refreshToken: table, grant: grants })
-      .from(table)
-      .innerJoin(grants, eq(grants.id, table.grantId))
+    connectedGrants(queries, tables, { refreshToken: table })
+      .innerJoin(table, eq(table.grantId, grants.id))
       .where(eq(table.tokenHash, of.tokenHash)),
   )
   type Use = Pick<RefreshToken, 'tokenHash' | 'grantId'> & {
@@ -41,9 +40,11 @@ export function refreshTokens(db: Queries, tables: Tables, batch: Batch) {
   const prolong = prolongGrant(tables)
 
   return {
-    async find(tokenHash: string): Promise<{ refreshToken: RefreshToken; grant: Grant } | undefined> {
+    async find(
+      tokenHash: string,
+    ): Promise<{ refreshToken: RefreshToken; grant: ConnectedGrant } | undefined> {
       const [found] = await byHash(db, { tokenHash })
-      return found
+      return found && { refreshToken: found.refreshToken, grant: connected(found) }
     },
 
     /** The single use of a refresh token; its successor comes to life with it. */

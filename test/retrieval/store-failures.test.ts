@@ -67,7 +67,6 @@ describe('retrieval while one call of the store fails', () => {
       expect.arrayContaining([
         'resources.findCredential',
         'grants.findByTsid',
-        'grants.findParties',
         'connections.listForGrant',
         'grants.recordRelease',
       ]),

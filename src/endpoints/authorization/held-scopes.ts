@@ -33,6 +33,12 @@ async function heldScopes(
   const limit = gateway.config.limits.sessions_per_client
   const filter = { subjectId, clientId, resourceId, parentId: null }
   const { rows } = await gateway.store.grants.list(filter, { now, state: 'live' }, { limit })
-  const standings = await Promise.all(rows.map((grant) => grantStanding(gateway, grant, now)))
-  return rows.filter((_grant, index) => standings[index]?.stands).flatMap(({ scopes }) => scopes)
+  const held = await Promise.all(
+    rows.map(async ({ id }) => {
+      const grant = await gateway.store.grants.find(id)
+      if (!grant) return []
+      return (await grantStanding(gateway, grant, now)).stands ? grant.scopes : []
+    }),
+  )
+  return held.flat()
 }

@@ -6,6 +6,7 @@ import type { Parameters } from '../../lib/parameters.ts'
 import { sha256 } from '../../lib/secret.ts'
 import type { Client } from '../../storage/clients.ts'
 import type { Code } from '../../storage/codes.ts'
+import type { ConnectedGrant } from '../../storage/connected-grants.ts'
 import type { Grant } from '../../storage/grants.ts'
 import type { RefreshToken } from '../../storage/refresh-tokens.ts'
 import type { Resource } from '../../storage/resources.ts'
@@ -37,7 +38,7 @@ async function provenCode(
   gateway: Gateway,
   client: Client,
   form: Parameters,
-): Promise<{ code: Code; grant: Grant }> {
+): Promise<{ code: Code; grant: ConnectedGrant }> {
   const presented = form.values.get('code')
   if (presented === undefined) throw new OAuthError('invalid_request', 'The parameter code is missing')
   const found = await gateway.store.codes.find(sha256(presented))
