@@ -52,10 +52,11 @@ export function connectionEnds(db: Queries, tables: Tables) {
 
     /**
      * Those that a live token session may draw on, and whose refresh token was sent by somebody who neither said what
-     * came of it nor is still at it. Whose provider is left alone for now is none of them; the oldest first.
+     * came of it nor is still at it, and which can be refreshed now: one whose provider is disabled, or another
+     * upstream client by now, or left alone for a while, is in nobody's way. The oldest first.
      */
     async listInterrupted(now: number, limit: number): Promise<Pick<Connection, 'id'>[]> {
-      const { refreshLeases: leases } = tables
+      const { refreshLeases: leases, providers } = tables
       const isNobodys = and(
         lte(leases.expiresAt, now),
         or(isNull(leases.restUntil), lte(leases.restUntil, now)),
@@ -64,10 +65,15 @@ export function connectionEnds(db: Queries, tables: Tables) {
         .select({ id: table.id })
         .from(leases)
         .innerJoin(table, and(eq(table.id, leases.connectionId), eq(table.version, leases.version)))
+        .innerJoin(
+          providers,
+          and(eq(providers.id, table.provider), eq(providers.clientId, table.upstreamClientId)),
+        )
         .where(
           and(
             isNotNull(leases.sentAt),
             isNobodys,
+            eq(providers.enabled, true),
             isRefreshable(tables),
             exists(wantingSession(db, tables, now)),
           ),

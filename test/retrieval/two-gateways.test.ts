@@ -276,6 +276,27 @@ describe('a gateway that dies with the answer of a provider in its hands', () =>
     await third.stop()
   })
 
+  test('is left as it is while its provider is disabled, in nobody’s way', async () => {
+    const { leftBehind } = other.gateway
+    const session = await startExpired('atlassian')
+    await dieBefore(session, 'atlassian', nothing)
+    house.clock.advance(tooLong)
+    const definition = {
+      descriptor: 'atlassian',
+      variables: { auth: house.atlassian.auth, api: house.atlassian.api },
+      client_id: 'coatcheck-at-upstream',
+      admit: 'anyone',
+    }
+    await house.gateway.admin('PUT', '/providers/atlassian', { ...definition, enabled: false })
+    const isThere = await leftBehind.isThere()
+    await house.gateway.admin('PUT', '/providers/atlassian', definition)
+    expect({ disabled: isThere, enabled: await leftBehind.isThere() }).toEqual({
+      disabled: false,
+      enabled: true,
+    })
+    await leftBehind.takeUp()
+  })
+
   test('is not missed where no session wants the connection any more', async () => {
     const session = await startExpired('atlassian')
     await dieBefore(session, 'atlassian', nothing)
