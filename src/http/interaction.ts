@@ -1,5 +1,5 @@
 import type { Gateway } from '../gateway.ts'
-import { newOrderedId } from '../lib/ordered-id.ts'
+import { newId } from '../lib/secret.ts'
 import type { Interaction } from '../storage/interactions.ts'
 
 export const interactionUrl = ({ config }: Pick<Gateway, 'config'>, id: string) =>
@@ -12,8 +12,7 @@ export async function beginInteraction(
     Partial<Pick<Interaction, 'signInProvider' | 'subjectId'>>,
 ): Promise<string> {
   const now = gateway.clock()
-  // In order, so that those of one commit lie on one page of the index. No secret: a cookie binds the browser to it.
-  const id = `int_${newOrderedId(now)}`
+  const id = newId('int_')
   await gateway.store.interactions.create({
     id,
     signInProvider: null,
