@@ -167,6 +167,9 @@ export function revocationContract(name: string, backend: Pick<Backend, 'newUrl'
       for (let each = 0; each < 20; each++) await discard(`rev_${each}`)
       const { take, keepAnswer, postpone, finish } = store.upstreamRevocations
       const taken = await Promise.all(Array.from({ length: 8 }, () => take({}, 5, now)))
+      // Those that find the same rows on PostgreSQL leave others for the next look.
+      do taken.push(await take({}, 5, now))
+      while (taken.at(-1)?.length)
       expect(taken.flat().map(({ id }) => id)).toHaveLength(20)
       expect(new Set(taken.flat().map(({ id }) => id)).size).toBe(20)
       const [first] = taken.flat()
