@@ -13,7 +13,8 @@ const named = [...section.matchAll(/`(src\/[\w/-]+\.ts)`/g)].map(([, file = ''])
  * Below, things are kept for whoever calls; those of the storage are connections, statements and the like. What hangs
  * on a request is gone with it.
  */
-const keeps = /\b(putBounded|createMemory|createBudget|createPasswords)\(|new WeakMap<(?!Fastify(?:Request|Reply)\b)/
+const keeps =
+  /\b(putBounded|createMemory|createBudget|createPasswords)\(|new WeakMap<(?!Fastify(?:Request|Reply)\b)/
 const keepers = globSync('src/**/*.ts')
   .filter((file) => !/^src\/(lib|storage)\//.test(file))
   .filter((file) => keeps.test(readFileSync(file, 'utf8')))
