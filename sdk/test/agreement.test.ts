@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { runs } from '../../test/support/database.ts'
 import { askDecision, policyOf, publishTools, tool } from '../../test/support/tool-policy.ts'
 import {
   claimsOf,
@@ -195,7 +194,8 @@ test('what is simulated, what is decided and what comes of the real call agree, 
         expect(listed.answer.result?.tools).toContainEqual({ name })
       }
     }),
-    { numRuns: runs(40) },
+    // Fewer might come upon no world in which anything is allowed.
+    { numRuns: 40 },
   )
   // It would prove nothing if everything came to the same.
   expect([...seen.keys()]).toEqual(expect.arrayContaining(['allowed', 'not_bound', 'unknown_tool']))
