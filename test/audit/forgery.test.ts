@@ -167,7 +167,7 @@ const tamperings: Record<string, string> = {
   'date a cut back': 'UPDATE audit_cuts SET at = at - 1',
   'give a cut to another chain': `UPDATE OR IGNORE audit_cuts SET chain = ${chain('@b')} WHERE chain = ${chain('@a')}`,
   'forge a cut': `INSERT OR REPLACE INTO audit_cuts SELECT chain, seq, mac, at,
-      (SELECT proof FROM audit_cuts LIMIT 1) FROM audit_events WHERE rowid = ${row('@a')};
+      coalesce((SELECT proof FROM audit_cuts LIMIT 1), 'made up') FROM audit_events WHERE rowid = ${row('@a')};
     DELETE FROM audit_events WHERE EXISTS (SELECT 1 FROM audit_cuts WHERE audit_cuts.chain = audit_events.chain
       AND audit_cuts.seq >= audit_events.seq)`,
   'forge a checkpoint': `UPDATE audit_events SET detail = '{"heads":[]}' WHERE event = 'audit.checkpoint'`,
