@@ -2,6 +2,8 @@ import { eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { dumpAudit, openAdminGateway } from '../support/admin-gateway.ts'
 import { forge, notes, seedPeople } from '../support/admin-rows.ts'
+import { failingStore } from '../support/failing-store.ts'
+import { until } from '../support/until.ts'
 
 const { client_secret: secret, ...withoutSecret } = forge
 
@@ -231,10 +233,12 @@ test('what changes nothing is not written', async () => {
 test('of two changes decided on the same state one is refused', async () => {
   const { admin, gateway } = await openAdminGateway()
   await admin('PUT', '/providers/forge', forge)
-  const answers = await Promise.all([
-    admin('PUT', '/providers/forge', { ...forge, client_id: 'one' }),
-    admin('PUT', '/providers/forge', { ...forge, client_id: 'two' }),
-  ])
+  const store = failingStore(gateway.store)
+  const goOn = store.hold(['providers.replace'])
+  const changes = ['one', 'two'].map((id) => admin('PUT', '/providers/forge', { ...forge, client_id: id }))
+  await until(() => store.calls().filter((name) => name === 'providers.replace').length === 2)
+  goOn()
+  const answers = await Promise.all(changes)
   expect(answers.map(({ status }) => status).sort()).toEqual([200, 409])
   expect((await gateway.store.providers.find('forge'))?.version).toBe(2)
 })
