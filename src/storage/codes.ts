@@ -1,6 +1,6 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import { type ConnectedGrant, connected, connectedGrants } from './connected-grants.ts'
-import type { Batch, Queries } from './dialect.ts'
+import { type Batch, locking, type Queries } from './dialect.ts'
 import { and, desc, eq, gt, inArray, isNotNull, isNull, sql } from './drizzle.ts'
 import { type Grant, type GrantLife, prolongGrant } from './grants.ts'
 import { isLive, liveGrant, withExchanged } from './live-grant.ts'
@@ -12,7 +12,7 @@ export type Code = Tables['codes']['$inferSelect']
 
 /** Authorization codes, found by their hash. They are written by the completion of an interaction. */
 export function codes(db: Queries, tables: Tables, batch: Batch) {
-  const { codes: table, grants } = tables
+  const { codes: table, grants, subjects } = tables
   const byHash = prepared((queries, of: Slots<{ codeHash: string }>) =>
     connectedGrants(queries, tables, { code: table })
       .innerJoin(table, eq(table.grantId, grants.id))
@@ -31,6 +31,9 @@ export function codes(db: Queries, tables: Tables, batch: Batch) {
         ),
       )
       .returning(),
+  )
+  const lockPerson = prepared((queries, of: Slots<{ subjectId: string }>) =>
+    locking(queries.select({ id: subjects.id }).from(subjects).where(eq(subjects.id, of.subjectId))),
   )
   const prolong = prolongGrant(tables)
   const insertToken = insertRefreshToken(tables)
@@ -83,6 +86,8 @@ export function codes(db: Queries, tables: Tables, batch: Batch) {
     ): Promise<Grant | undefined> {
       const { subjectId, clientId, resourceId } = grant
       const redeemed = await batch((queries) => ({
+        // Two sessions that begin at once would each count without the other.
+        lock: lockPerson(queries, { subjectId }),
         guard: use(queries, { codeHash: code.codeHash, grantId: code.grantId, now }),
         writes: [
           prolong(queries, { id: code.grantId, ...bought.life }),
