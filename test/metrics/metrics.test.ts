@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { freePort, startTestGateway } from '../support/gateway.ts'
+import { until } from '../support/until.ts'
 import {
   authorizeUrl,
   basic,
@@ -180,21 +181,25 @@ describe('a gateway that is watched', () => {
     vi.advanceTimersByTime(300_000)
     // The first was at the start, and found nothing.
     const swept = 'coatcheck_sweeps_total{outcome="done"}'
-    const keepingAlive = 'coatcheck_chores_held{chore="keep_alive"}'
     let series = seriesIn(await scrape())
     for (let tries = 0; tries < 200 && series[swept] === 1; tries++) series = seriesIn(await scrape())
+    const { chores } = world.gateway.running().gateway.store
+    await until(async () => (await chores.list()).every(({ holder }) => holder === null))
+    // What PostgreSQL tells of its rows is an estimate, which it makes when it finds the time.
+    await world.gateway.database.run('ANALYZE')
+    // What costs a query is told as it was for a while.
+    world.clock.advance(60)
+    series = seriesIn(await scrape())
     expect(series[swept]).toBe(2)
     expect(series['coatcheck_chore_done_timestamp_seconds{chore="sweep"}']).toBeGreaterThan(1_500_000_000)
-    // It may just be at it.
-    expect([0, 1]).toContain(series[keepingAlive])
+    expect(series['coatcheck_chores_held{chore="keep_alive"}']).toBe(0)
     expect(series['coatcheck_swept_rows_total{kind="interactions"}']).toBeGreaterThan(0)
     expect(series.coatcheck_commit_duration_seconds_count).toBeGreaterThan(10)
     expect(series.coatcheck_committed_writes_total).toBeGreaterThanOrEqual(
       series.coatcheck_commit_duration_seconds_count ?? Number.NaN,
     )
     expect(series.coatcheck_database_bytes).toBeGreaterThan(100_000)
-    // What PostgreSQL tells of its rows is an estimate, which it makes when it finds the time.
-    expect(series.coatcheck_audit_rows).toBeGreaterThanOrEqual(inject('database') === 'sqlite' ? 6 : 0)
+    expect(series.coatcheck_audit_rows).toBeGreaterThan(5)
     expect(series.process_resident_memory_bytes).toBeGreaterThan(0)
   })
 
