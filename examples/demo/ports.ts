@@ -9,9 +9,8 @@ export async function freePorts(count: number, first?: number): Promise<number[]
   const ports: number[] = []
   try {
     for (let offset = 0; offset < count; offset++) {
-      const wanted = first === undefined ? 0 : first + offset
-      const server = (await isFreeOnIpv6(wanted)) ? await hold(wanted, '127.0.0.1') : undefined
-      const found = server ?? (await hold(0, '127.0.0.1'))
+      const wanted = first === undefined ? undefined : await holdOnBoth(first + offset)
+      const found = wanted ?? (await holdAny())
       if (!found) throw new Error('there is no free port on this machine')
       held.push(found)
       ports.push(portOf(found))
@@ -22,7 +21,23 @@ export async function freePorts(count: number, first?: number): Promise<number[]
   }
 }
 
+/** One of those the system gives away; it looks at one address, and may give one that somebody has on the other. */
+async function holdAny(): Promise<Server | undefined> {
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const server = await holdOnBoth(0)
+    if (server) return server
+  }
+  return undefined
+}
+
 /** Browsers try both addresses of `localhost`, so whoever has a port on one of them is in the way. */
+async function holdOnBoth(port: number): Promise<Server | undefined> {
+  const server = await hold(port, '127.0.0.1')
+  if (!server || (await isFreeOnIpv6(portOf(server)))) return server
+  await release(server)
+  return undefined
+}
+
 async function isFreeOnIpv6(port: number): Promise<boolean> {
   const server = await hold(port, '::1')
   if (server) await release(server)
