@@ -10,8 +10,8 @@ export default defineConfig({
     // No test waits for time to pass; a busy machine takes longer, and that is no fault.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // One more than there are cores where it has to be quick: many a test waits for a deadline, and burns nothing.
-    maxWorkers: 3,
+    // Twice as many as there are cores where it has to be quick: many a test waits for a deadline, and burns nothing.
+    maxWorkers: 4,
     // Most of what a request makes is dead when it is answered; with more room it never has to be copied.
     execArgv: ['--max-semi-space-size=64'],
     // Nothing here keeps state in a module, and importing everything anew for each file took as long as half the tests.
