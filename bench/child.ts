@@ -25,7 +25,9 @@ export const canPin: boolean = spawnSync('taskset', ['-c', '0', 'true']).status 
 
 /** A Node process with a channel to it. What it logs goes nowhere, what it complains of is shown if it dies. */
 export function startChild({ args, cores, env }: ChildOptions): Child {
-  const node = [process.execPath, '--conditions=coatcheck-source', ...args]
+  // What is built is measured as it is shipped: with the SDK as that is built.
+  const conditions = args.some((arg) => arg.endsWith('.ts')) ? ['--conditions=coatcheck-source'] : []
+  const node = [process.execPath, ...conditions, ...args]
   const [command = '', ...rest] = canPin ? ['taskset', '-c', cores, ...node] : node
   const child = spawn(command, rest, {
     env: { PATH: process.env.PATH ?? '', ...env },
