@@ -61,20 +61,22 @@ export function connectionEnds(db: Queries, tables: Tables) {
         lte(leases.expiresAt, now),
         or(isNull(leases.restUntil), lte(leases.restUntil, now)),
       )
+      // Of leases there are few and of connections many: SQLite goes through what is crossed in this order and no other.
       return await db
         .select({ id: table.id })
         .from(leases)
-        .innerJoin(table, and(eq(table.id, leases.connectionId), eq(table.version, leases.version)))
-        .innerJoin(
-          providers,
-          and(eq(providers.id, table.provider), eq(providers.clientId, table.upstreamClientId)),
-        )
+        .crossJoin(table)
+        .crossJoin(providers)
         .where(
           and(
             isNotNull(leases.sentAt),
             isNobodys,
-            eq(providers.enabled, true),
+            eq(table.id, leases.connectionId),
+            eq(table.version, leases.version),
             isRefreshable(tables),
+            eq(providers.id, table.provider),
+            eq(providers.clientId, table.upstreamClientId),
+            eq(providers.enabled, true),
             exists(wantingSession(db, tables, now)),
           ),
         )

@@ -1,9 +1,13 @@
 import SqliteDatabase from 'better-sqlite3'
 import { getTableName } from 'drizzle-orm'
 import { afterAll, expect, test } from 'vitest'
+import { connectionEnds } from '../../src/storage/connection-ends.ts'
+import type { Queries } from '../../src/storage/dialect.ts'
+import { overSqlite } from '../../src/storage/drizzle.ts'
 import { readMigrations } from '../../src/storage/migrations.ts'
 import { migrate } from '../../src/storage/sqlite/migrate.ts'
 import { auditRows } from '../../src/storage/sqlite/open.ts'
+import { statementCache } from '../../src/storage/sqlite/statements.ts'
 import { tables } from '../../src/storage/sqlite/tables.ts'
 
 // What a deletion takes with it, and what is counted at every request, is found by an index and never by a walk.
@@ -11,6 +15,8 @@ import { tables } from '../../src/storage/sqlite/tables.ts'
 const connection = new SqliteDatabase(':memory:')
 migrate(connection, readMigrations('sqlite'))
 afterAll(() => connection.close())
+const prepared = statementCache(connection)
+const { drizzle } = overSqlite()
 
 type ForeignKey = { from: string; table: string }
 
@@ -65,6 +71,23 @@ test('which connections are idle, and how many end soon, is told from an index b
   const ending = `SELECT count(*) FROM connections WHERE status = 'live' AND sealed_refresh_token IS NULL
      AND access_expires_at > 1 AND access_expires_at <= 2 GROUP BY provider`
   expect(planOf(ending)).toContain('INDEX connections_not_refreshable')
+})
+
+test('which refreshes were interrupted is told from the leases there are, however many connections', async () => {
+  const asked: string[] = []
+  const db = drizzle(async (sql) => {
+    asked.push(sql)
+    return { rows: [] }
+  })
+  await connectionEnds(db as unknown as Queries, tables).listInterrupted(1, 1)
+  const plan = asked
+    .flatMap((sql) => prepared(`EXPLAIN QUERY PLAN ${sql}`).all(...[...sql].filter((sign) => sign === '?')))
+    .join('\n')
+  expect(plan.match(/(SCAN|SEARCH) \w+/g)?.slice(0, 2)).toEqual([
+    'SEARCH refresh_leases',
+    'SEARCH connections',
+  ])
+  expect(plan).toContain('SEARCH connections USING INDEX sqlite_autoindex_connections_1 (id=?)')
 })
 
 test('registrations nobody used are counted in an index alone, and the oldest of them found in it', () => {
