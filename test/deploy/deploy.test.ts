@@ -1,13 +1,17 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { commands } from '../../src/cli/commands.ts'
-import { environmentSchema, ownVariables, secretVariables } from '../../src/config/environment.ts'
+import { environmentSchema, secretVariables } from '../../src/config/environment.ts'
+import { limitsSchema } from '../../src/config/settings.ts'
+import { answerDeadline } from '../../src/limits/load.ts'
+import { configured, environmentOf, read, unit } from '../support/deployment.ts'
 import { parseYaml } from '../support/plain-yaml.ts'
+import { checkCall, wordsOf } from '../support/shown-calls.ts'
 
 const files = readdirSync('deploy').filter((name) => name !== 'secrets')
-const read = (name: string) => readFileSync(`deploy/${name}`, 'utf8')
 const page = readFileSync('docs/operations.md', 'utf8')
+const keysPage = readFileSync('docs/operations-keys.md', 'utf8')
+const configurationPage = readFileSync('docs/configuration.md', 'utf8')
 const dockerfile = readFileSync('Dockerfile', 'utf8')
 
 const known = [
@@ -30,77 +34,65 @@ test.each([...files.map((name) => [`deploy/${name}`]), ['docs/operations.md']])(
   },
 )
 
-test('commands in files and on the page are commands, and the program is where the image and the build put it', () => {
-  const all = [page, ...files.map(read)].join('\n')
-  const called = [...all.matchAll(/(?:dist\/cli\.js|^(?:COATCHECK_\S+ )*coatcheck) ([a-z]+)/gm)].map(
-    ([, name]) => name,
-  )
-  const first = new Set(commands.map(({ name }) => name.split(' ')[0]))
-  expect(called.length).toBeGreaterThan(6)
-  expect(called.filter((name) => !first.has(name))).toEqual([])
+const shown = [page, keysPage, ...files.map(read)].join('\n')
+const calls = [
+  ...shown.matchAll(/(?:dist\/cli\.js|^ *(?:COATCHECK_\S+ )*coatcheck) ([a-z].*?)(?: +[#<] .*|')?$/gm),
+]
+const mentions = [...`${page}${keysPage}`.matchAll(/`coatcheck ([a-z][^`]*)`/g)]
+
+test.each([...new Set(calls.map(([, call = '']) => call))])(
+  'coatcheck %s, of a file or a page, is a call that is taken',
+  (call) => {
+    expect(() => checkCall(wordsOf(call))).not.toThrow()
+  },
+)
+
+test.each([...new Set(mentions.map(([, call = '']) => call))])(
+  'coatcheck %s, which a page mentions, is taken as far as it goes',
+  (call) => {
+    expect(() => checkCall(wordsOf(call), 'mention')).not.toThrow()
+  },
+)
+
+test('pages and files show calls, and the program is where the image and the build put it', () => {
+  expect(calls.length).toBeGreaterThan(10)
+  expect(mentions.length).toBeGreaterThan(10)
   expect(dockerfile).toContain('ENTRYPOINT ["node", "dist/cli.js"]')
 })
 
-/** `Name=value` lines of a unit, by name. */
-function unit(name: string): Map<string, string[]> {
-  const settings = new Map<string, string[]>()
-  for (const line of read(name).split('\n')) {
-    if (line === '' || line.startsWith('#') || /^\[(Unit|Service|Install|Timer)\]$/.test(line)) continue
-    const [, key = '', value = ''] = /^(\w+)=(.*)$/.exec(line) ?? []
-    expect(key, line).not.toBe('')
-    settings.set(key, [...(settings.get(key) ?? []), value])
-  }
-  return settings
-}
-
-/** The environment of a unit, with what its credentials are as files. */
-function environmentOf(settings: Map<string, string[]>) {
-  const shared = read('environment')
-    .split('\n')
-    .filter((line) => /^[A-Z]/.test(line))
-  const lines = [...shared, ...(settings.get('Environment') ?? [])]
-  return Object.fromEntries(
-    lines.map((line) => [line.split('=', 1)[0] ?? '', line.slice(line.indexOf('=') + 1)]),
+test('whatever stops a gateway waits for what it may take to answer what is under way', () => {
+  const { upstream_deadline, discovery_deadline } = limitsSchema.parse({})
+  const [, atDocker] = /--stop-timeout (\d+)/.exec(page) ?? []
+  const [, inPod] = /terminationGracePeriodSeconds: (\d+)/.exec(read('kubernetes.yaml')) ?? []
+  const [, preStop] = /sleep:\n +seconds: (\d+)/.exec(read('kubernetes.yaml')) ?? []
+  const [, atCompose] = /stop_grace_period: (\d+)s/.exec(read('compose.yaml')) ?? []
+  const [, said] = /let whatever stops it wait for (\d+) seconds/.exec(configurationPage) ?? []
+  const wait = Number(unit('coatcheck.service').get('TimeoutStopSec')?.[0])
+  expect(wait).toBeGreaterThanOrEqual(answerDeadline / 1000 + upstream_deadline + discovery_deadline + 5)
+  expect([atDocker, atCompose, said, Number(inPod) - Number(preStop)].map(Number)).toEqual(
+    Array(4).fill(wait),
   )
-}
+})
 
-const secretFile = (path: string): string => {
-  if (path.endsWith('database_url')) return 'postgres://coatcheck:secret@postgres/coatcheck?sslmode=disable'
-  if (path.endsWith('master_keys'))
-    return `k1:${Buffer.from('0123456789abcdefghijklmnopqrstuv').toString('base64')}`
-  if (path.endsWith('admin_token')) return 'cc_admin_0123456789abcdef0123456789abcdef'
-  throw new Error(`${path} is no secret`)
-}
-
-/** What a gateway makes of such an environment. */
-function configured(env: Record<string, string>) {
-  const { variables, errors } = ownVariables(env, secretFile)
-  expect(errors).toEqual([])
-  return environmentSchema.parse(variables)
-}
-
-test('the units start a gateway that systemd gives its secrets, its folder and time to stop', () => {
-  const serve = unit('coatcheck.service')
-  const environment = configured(environmentOf(serve))
-  expect(environment).toMatchObject({
-    COATCHECK_ISSUER: 'https://auth.example.com',
-    COATCHECK_DATABASE_URL: 'sqlite:/var/lib/coatcheck/coatcheck.db',
-  })
-  expect(environment.COATCHECK_MASTER_KEYS).toHaveLength(1)
-  expect(environment.COATCHECK_ADMIN_TOKEN).toBeDefined()
-  expect(serve.get('StateDirectory')).toEqual(['coatcheck'])
-  expect(Number(serve.get('TimeoutStopSec')?.[0])).toBeGreaterThanOrEqual(30)
-  const credentials = serve.get('LoadCredential')?.map((line) => line.split(':')[0])
-  expect(credentials).toEqual(['master_keys', 'admin_token'])
-  const backup = unit('coatcheck-backup.service')
-  expect(configured(environmentOf(backup)).COATCHECK_DATABASE_URL).toBe(environment.COATCHECK_DATABASE_URL)
-  expect(unit('coatcheck-backup.timer').get('OnCalendar')).toHaveLength(1)
+test('nginx lets through what the gateway takes, and waits for longer than it does', () => {
+  const [, mebibytes] =
+    /const mostBytes = (\d+) \* 1024 \* 1024/.exec(readFileSync('src/endpoints/tools.ts', 'utf8')) ?? []
+  const [, atNginx] = /client_max_body_size (\d+)m;/.exec(read('nginx.conf')) ?? []
+  const [, atIngress] = /proxy-body-size: (\d+)m/.exec(read('kubernetes.yaml')) ?? []
+  expect(Number(atNginx)).toBeGreaterThan(Number(mebibytes))
+  expect(atIngress).toBe(atNginx)
+  expect(configurationPage).toMatch(new RegExp(`\\| \`body_bytes\` .*PUT /v1/tools.* ${mebibytes} MiB`))
+  const [, seconds] = /proxy_read_timeout (\d+)s;/.exec(read('nginx.conf')) ?? []
+  expect(Number(seconds)).toBeGreaterThan(answerDeadline / 1000)
+  expect(read('nginx.conf')).toContain(`within ${answerDeadline / 1000} seconds`)
 })
 
 test('the proxies lead to the port the gateway has, and believe nobody’s word about where they come from', () => {
   const { COATCHECK_PORT, COATCHECK_HOST } = configured(environmentOf(unit('coatcheck.service')))
   const at = `${COATCHECK_HOST}:${COATCHECK_PORT}`
-  expect(read('Caddyfile')).toContain(`reverse_proxy ${at} {`)
+  expect(read('Caddyfile')).toContain(`reverse_proxy ${at}\n`)
+  // One that writes nothing any more still answers much.
+  expect(read('Caddyfile')).not.toContain('health_uri')
   expect(read('nginx.conf')).toContain(`server ${at};`)
   expect(read('nginx.conf')).toContain('proxy_set_header X-Forwarded-For $remote_addr;')
   expect(read('nginx.conf')).not.toMatch(/log_format.*\$(request_uri|request|args|query_string)\b/)
@@ -118,7 +110,6 @@ const composeSchema = z.object({
       environment: z.record(z.string(), z.string()),
       secrets: z.string().array(),
       expose: z.string().array(),
-      stop_grace_period: z.literal('30s'),
       read_only: z.literal(true),
     }),
     postgres: z.object({ environment: z.record(z.string(), z.string()), secrets: z.string().array() }),
@@ -150,14 +141,13 @@ const deploymentSchema = z.object({
     replicas: z.number().min(2),
     template: z.object({
       spec: z.object({
-        terminationGracePeriodSeconds: z.number().min(35),
         securityContext: z.object({ runAsNonRoot: z.literal(true), runAsUser: z.literal(1000) }),
         containers: z.tuple([
           z.object({
             args: z.tuple([z.literal('serve')]),
             env: z.object({ name: z.string(), value: z.string() }).array(),
             ports: z.object({ name: z.string(), containerPort: z.number() }).array(),
-            startupProbe: probeSchema,
+            startupProbe: probeSchema.extend({ failureThreshold: z.number().min(1800) }),
             livenessProbe: probeSchema,
             readinessProbe: probeSchema,
             securityContext: z.object({ readOnlyRootFilesystem: z.literal(true) }),
@@ -169,10 +159,18 @@ const deploymentSchema = z.object({
   }),
 })
 
+const networkPolicySchema = z.object({
+  spec: z.object({
+    ingress: z
+      .object({ from: z.unknown().optional(), ports: z.object({ port: z.string() }).array() })
+      .array(),
+  }),
+})
+
 test('the manifests run gateways that are asked for their health where they tell it', () => {
   const documents = parseYaml(read('kubernetes.yaml'))
   const kinds = documents.map((document) => z.object({ kind: z.string() }).parse(document).kind)
-  expect(kinds).toEqual(['Deployment', 'Service', 'PodDisruptionBudget', 'Ingress'])
+  expect(kinds).toEqual(['Deployment', 'Service', 'PodDisruptionBudget', 'NetworkPolicy', 'Ingress'])
   const [container] = deploymentSchema.parse(documents[0]).spec.template.spec.containers
   const env = Object.fromEntries(container.env.map(({ name, value }) => [name, value]))
   const { COATCHECK_METRICS_PORT } = configured(env)
@@ -185,15 +183,27 @@ test('the manifests run gateways that are asked for their health where they tell
   const paths = [container.startupProbe, container.livenessProbe, container.readinessProbe].map(
     ({ httpGet }) => httpGet.path,
   )
-  expect(paths).toEqual(['/healthz', '/healthz', '/readyz'])
-  const health = readFileSync('src/endpoints/health.ts', 'utf8')
-  for (const path of paths) expect(health).toContain(`scope.get('${path}'`)
+  // All pods have one database: by /readyz it would take them all away at once, with what needs no write.
+  expect(paths).toEqual(['/healthz', '/healthz', '/healthz'])
+  expect(readFileSync('src/endpoints/health.ts', 'utf8')).toContain("scope.get('/healthz'")
+  const { ingress } = networkPolicySchema.parse(documents[3]).spec
+  const toAll = ingress.filter(({ from }) => from === undefined).flatMap(({ ports: open }) => open)
+  expect(toAll).toEqual([{ port: 'http' }])
+  const { annotations } = z
+    .object({ metadata: z.object({ annotations: z.record(z.string(), z.string()) }) })
+    .parse(documents[4]).metadata
+  expect(annotations['nginx.ingress.kubernetes.io/enable-access-log']).toBe('false')
 })
 
 test('what the page says of the image is so', () => {
   expect(dockerfile).toContain('USER node')
   expect(dockerfile).toContain('VOLUME /data')
-  expect(existsSync('deploy/secrets')).toBe(false)
+  expect(page).toMatch(/^chown 1000:1000 \/etc\/coatcheck\/master_keys \/etc\/coatcheck\/admin_token$/m)
+})
+
+test('the secrets that the page puts into the checkout are never committed', () => {
+  expect(page).toContain('cd deploy && mkdir -m 0700 secrets')
+  expect(readFileSync('.gitignore', 'utf8').split('\n')).toContain('deploy/secrets/')
 })
 
 test.each([

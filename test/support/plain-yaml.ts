@@ -45,7 +45,7 @@ function readList(lines: Line[], indent: number): Yaml[] {
   return list
 }
 
-const entry = /^([\w.-]+):(?: +(.*))?$/
+const entry = /^([\w./-]+):(?: +(.*))?$/
 
 function readMap(lines: Line[], indent: number): Yaml {
   const map: { [key: string]: Yaml } = {}
