@@ -9,6 +9,7 @@ import { createSealer } from '../lib/seal.ts'
 import { prepareStore, startGateway } from '../main.ts'
 import { openDatabase } from '../storage/database.ts'
 import { verifyMasterKeys } from '../storage/key-check.ts'
+import type { RotationPace } from '../tokens/signing-key-ring.ts'
 import { AdminApiError, type Json } from './admin-api.ts'
 import type { Answer, Call, Command } from './command.ts'
 import { explain } from './explain.ts'
@@ -66,13 +67,13 @@ async function migrate({ terminal }: Call): Promise<Answer> {
   return { text: 'The database is up to date.', json: { up_to_date: true } }
 }
 
-/** A rotation without a gateway; should one run after all, it sees the new key within a second. */
-export async function rotateOffline(terminal: Terminal): Promise<Json> {
+/** A rotation without a gateway, at the configured pace unless said; should one run after all, it sees it within a second. */
+export async function rotateOffline(terminal: Terminal, pace?: RotationPace): Promise<Json> {
   const config = readConfig(terminal)
   const { gateway, database } = await openGateway(config, await secretsForStart(config), systemClock)
   try {
     await gateway.signingKeys.signingKey()
-    const rotation = await gateway.signingKeys.rotate('admin:cli')
+    const rotation = await gateway.signingKeys.rotate('admin:cli', pace)
     switch (rotation.outcome) {
       case 'rotated':
         return { kid: rotation.kid, active_at: rotation.activeAt }

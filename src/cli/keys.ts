@@ -1,12 +1,17 @@
-import type { Json } from './admin-api.ts'
+import { atOnce } from '../tokens/signing-key-ring.ts'
 import type { Answer, Call, Command } from './command.ts'
 import { apiOptions } from './command.ts'
 import { rotateOffline } from './gateway.ts'
 import { member, table, time, timeOf, wordsOf } from './show.ts'
 
 async function rotate(call: Call): Promise<Answer> {
-  if (call.isSet('offline')) return rotated(await rotateOffline(call.terminal))
-  return rotated(await call.api()('POST', '/signing-keys/rotate', { emergency: call.isSet('emergency') }))
+  const emergency = call.isSet('emergency')
+  const json = call.isSet('offline')
+    ? await rotateOffline(call.terminal, emergency ? atOnce : undefined)
+    : await call.api()('POST', '/signing-keys/rotate', { emergency })
+  const end = emergency ? ' Nothing that was signed before counts any more.' : ''
+  const text = `Key ${wordsOf(json.kid)} is published now; it signs from ${timeOf(json.active_at)}.${end}`
+  return { text, json }
 }
 
 async function remove({ api, argument }: Call): Promise<Answer> {
@@ -14,11 +19,6 @@ async function remove({ api, argument }: Call): Promise<Answer> {
   const json = await api()('DELETE', `/signing-keys/${encodeURIComponent(kid)}`)
   const successor = json.successor ? ` Key ${wordsOf(json.successor)} was made in its place.` : ''
   return { text: `Nothing that ${kid} signed counts any more.${successor}`, json }
-}
-
-function rotated(json: Json): Answer {
-  const text = `Key ${wordsOf(json.kid)} is published now; it signs from ${timeOf(json.active_at)}.`
-  return { text, json }
 }
 
 export const keyCommands: readonly Command[] = [
@@ -50,7 +50,11 @@ export const keyCommands: readonly Command[] = [
       offline: { help: 'with no gateway running: opens the database itself' },
       ...apiOptions,
     },
-    examples: ['coatcheck key rotate', 'coatcheck key rotate --emergency'],
+    examples: [
+      'coatcheck key rotate',
+      'coatcheck key rotate --emergency',
+      'coatcheck key rotate --offline --emergency',
+    ],
     run: rotate,
   },
   {

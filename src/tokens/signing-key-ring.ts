@@ -9,6 +9,9 @@ export type RotationPace = {
   readonly tokenLifetime: number
 }
 
+/** For a key that leaked: the next one signs from this second on, and nothing that was signed so far counts. */
+export const atOnce: RotationPace = { overlap: 0, tokenLifetime: 0 }
+
 /**
  * The key that signs: the youngest whose time has come. Keys retire in the order they were made, so the youngest
  * is the one that retires last; creation times could disagree, as several machines write them. If no key's time

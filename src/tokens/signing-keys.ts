@@ -68,8 +68,8 @@ export type SigningKeys = {
   /** The document of `jwks_uri` (RFC 7517). */
   jwks(): Promise<{ keys: PublicJwk[] }>
   /**
-   * Puts a new key after the present one, and records it. `pace` is the configured one unless said: zero and
-   * zero makes everything signed so far worthless at once, for a key that leaked.
+   * Puts a new key after the present one, and records it. `pace` is the configured one unless said: `atOnce` makes
+   * everything signed so far worthless, for a key that leaked.
    */
   rotate(actor: string, pace?: RotationPace): Promise<RotationOutcome>
   /**

@@ -31,8 +31,12 @@ export async function startWorld(
   kind: UpstreamKind = 'github',
   options: Omit<TestGatewayOptions, 'clock'> = {},
 ): Promise<World> {
-  const clock = createTestClock()
-  const gateway = await startTestGateway({ ...options, clock })
+  return await furnish(await startTestGateway({ ...options, clock: createTestClock() }), kind)
+}
+
+/** The world around a gateway that runs already; whose end is the gateway's, too. */
+export async function furnish(gateway: TestGateway, kind: UpstreamKind = 'github'): Promise<World> {
+  const { clock } = gateway
   const upstream = await startUpstream(kind, { issuer: gateway.issuer, clock: clock.now })
   upstream.approveAs('ada')
   await gateway.admin('PUT', `/providers/${kind}`, upstream.definition)
@@ -194,6 +198,10 @@ export const claimsOf = (jwt: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString())
 
 export const tsidOf = ({ access_token: token }: Pick<Tokens, 'access_token'>) => String(claimsOf(token).tsid)
+
+/** Of the key that signed the access token. */
+export const kidOf = ({ access_token: token }: Pick<Tokens, 'access_token'>): string =>
+  JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
 
 export const basic = ({ id, secret }: ResourceCredential) =>
   `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`

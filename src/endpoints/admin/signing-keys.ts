@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Problem } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { SigningKey } from '../../storage/signing-keys.ts'
-import { publishedKeys, signingKeyAt } from '../../tokens/signing-key-ring.ts'
+import { atOnce, publishedKeys, signingKeyAt } from '../../tokens/signing-key-ring.ts'
 import { listOf, time } from './answer.ts'
 import { ok, type Route, route } from './route.ts'
 
@@ -14,7 +14,6 @@ const rotation = z
       .describe('A key leaked, and nothing it signed may count any more, from this second on'),
   })
   .prefault({})
-const atOnce = { overlap: 0, tokenLifetime: 0 }
 
 const state = z.enum(['pending', 'signing', 'retiring', 'retired'])
 
