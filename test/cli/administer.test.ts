@@ -1,7 +1,19 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { forge } from '../support/admin-rows.ts'
 import { coatcheck, coatcheckAt } from '../support/cli.ts'
 import { freePort, startTestGateway, type TestGateway } from '../support/gateway.ts'
+import {
+  claimsOf,
+  furnish,
+  introspect,
+  kidOf,
+  refresh,
+  resourceUri,
+  retrieve,
+  signIn,
+  type Tokens,
+  type World,
+} from '../support/world.ts'
 
 let gateway: TestGateway
 beforeAll(async () => {
@@ -184,4 +196,90 @@ test('the token a gateway of this machine generated is found beside its database
     files: { 'vault/admin.token': `${gateway.adminToken}\n` },
   })
   expect(exitCode).toBe(0)
+})
+
+describe('where somebody is signed in', () => {
+  let world: World
+  let subject: string
+  let tokens: Tokens
+  beforeAll(async () => {
+    world = await furnish(gateway)
+  })
+  afterAll(async () => await world.upstream.stop())
+  const enter = async () => {
+    ;({ tokens } = await signIn(world))
+    subject = String(claimsOf(tokens.access_token).sub)
+  }
+  beforeEach(enter)
+
+  const isActive = async () => (await introspect(world, tokens.access_token)).active
+
+  test('MCP servers and clients are shown with what was registered', async () => {
+    expect((await cli(['resource', 'list'])).out).toMatch(
+      /^notes +Notes +yes +admin +https:\/\/notes\.test\/mcp$/m,
+    )
+    const { out: resource } = await cli(['resource', 'show', 'notes'])
+    expect(resource).toMatch(/^default scopes +notes\.read$/m)
+    expect(resource).toContain(resourceUri)
+    const { out: client } = await cli(['client', 'show', world.clientId])
+    expect(client).toMatch(/^client name +A test client$/m)
+    expect(client).toMatch(/^origin +dynamic$/m)
+  })
+
+  test('a client that is disabled is let in again', async () => {
+    await cli(['client', 'disable', world.clientId])
+    expect((await refresh(world, tokens.refresh_token)).status).toBe(401)
+    const { out } = await cli(['client', 'enable', world.clientId])
+    expect(out).toBe(`Client ${world.clientId} is enabled.`)
+    expect((await refresh(world, tokens.refresh_token)).status).toBe(200)
+  })
+
+  test('somebody who is disabled is signed out everywhere, and comes again once they are enabled', async () => {
+    expect(await isActive()).toBe(true)
+    expect((await cli(['subject', 'disable', subject])).out).toBe(`${subject} is disabled.`)
+    expect(await isActive()).toBe(false)
+    await expect(enter()).rejects.toThrow('access_denied')
+    expect((await cli(['subject', 'enable', subject])).out).toBe(`${subject} is enabled.`)
+    await enter()
+    expect(await isActive()).toBe(true)
+  })
+
+  test('a signing key that is removed is published no more, and what it signed is good for nothing', async () => {
+    const published = async () => await (await fetch(`${gateway.url}/.well-known/jwks.json`)).text()
+    const kid = kidOf(tokens)
+    expect(await published()).toContain(kid)
+    const { out } = await cli(['key', 'remove', kid])
+    expect(out).toMatch(new RegExp(`^Nothing that ${kid} signed counts any more\\.`))
+    world.clock.advance(1)
+    expect(await isActive()).toBe(false)
+    expect(await published()).not.toContain(kid)
+  })
+
+  test('a connection is deleted at once, and what its provider has yet to be told is listed', async () => {
+    const tsid = String(claimsOf(tokens.access_token).tsid)
+    expect((await retrieve(world, tsid)).status).toBe(200)
+    const { items } = await gateway.admin<{ items: { id: string }[] }>(
+      'GET',
+      `/connections?subject_id=${subject}`,
+    )
+    const [{ id } = { id: '' }] = items
+    world.upstream.script({ on: 'DELETE *', times: 'always', effect: { kind: 'respond', status: 503 } })
+    const { out } = await cli(['connection', 'delete', id])
+    expect(out).toContain(`Deleted connection ${id}. Token sessions ended: `)
+    expect(out).toMatch(/^github .* has yet to be told of 1; it is tried for three days/m)
+    expect((await retrieve(world, tsid)).status).not.toBe(200)
+    expect(await isActive()).toBe(false)
+    const list = async (...args: string[]) => (await cli(['revocation', 'list', ...args])).out
+    expect(await list('--subject', subject)).toMatch(
+      new RegExp(`^\\S+ +github +${subject} +1 +api_status_503 +\\d{4}-`, 'm'),
+    )
+    expect(await list('--provider', 'forge')).toBe('Nothing waits.')
+  })
+
+  test('somebody who is deleted is gone with all of theirs', async () => {
+    const { out } = await cli(['subject', 'delete', subject])
+    expect(out).toContain(`Deleted subject ${subject}. Token sessions ended: `)
+    expect(await isActive()).toBe(false)
+    expect((await cli(['subject', 'list'])).out).toBe('Nobody.')
+  })
 })

@@ -8,7 +8,7 @@ beforeAll(async () => {
 })
 afterAll(async () => await gateway.stop())
 
-test('an administrator is made, comes by name, and is disabled', async () => {
+test('an administrator is made, comes by name, and is disabled and enabled', async () => {
   const cli = coatcheckAt(gateway)
   const ada = ['--user', 'ada', '--password-file', 'p', '--url', gateway.url]
   const files = { p: 'correct horse battery\n' }
@@ -27,12 +27,14 @@ test('an administrator is made, comes by name, and is disabled', async () => {
     ).exitCode,
   ).toBe(0)
   expect((await coatcheck(['provider', 'list', ...ada], { files })).exitCode).toBe(1)
-  expect((await coatcheck(['provider', 'list', ...ada], { files: { p: 'another password' } })).exitCode).toBe(
-    0,
-  )
+  const present = { files: { p: 'another password' } }
+  expect((await coatcheck(['provider', 'list', ...ada], present)).exitCode).toBe(0)
 
   expect((await cli(['admin', 'disable', 'ada'])).out).toBe('Administrator ada is disabled.')
   expect((await cli(['admin', 'list'])).out).toMatch(/ada +read +no/)
+  expect((await coatcheck(['provider', 'list', ...ada], present)).exitCode).toBe(1)
+  expect((await cli(['admin', 'enable', 'ada'])).out).toBe('Administrator ada is enabled.')
+  expect((await coatcheck(['provider', 'list', ...ada], present)).exitCode).toBe(0)
   expect((await cli(['admin', 'delete', 'ada'])).out).toContain('Deleted administrator ada')
 })
 
