@@ -25,10 +25,17 @@ const newsLifetime = 60
 /** Seconds before the service is asked again after it did not answer. */
 const retryAfter = 30
 
-/** Keys kept open at once. Every process makes one an hour at most, so many values share one. */
-const mostOpened = 1_000
-
-type Parts = { address: KeyServiceAddress; fetch: GuardedFetch; clock: Clock; deadline: number }
+type Parts = {
+  address: KeyServiceAddress
+  fetch: GuardedFetch
+  clock: Clock
+  deadline: number
+  /**
+   * Keys kept open at once. Every process makes one an hour at most, so many values share one; but a value that is
+   * never written again keeps its own in use, and two processes make 17,520 a year.
+   */
+  capacity?: number
+}
 
 type Opened = { key: Promise<Uint8Array>; askAgainAt: number }
 
@@ -39,7 +46,7 @@ type Opened = { key: Promise<Uint8Array>; askAgainAt: number }
  * `StorageUnavailableError` says so: nothing is ever taken for damaged because of that.
  */
 export function createKeyService(parts: Parts): KeyHolder {
-  const { address, clock } = parts
+  const { address, clock, capacity = 20_000 } = parts
   const { encrypt, decrypt } = createTransit(parts)
   const opened = new Map<string, Opened>()
   let sealing: { wrapped: string; key: Uint8Array; madeAt: number } | undefined
@@ -69,7 +76,7 @@ export function createKeyService(parts: Parts): KeyHolder {
 
   function keep(wrapped: string, key: Promise<Uint8Array>): Promise<Uint8Array> {
     const entry = { key, askAgainAt: clock() + openedLifetime }
-    putBounded(opened, wrapped, entry, mostOpened)
+    putBounded(opened, wrapped, entry, capacity)
     key.catch(() => {
       if (opened.get(wrapped) === entry) opened.delete(wrapped)
     })
@@ -79,6 +86,8 @@ export function createKeyService(parts: Parts): KeyHolder {
   async function openKey(wrapped: string): Promise<Uint8Array> {
     const before = opened.get(wrapped)
     if (!before) return await keep(wrapped, decrypt(wrapped))
+    // The one that was used longest ago makes room, and not the one that was opened first.
+    putBounded(opened, wrapped, before, capacity)
     if (clock() < before.askAgainAt) return await before.key
     // Others go on with it meanwhile, and where it does not answer.
     before.askAgainAt = clock() + retryAfter
@@ -167,7 +176,8 @@ function createTransit({ address, fetch, deadline }: Parts) {
     },
     async decrypt(ciphertext: string): Promise<Uint8Array> {
       const { data } = await ask('decrypt', decrypted, { ciphertext })
-      const key = Buffer.from(data.plaintext, 'base64')
+      // A copy: what Node reads from base64 is a piece of a pool, and kept for months would keep all of it.
+      const key = new Uint8Array(Buffer.from(data.plaintext, 'base64'))
       if (key.length !== 32) throw new SealError('the key service opened something that is no key')
       return key
     },

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createKeyService, openedLifetime } from '../../src/keys/key-service.ts'
-import { createGuardedFetch } from '../../src/lib/guarded-fetch.ts'
-import { createSealer, type Place, SealError, type Sealer } from '../../src/lib/seal.ts'
+import { FetchError } from '../../src/lib/fetch-error.ts'
+import { createGuardedFetch, type GuardedFetch } from '../../src/lib/guarded-fetch.ts'
+import { createSealer, type Place, SealError, type Sealer, wrapUnder } from '../../src/lib/seal.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
 import { startVault, type Vault } from '../../standins/vault.ts'
 
@@ -124,6 +125,48 @@ test('what is open stays so through an outage of any length, and sealing goes on
     expect(await here.open(await here.seal('rotated', place), place)).toBe('rotated')
     await expect(here.open(unseen ?? '', place)).rejects.toThrow(StorageUnavailableError)
   }
+})
+
+describe('of many keys', () => {
+  /** A process over a service that hands out the key the text itself says, so that thousands of them cost little. */
+  function start(parts: { capacity?: number } = {}) {
+    const transit = { asked: 0, isSilent: false }
+    const fetch: GuardedFetch = async (_url, { body = '' } = {}) => {
+      transit.asked++
+      if (transit.isSilent) throw new FetchError('unreachable', 'nobody is there')
+      const { ciphertext } = JSON.parse(String(body)) as { ciphertext: string }
+      return Response.json({ data: { plaintext: ciphertext.split(':')[2] } })
+    }
+    const address = { url: vault.keyUrl, id: 'coatcheck', token: () => vault.token }
+    const holder = createKeyService({ address, fetch, clock: () => time.now, deadline: 1, ...parts })
+    const associated = Buffer.from('a place')
+    const open = async (at: number) => {
+      const key = Buffer.alloc(32)
+      key.writeUInt32BE(at)
+      const wrapped = wrapUnder(key, Buffer.from(`data key ${at}`), associated)
+      const dataKey = await holder.unwrap(`vault:v1:${key.toString('base64')}~${wrapped}`, associated)
+      return Buffer.from(dataKey).toString()
+    }
+    return { transit, open }
+  }
+
+  test('those of months stay open through an outage', async () => {
+    const { transit, open } = start()
+    const many = Array.from({ length: 2_000 }, (_, at) => at)
+    await Promise.all(many.map(open))
+    transit.isSilent = true
+    time.now += openedLifetime
+    expect(await Promise.all(many.map(open))).toEqual(many.map((at) => `data key ${at}`))
+  })
+
+  test('where there are too many, the one that was used longest ago makes room', async () => {
+    const { transit, open } = start({ capacity: 3 })
+    for (const at of [1, 2, 3, 1, 4]) await open(at)
+    expect(transit.asked).toBe(4)
+    transit.isSilent = true
+    for (const at of [1, 3, 4]) expect(await open(at)).toBe(`data key ${at}`)
+    await expect(open(2)).rejects.toThrow(StorageUnavailableError)
+  })
 })
 
 test('what the service refuses is open for an hour at most; what is sealed meanwhile is not lost', async () => {
