@@ -2,7 +2,7 @@ import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import { type ConnectedGrant, connected, connectedGrants } from './connected-grants.ts'
 import type { Connection } from './connections.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { and, desc, eq, exists, inArray, isNotNull, isNull, lt, sql } from './drizzle.ts'
+import { and, desc, eq, inArray, isNotNull, isNull, lt, sql } from './drizzle.ts'
 import { isLive, withExchanged } from './live-grant.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { perTables, prepared, type Slots } from './prepared.ts'
@@ -82,20 +82,18 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
       parentId === null ? isNull(table.parentId) : undefined,
     )
 
-  /** The grant, where it is one of the consent at hand. */
-  const grantOf = (queries: Queries, id: string) =>
-    queries
-      .select({ id: table.id })
+  /** What was remembered of the yes that a grant came of; as a row, so that an index finds it. */
+  const consentsTo = (queries: Queries, id: string) => {
+    const consented = queries
+      .select({
+        subjectId: table.subjectId,
+        clientId: table.clientId,
+        resourceId: sql`coalesce(${table.resourceId}, '')`,
+      })
       .from(table)
-      .where(
-        and(
-          eq(table.id, id),
-          isNull(table.parentId),
-          eq(table.subjectId, consents.subjectId),
-          eq(table.clientId, consents.clientId),
-          eq(sql`coalesce(${table.resourceId}, '')`, consents.resourceId),
-        ),
-      )
+      .where(and(eq(table.id, id), isNull(table.parentId)))
+    return sql`(${consents.subjectId}, ${consents.clientId}, ${consents.resourceId}) in ${consented}`
+  }
 
   return {
     async find(id: string): Promise<ConnectedGrant | undefined> {
@@ -165,10 +163,7 @@ export function grants(db: Queries, tables: Tables, batch: Batch) {
             .set(ended)
             .where(and(isLive(tables, now), inArray(table.id, withExchanged(tables, eq(table.id, id), now))))
             .returning({ id: table.id }),
-          queries
-            .delete(consents)
-            .where(exists(grantOf(queries, id)))
-            .returning({ at: consents.grantedAt }),
+          queries.delete(consents).where(consentsTo(queries, id)).returning({ at: consents.grantedAt }),
           recordEvent(queries, tables, event),
         ],
       }))

@@ -1,14 +1,14 @@
 import SqliteDatabase from 'better-sqlite3'
 import { getTableName } from 'drizzle-orm'
 import { afterAll, expect, test } from 'vitest'
-import { connectionEnds } from '../../src/storage/connection-ends.ts'
-import type { Queries } from '../../src/storage/dialect.ts'
+import type { Batch, Queries } from '../../src/storage/dialect.ts'
 import { overSqlite } from '../../src/storage/drizzle.ts'
 import { readMigrations } from '../../src/storage/migrations.ts'
 import { migrate } from '../../src/storage/sqlite/migrate.ts'
 import { auditRows } from '../../src/storage/sqlite/open.ts'
 import { statementCache } from '../../src/storage/sqlite/statements.ts'
 import { tables } from '../../src/storage/sqlite/tables.ts'
+import { createStore, type Store } from '../../src/storage/store.ts'
 
 // What a deletion takes with it, and what is counted at every request, is found by an index and never by a walk.
 
@@ -17,6 +17,26 @@ migrate(connection, readMigrations('sqlite'))
 afterAll(() => connection.close())
 const prepared = statementCache(connection)
 const { drizzle } = overSqlite()
+
+/** How SQLite would carry out what a repository asks of it; each guard is taken to have let the writes through. */
+async function plansOf(ask: (store: Store) => Promise<unknown>): Promise<string[]> {
+  const asked: string[] = []
+  const db = drizzle(async (sql) => {
+    asked.push(sql)
+    return { rows: [] }
+  }) as unknown as Queries
+  const batch = (async (build) => {
+    const { guard, writes } = build(db)
+    await Promise.all([guard, ...writes])
+    return undefined
+  }) satisfies Batch
+  await ask(createStore(db, tables, batch))
+  return asked.map((sql) =>
+    prepared(`EXPLAIN QUERY PLAN ${sql}`)
+      .all(...[...sql].filter((sign) => sign === '?'))
+      .join('\n'),
+  )
+}
 
 type ForeignKey = { from: string; table: string }
 
@@ -74,20 +94,33 @@ test('which connections are idle, and how many end soon, is told from an index b
 })
 
 test('which refreshes were interrupted is told from the leases there are, however many connections', async () => {
-  const asked: string[] = []
-  const db = drizzle(async (sql) => {
-    asked.push(sql)
-    return { rows: [] }
-  })
-  await connectionEnds(db as unknown as Queries, tables).listInterrupted(1, 1)
-  const plan = asked
-    .flatMap((sql) => prepared(`EXPLAIN QUERY PLAN ${sql}`).all(...[...sql].filter((sign) => sign === '?')))
-    .join('\n')
+  const [plan = ''] = await plansOf(({ connectionEnds }) => connectionEnds.listInterrupted(1, 1))
   expect(plan.match(/(SCAN|SEARCH) \w+/g)?.slice(0, 2)).toEqual([
     'SEARCH refresh_leases',
     'SEARCH connections',
   ])
-  expect(plan).toContain('SEARCH connections USING INDEX sqlite_autoindex_connections_1 (id=?)')
+})
+
+const event = { id: 'x', event: 'session.revoked', at: 1, actor: 'x', outcome: 'done', detail: {} }
+
+test.each<[string, (store: Store) => Promise<unknown>]>([
+  ['a session', ({ grants }) => grants.revoke('x', 'why', 1, event)],
+  ['all sessions of a person', ({ grants }) => grants.endAll({ subjectId: 'x' }, 'why', 1, event)],
+  [
+    'connections no other session uses',
+    ({ removals }) => removals.unusedConnections({ grantId: 'x' }, 1, event),
+  ],
+  [
+    'connections of a client alone',
+    ({ removals }) => removals.unusedConnections({ clientId: 'x' }, 1, event),
+  ],
+  ['a connection', ({ removals }) => removals.connection('x', 1, event)],
+  ['a person', ({ removals }) => removals.subject('x', 1, event)],
+  ['what would be kept', ({ removals }) => removals.keptConnections({ grantId: 'x' }, 1)],
+])('ending %s walks through nothing that grows', async (_name, end) => {
+  const plans = await plansOf(end)
+  expect(plans).not.toEqual([])
+  for (const plan of plans) expect(plan).not.toMatch(/SCAN (?!exchanged\b)(?!\(?subquery)/i)
 })
 
 test('registrations nobody used are counted in an index alone, and the oldest of them found in it', () => {
