@@ -77,6 +77,7 @@ export const limitsSchema = z.strictObject({
   failed_admin_logins_per_address: count(30, { min: 1, max: 10_000 }),
   failed_admin_logins_per_name: count(60, { min: 1, max: 10_000 }),
   token_requests_per_client: count(1_200, { min: 1, max: 1_000_000 }),
+  token_requests_per_address: count(6_000, { min: 1, max: 1_000_000 }),
   introspections_per_resource: count(60_000, { min: 1, max: 10_000_000 }),
   retrievals_per_resource: count(60_000, { min: 1, max: 10_000_000 }),
   decisions_per_resource: count(60_000, { min: 1, max: 10_000_000 }),

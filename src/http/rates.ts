@@ -43,10 +43,20 @@ export function tooManyRequests(wait: number): OAuthError {
   })
 }
 
-/** Anybody can say the id of a public client, so each of its addresses counts for itself. */
-export function countClient(gateway: Counting, request: FastifyRequest, { id, metadata }: Client): void {
+/**
+ * Anybody can say the id of a public client, so each of its addresses counts for itself. And anybody can become many
+ * clients, so an address counts as well, for all but those that are what an administrator made them, with a secret.
+ */
+export function countClient(gateway: Counting, request: FastifyRequest, client: Client): void {
+  const { id, metadata, origin } = client
+  const from = holderOf(request)
   const isPublic = metadata.token_endpoint_auth_method === 'none'
-  countRequest(gateway, ['token_requests_per_client', isPublic ? `${id} ${holderOf(request)}` : id])
+  const anybody = isPublic || (origin !== 'admin' && origin !== 'config')
+  countRequest(
+    gateway,
+    ['token_requests_per_client', isPublic ? `${id} ${from}` : id],
+    ...(anybody ? [['token_requests_per_address', from] as const] : []),
+  )
 }
 
 /**

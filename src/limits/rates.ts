@@ -23,6 +23,7 @@ const perMinute = [
   'failed_admin_logins_per_address',
   'failed_admin_logins_per_name',
   'token_requests_per_client',
+  'token_requests_per_address',
   'introspections_per_resource',
   'retrievals_per_resource',
   'decisions_per_resource',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { answerDeadline } from '../../src/limits/load.ts'
 import { callbackOf } from '../support/browser.ts'
 import { askRest } from '../support/faces.ts'
 import {
@@ -14,8 +15,10 @@ import {
 } from '../support/flood.ts'
 import { createStillClock } from '../support/gateway.ts'
 import { type Notes, startNotes } from '../support/notes.ts'
+import { until } from '../support/until.ts'
 import {
   authorizeUrl,
+  introspect,
   newBrowser,
   newPkce,
   postToken,
@@ -38,6 +41,7 @@ const limits = {
   failed_authentications_per_address: 10,
   failed_authentications_per_caller: 100,
   token_requests_per_client: 50,
+  token_requests_per_address: 120,
   retrievals_per_resource: 30,
   unknown_sessions_per_resource: 10,
   connect_links_per_session: 3,
@@ -91,13 +95,21 @@ function useUp(rate: 'authorizations_per_client' | 'authorizations', key = '') {
   while (rates[rate].take(key, clock()) === 0);
 }
 
-const guess = (from: string, id: string): Sent => ({
-  path: '/oauth/token',
-  from,
-  method: 'POST',
-  headers: form,
-  body: String(new URLSearchParams({ grant_type: 'refresh_token', client_id: id, client_secret: 'wrong' })),
-})
+/** A form that is posted from wherever. */
+const posted =
+  (path: string, parameters: Record<string, string>) =>
+  (from: string): Sent => ({
+    path,
+    from,
+    method: 'POST',
+    headers: form,
+    body: String(new URLSearchParams(parameters)),
+  })
+
+const refreshing = (parameters: Record<string, string>) =>
+  posted('/oauth/token', { grant_type: 'refresh_token', refresh_token: 'cc_rt_x', ...parameters })
+
+const guess = (from: string, id: string) => refreshing({ client_id: id, client_secret: 'wrong' })(from)
 
 test('five hundred registrations and twelve hundred authorization requests from a hundred addresses drive nobody out', async () => {
   restUp()
@@ -229,14 +241,69 @@ test('guesses at one client from many addresses are told to stop too, and addres
 
 test('a client that asks too often for tokens waits, and keeps no other waiting', async () => {
   restUp()
-  const body = String(
-    new URLSearchParams({ grant_type: 'refresh_token', client_id: notes.clientId, refresh_token: 'x' }),
-  )
-  const asked = (from: string): Sent => ({ path: '/oauth/token', from, method: 'POST', headers: form, body })
+  const asked = refreshing({ client_id: notes.clientId })
   const noisy = await floodOf.from(Array<string>(200).fill('203.0.113.10'), asked)
   expect(withStatus(noisy, 429).length).toBeGreaterThan(100)
   // The id of a public client is no secret: elsewhere it goes on.
   expect((await floodOf.forwarded(asked('203.0.113.11'))).status).toBe(400)
+})
+
+test('an address that is many clients is told to wait; what an administrator made is served from there, and others elsewhere', async () => {
+  restUp()
+  const crowded = '203.0.113.12'
+  const secret = { token_endpoint_auth_method: 'client_secret_post' }
+  const registered = await floodOf.from(hundred.slice(0, 4), (from) =>
+    registration(from, from.endsWith('.3') ? secret : {}),
+  )
+  const [one = {}, two = {}, three = {}, own = {}] = registered.map(({ body }) => JSON.parse(body))
+  const made = await notes.gateway.admin<Record<string, string>>('POST', '/clients', {
+    redirect_uris: ['https://client.test/cb'],
+    ...secret,
+  })
+  const forty = (make: (from: string) => Sent) => floodOf.from(Array<string>(40).fill(crowded), make)
+  const code = { grant_type: 'authorization_code', client_id: two.client_id, code: 'cc_code_x' }
+  const wrong = [
+    ...(await forty(refreshing({ client_id: one.client_id }))),
+    ...(await forty(posted('/oauth/token', code))),
+  ]
+  expect(withStatus(wrong, 400)).toHaveLength(80)
+  const revoke = posted('/oauth/revoke', { client_id: three.client_id, token: 'cc_rt_x' })
+  expect(withStatus(await forty(revoke), 200)).toHaveLength(40)
+
+  const mine = refreshing({ client_id: other.clientId, refresh_token: tokens.refresh_token })(crowded)
+  expect(await floodOf.forwarded(mine)).toMatchObject({ status: 429, wait: 1 })
+  const bySecret = async ({ client_id = '', client_secret = '' }: Record<string, string>) =>
+    (await floodOf.forwarded(refreshing({ client_id, client_secret })(crowded))).status
+  expect([await bySecret(own), await bySecret(made)]).toEqual([429, 400])
+  const elsewhere = refreshing({ client_id: one.client_id })('203.0.113.13')
+  expect((await floodOf.forwarded(elsewhere)).status).toBe(400)
+  // Nothing is lost by having waited, nor by an answer that was lost.
+  notes.clock.advance(1)
+  const [first, again] = [await floodOf.forwarded(mine), await floodOf.forwarded(mine)]
+  expect([first.status, again.status]).toEqual([200, 200])
+  tokens = JSON.parse(first.body)
+  expect(JSON.parse(again.body).refresh_token).toBe(tokens.refresh_token)
+})
+
+test('two hundred who ask whether it is ready cost one write, and take no place of anybody’s', async () => {
+  restUp()
+  const { gateway } = notes.gateway.running()
+  const { ready } = gateway
+  let writes = 0
+  gateway.ready = () => {
+    writes += 1
+    return ready()
+  }
+  const ask = async () => await (await fetch(`${notes.gateway.url}/readyz`)).text()
+  const release = await notes.gateway.database.holdWrites()
+  const answers = Promise.all(Array.from({ length: 200 }, ask))
+  await until(() => writes > 0)
+  expect(await introspect(notes, tokens.access_token)).toMatchObject({ active: true })
+  expect(gateway.load.underWay()).toBe(0)
+  await release()
+  expect([...new Set(await answers), writes]).toEqual(['{"status":"ok"}', 1])
+  notes.clock.advance(1)
+  expect([await ask(), writes]).toEqual(['{"status":"ok"}', 2])
 })
 
 test('a noisy MCP server is told to wait, and no other is (RT-19)', async () => {
@@ -261,4 +328,16 @@ test('who guesses token sessions is told to stop, and the right one is answered 
   const statuses = (await Promise.all(guesses)).map(({ status }) => status)
   expect(new Set(statuses)).toEqual(new Set([404, 429]))
   expect((await askRest(notes.gateway, ask)).status).toBe(200)
+})
+
+// What each process does every second, and nothing but its own turns.
+test('what was taken is told to other processes, how late the event loop is is looked at, and what takes too long is ended', async () => {
+  const { load } = notes.gateway.running().gateway
+  const { promise: givenUp, resolve: giveUp } = Promise.withResolvers<void>()
+  load.begin({ since: performance.now() - answerDeadline, giveUp })
+  load.noteLag(100_000)
+  expect((await floodOf.forwarded(registration('203.0.113.14'))).status).toBe(503)
+  await until(async () => (await floodOf.forwarded(registration('203.0.113.14'))).status !== 503)
+  await givenUp
+  await until(async () => (await notes.gateway.database.rows('SELECT rate FROM rate_levels')).length > 0)
 })

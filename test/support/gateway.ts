@@ -167,6 +167,7 @@ function roomy(file: unknown): unknown {
     failed_authentications_per_address: 10_000,
     failed_authentications_per_caller: 10_000,
     token_requests_per_client: 10_000,
+    token_requests_per_address: 100_000,
     registration_changes_per_client: 10_000,
     registration_changes: 10_000,
     visits_per_interaction: 10_000,

@@ -37,7 +37,12 @@ beforeAll(async () => {
   writeFileSync(
     join(folder, 'config.json'),
     JSON.stringify({
-      limits: { connections: 100, registrations_per_address: 10_000, token_requests_per_client: 100_000 },
+      limits: {
+        connections: 100,
+        registrations_per_address: 10_000,
+        token_requests_per_client: 100_000,
+        token_requests_per_address: 100_000,
+      },
     }),
   )
   gateway = await startChildGateway({
