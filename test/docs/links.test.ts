@@ -31,3 +31,14 @@ test.each(pages)('the links of %s lead somewhere', (path) => {
   })
   expect(dead).toEqual([])
 })
+
+/** Lines of tables that stand under no head, as after a blank line. */
+function strayRows(path: string): string[] {
+  const text = readFileSync(path, 'utf8').replace(/```[\s\S]*?```/g, '')
+  const tables = text.match(/(?:^\|.*\n)+/gm) ?? []
+  return tables.filter((table) => !/^\|.*\n\|[ :|-]+\|\n/.test(table))
+}
+
+test.each(pages)('every row of a table in %s stands under its head', (path) => {
+  expect(strayRows(path)).toEqual([])
+})
