@@ -56,6 +56,8 @@ export async function buildApp(
     requestTimeout: slowest.requestTimeout,
     connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
+    // What arrives while it stops is answered as what is under way is: nobody else has it, and a stop is no fault of theirs.
+    return503OnClosing: false,
     // So that those behind a balancer are spread anew from time to time.
     maxRequestsPerSocket: 10_000,
     trustProxy: gateway.config.trustedProxies.length > 0 ? gateway.config.trustedProxies : false,

@@ -97,7 +97,7 @@ export type Gateway = {
   forwardings: Forwardings
   /** SHA-256 of the administrator's token; absent: the admin API refuses everybody. */
   adminTokenHash: string | undefined
-  /** Resolves when the store takes writes; rejects otherwise. */
+  /** Resolves when the store takes writes, which costs one; rejects otherwise. */
   ready(): Promise<void>
   /** How the database is doing; rejects where it cannot tell. */
   databaseCondition(): Promise<DatabaseCondition>

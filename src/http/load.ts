@@ -58,19 +58,27 @@ type Route = (request: FastifyRequest) => string | undefined
 export function guardLoad({ load, meter }: Pick<Gateway, 'load' | 'meter'>, routeOf: Route) {
   const known = new Map<string | undefined, Precedence>()
   const unanswered = new WeakMap<FastifyReply, UnderWay>()
-  function refuseIfTooMuch(request: FastifyRequest): void {
+  function placeOf(request: FastifyRequest): Precedence {
     const { url } = request.routeOptions
     const precedence = known.get(url) ?? precedenceOf(routeOf(request))
     known.set(url, precedence)
+    return precedence
+  }
+  function refuseIfTooMuch(request: FastifyRequest): void {
+    const precedence = placeOf(request)
     if (precedence === 'always' || !load.refuses(precedence)) return
     meter.count('loadRefusals', { precedence })
     throw tooBusy()
   }
-  function begin(_request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  function begin(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    // What is never refused must not have others refused.
+    if (placeOf(request) !== 'always') note(reply)
+    done()
+  }
+  function note(reply: FastifyReply): void {
     const underWay: UnderWay = { since: performance.now(), giveUp: () => giveUp(reply) }
     load.begin(underWay)
     unanswered.set(reply, underWay)
-    done()
   }
   function end(_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: OnSendDone): void {
     const underWay = unanswered.get(reply)

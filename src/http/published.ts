@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../lib/clock.ts'
+import { keepAnswer } from '../lib/kept-answer.ts'
 import { sha256 } from '../lib/secret.ts'
 
 /** A document that anybody may read, as it is sent. */
@@ -16,7 +17,6 @@ export function createPublisher(
   { type, maxAge, make }: Publishing,
 ): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
   const headers = { 'content-type': type, 'cache-control': `public, max-age=${maxAge}` }
-  let kept: { second: number; commits: number; published: Promise<Published> } | undefined
 
   async function publish(): Promise<Published> {
     const bytes = Buffer.from(JSON.stringify(await make()))
@@ -24,17 +24,7 @@ export function createPublisher(
     return { bytes, headers: { ...headers, etag }, etag }
   }
 
-  function current(): Promise<Published> {
-    const now = { second: clock(), commits: commits() }
-    if (kept?.second === now.second && kept.commits === now.commits) return kept.published
-    const published = publish()
-    kept = { ...now, published }
-    // A failure is told to those who wait for it, and then forgotten.
-    published.catch(() => {
-      if (kept?.published === published) kept = undefined
-    })
-    return published
-  }
+  const current = keepAnswer(publish, () => `${clock()} ${commits()}`)
 
   return async (request, reply) => {
     const { bytes, headers, etag } = await current()

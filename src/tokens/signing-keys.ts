@@ -2,6 +2,7 @@ import { createPrivateKey, sign } from 'node:crypto'
 import { type CryptoKey, importJWK, type JWK } from 'jose'
 import { auditEvent } from '../audit/event.ts'
 import type { Clock } from '../lib/clock.ts'
+import { keepAnswer } from '../lib/kept-answer.ts'
 import type { Place, Sealer } from '../lib/seal.ts'
 import type { NewAuditEvent } from '../storage/audit-events.ts'
 import type { PublicJwk } from '../storage/documents.ts'
@@ -86,20 +87,9 @@ export type SigningKeys = {
 export function createSigningKeys({ repository, sealer, clock, pace }: SigningKeysOptions): SigningKeys {
   const signers = new Map<string, Promise<Signer>>()
   const verifiers = new Map<string, Promise<CryptoKey>>()
-  let rows: { readonly at: number; readonly read: Promise<SigningKey[]> } | undefined
-
-  function currentRows(): Promise<SigningKey[]> {
-    const at = clock()
-    if (rows?.at !== at) {
-      const read = readRows()
-      rows = { at, read }
-      // A failure is told to those who wait for it, and then forgotten.
-      read.catch(() => {
-        if (rows?.read === read) rows = undefined
-      })
-    }
-    return rows.read
-  }
+  /** How often this process changed the rows. */
+  let changes = 0
+  const currentRows = keepAnswer(readRows, () => `${clock()} ${changes}`)
 
   async function readRows(): Promise<SigningKey[]> {
     let keys = await repository.list()
@@ -155,7 +145,7 @@ export function createSigningKeys({ repository, sealer, clock, pace }: SigningKe
       const successor = await sealedKey(now, activeAt)
       const event = auditEvent(now, { event: 'signing_key.rotated', actor, detail: { kid: successor.kid } })
       const rotated = await repository.rotate(youngest, successor, others, event)
-      rows = undefined
+      changes += 1
       return rotated ? { outcome: 'rotated', kid: successor.kid, activeAt } : { outcome: 'overtaken' }
     },
 
@@ -169,7 +159,7 @@ export function createSigningKeys({ repository, sealer, clock, pace }: SigningKe
       const detail = { kid, ...(successor && { successor: successor.kid }) }
       const event = auditEvent(now, { event: 'signing_key.removed', actor, detail })
       const removed = await repository.remove(key, successor, event)
-      rows = undefined
+      changes += 1
       if (!removed) return { outcome: 'overtaken' }
       return { outcome: 'removed', ...(successor && { successor: successor.kid }) }
     },

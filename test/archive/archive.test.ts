@@ -334,6 +334,7 @@ test('a gateway that was overlooked when its database moved takes nothing any mo
   expect(await move()).toMatchObject({ exitCode: 1, err: expect.stringContaining('--stopped') })
   expect((await fetch(`${overlooked.gateway.url}/readyz`)).status).toBe(200)
   expect(await move('--stopped')).toMatchObject({ exitCode: 0 })
+  overlooked.clock.advance(1)
   expect((await fetch(`${overlooked.gateway.url}/readyz`)).status).toBe(503)
   expect((await refresh(overlooked, tokens.refresh_token)).status).toBe(503)
 })

@@ -170,9 +170,12 @@ describe.each([
     const statuses = new Set((await Promise.all(underWay)).map(({ status }) => status))
     expect([...statuses].filter((status) => status !== 200 && status !== 503)).toEqual([])
     for (const answer of await askAll(house, session)) expectUnavailable(answer)
+    // Whether it is ready is looked at once a second.
+    house.clock.advance(1)
     expectUnavailable(await ready(house))
     expect((await fetch(`${house.gateway.url}/healthz`)).status).toBe(200)
     await server.resume()
+    house.clock.advance(1)
     expect((await ready(house)).status).toBe(200)
     expect((await retrieve(house, session.tsid)).status).toBe(200)
     expect((await refresh(house, session.tokens.refresh_token)).status).toBe(200)

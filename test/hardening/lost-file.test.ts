@@ -34,9 +34,12 @@ describe.each(['', '-wal'])('a database file%s that is taken away while it is op
     renameSync(path, `${path}.away`)
     if (how === 'replaced') writeFileSync(path, '')
     expect(await register()).toBe(503)
+    // Whether it is ready is looked at once a second.
+    world.gateway.clock.advance(1)
     expect(await ask('/readyz')).toBe(503)
     expect(await ask('/healthz')).toBe(200)
     renameSync(`${path}.away`, path)
+    world.gateway.clock.advance(1)
     expect(await ask('/readyz')).toBe(200)
     expect(await register()).toBe(201)
   })

@@ -1,8 +1,11 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { enterAging } from '../support/aging.ts'
 import { requestLink } from '../support/connecting.ts'
 import { type Notes, startNotes } from '../support/notes.ts'
+import { until } from '../support/until.ts'
 import { authorizeUrl, basic, newBrowser, newPkce, signIn } from '../support/world.ts'
 
 // What is under way is answered, and nobody who waits keeps the gateway from stopping (FC-15).
@@ -77,4 +80,43 @@ test('a refresh that is under way is finished, stored and answered', async () =>
   expect(await stopped).toBeLessThan(5_000)
   expect((await session.fetch()).body.access_token).toBe(body.access_token)
   expect(notes.github.calls(route)).toHaveLength(before + 1)
+})
+
+/** Asks for something, and for another thing of which the end is yet to come. */
+async function askHalf(path: string) {
+  const { hostname, port } = new URL(notes.gateway.running().url)
+  const socket = connect(Number(port), hostname)
+  let heard = ''
+  socket.setEncoding('utf8').on('data', (chunk) => {
+    heard += chunk
+  })
+  const ask = (asked: string) => `GET ${asked} HTTP/1.1\r\nhost: localhost\r\n`
+  socket.write(`${ask('/healthz')}\r\n${ask(path)}`)
+  await until(() => heard.endsWith('{"status":"ok"}'))
+  return async () => {
+    heard = ''
+    socket.write('\r\n')
+    await once(socket, 'close')
+    return heard
+  }
+}
+
+test('what arrives on a connection that is open is answered as ever, and it is ready no more', async () => {
+  const { url } = notes.gateway.running()
+  const paths = ['/.well-known/jwks.json', `/oauth/authorize?client_id=nobody`, '/readyz', '/healthz']
+  const halves = await Promise.all(paths.map(askHalf))
+  const stopped = restart()
+  const isOpen = () =>
+    fetch(`${url}/healthz`).then(
+      () => true,
+      () => false,
+    )
+  await until(async () => !(await isOpen()))
+  const [keys = '', page = '', ready = '', alive = ''] = await Promise.all(halves.map((finish) => finish()))
+  expect(keys).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+  expect(page).toMatch(/^HTTP\/1\.1 400 .*content-type: text\/html/s)
+  expect(ready).toMatch(/^HTTP\/1\.1 503 .*cache-control: no-store\r\nretry-after: 5\r\n.*"unavailable"/s)
+  expect(alive).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+  for (const answer of [keys, page, ready, alive]) expect(answer).toMatch(/\r\nconnection: close\r\n/i)
+  expect(await stopped).toBeLessThan(5_000)
 })
