@@ -37,7 +37,7 @@ async function reseal({ api }: Call): Promise<Answer> {
 async function retire({ api, argument }: Call): Promise<Answer> {
   const id = argument('KEY')
   const json = await api()('DELETE', `/master-keys/${encodeURIComponent(id)}`)
-  const text = `${id} is needed no more: take it out of COATCHECK_MASTER_KEYS, once no copy of the database needs it either.`
+  const text = `${id} is needed no more: take it out of the configuration, once no copy of the database needs it either.`
   return { text, json }
 }
 
