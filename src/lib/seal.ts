@@ -45,6 +45,10 @@ const version = 'v1'
 /** What every value begins with that a master key wraps. */
 export const sealedPrefix = (masterKeyId: string) => `${version}.${masterKeyId}.`
 
+/** Where in a value the key id begins, counted from 1, and what it is made of: for whoever looks without reading it. */
+export const keyIdAt = version.length + 2
+export const keyIdCharacters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-'
+
 /** Under which master key a value is sealed; nothing for what is no sealed value. */
 export function masterKeyIdOf(sealed: string): string | undefined {
   return /^v1\.([\w-]{1,64})\./.exec(sealed)?.[1]

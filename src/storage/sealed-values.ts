@@ -1,5 +1,5 @@
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
-import type { Place } from '../lib/seal.ts'
+import { keyIdAt, keyIdCharacters, type Place } from '../lib/seal.ts'
 import type { Queries } from './dialect.ts'
 import { and, asc, eq, getTableColumns, getTableName, gt, type SQL, sql } from './drizzle.ts'
 import type { Tables } from './schema.ts'
@@ -17,6 +17,9 @@ export type SealedColumn = {
 
 /** `sealed` is empty where there is none. */
 export type SealedRow = { id: string; sealed: string | null; lender: string | null }
+
+/** Some rows whose values begin alike, up to the end of the key id; `beginning` is empty where there is no value. */
+export type Tally = { beginning: string | null; rows: number; stale: number; last: string }
 
 /**
  * Every column that master keys wrap, and no other: a test compares them with the schema. The successors of refresh
@@ -55,6 +58,12 @@ export function placeOf({ table, column, lender }: SealedColumn, row: SealedRow)
   return { table: getTableName(lender.column.table), row: row.lender, column: lender.column.name }
 }
 
+/** The version, the key id, and the dot after it. Neither database has the other's way to find that. */
+function beginningOf(sealed: SQL.Aliased<string | null>): SQL<string | null> {
+  const rest = sql`ltrim(substr(${sealed}, ${keyIdAt}), ${keyIdCharacters})`
+  return sql<string | null>`substr(${sealed}, 1, length(${sealed}) - length(${rest}) + 1)`
+}
+
 /** Sealed values as such, whatever they hold. */
 export function sealedValues(db: Queries, tables: Tables) {
   return {
@@ -70,6 +79,35 @@ export function sealedValues(db: Queries, tables: Tables) {
         .orderBy(asc(key))
         .limit(limit)
       return rows as SealedRow[]
+    },
+
+    /**
+     * How many of the rows that `page` would answer begin with which key id, and are `stale`: do not begin with
+     * `prefix`. The database counts, since a million values take long to come here.
+     */
+    async tally(
+      { key, sealed }: SealedColumn,
+      after: string,
+      limit: number,
+      prefix: string,
+    ): Promise<Tally[]> {
+      const some = db
+        .select({ id: sql<string>`${key}`.as('id'), sealed: sql<string | null>`${sealed}`.as('sealed') })
+        .from(sealed.table as PgTable)
+        .where(gt(key, after))
+        .orderBy(asc(key))
+        .limit(limit)
+        .as('some')
+      const isStale = sql`substr(${some.sealed}, 1, ${prefix.length}) <> ${prefix}`
+      return await db
+        .select({
+          beginning: beginningOf(some.sealed),
+          rows: sql`count(*)`.mapWith(Number),
+          stale: sql`sum(case when ${isStale} then 1 else 0 end)`.mapWith(Number),
+          last: sql<string>`max(${some.id})`,
+        })
+        .from(some)
+        .groupBy(sql`1`)
     },
 
     /** Puts one sealed value in the place of another; `false`: somebody else did so first, or the row is gone. */

@@ -3,9 +3,9 @@ import { getTableColumns, getTableName } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { auditEvent } from '../../src/audit/event.ts'
 import { createTurns } from '../../src/chores/turns.ts'
-import { countUse, verifyAll } from '../../src/keys/inventory.ts'
+import { countUse, type KeyUse, verifyAll } from '../../src/keys/inventory.ts'
 import { createResealing } from '../../src/keys/reseal.ts'
-import { createSealer, type MasterKey, type Sealer } from '../../src/lib/seal.ts'
+import { createSealer, type MasterKey, masterKeyIdOf, type Sealer } from '../../src/lib/seal.ts'
 import { type Database, openDatabase } from '../../src/storage/database.ts'
 import { checkMasterKeys, verifyMasterKeys, WrongMasterKey } from '../../src/storage/key-check.ts'
 import { placeOf, sealedColumns } from '../../src/storage/sealed-values.ts'
@@ -96,6 +96,38 @@ export function resealContract(name: string, backend: Pick<Backend, 'newUrl'>) {
       expect(await store.reseals.find()).toMatchObject({ resealed: total, unopened: 0, finishedAt: now })
       const { rows } = await store.auditEvents.list({ event: 'master_keys.resealed' }, { limit: 9 })
       expect(rows[0]).toMatchObject({ actor: 'gateway', detail: { master_key_id: 'fresh', unopened: 0 } })
+    })
+
+    test('values are counted where they are, a few rows at a time, as they would be by whoever reads them all', async () => {
+      const [{ sealedValues }] = stores
+      const [column] = sealedValues.columns
+      if (!column) throw new Error('no column')
+      const written = [
+        '',
+        'v1',
+        'no sealed value',
+        'v1.gone',
+        'v2.gone.x.y',
+        'v1.a_Key-9.x.y',
+        'v1.fresh.x.y',
+      ]
+      const places = await sealedValues.page(column, '', written.length)
+      for (const [at, row] of places.entries()) await sealedValues.replace(column, row, written[at] ?? '')
+      const read = new Map<string, KeyUse>()
+      for (const { table, ...each } of sealedValues.columns) {
+        for (const { sealed } of await sealedValues.page({ table, ...each }, '', 10_000)) {
+          if (sealed === null) continue
+          const id = masterKeyIdOf(sealed) ?? ''
+          const use = read.get(id) ?? { byTable: {}, total: 0, stale: 0 }
+          use.byTable[table] = (use.byTable[table] ?? 0) + 1
+          const stale = use.stale + (sealed.startsWith('v1.fresh.') ? 0 : 1)
+          read.set(id, { ...use, total: use.total + 1, stale })
+        }
+      }
+      expect([...read.keys()].toSorted()).toEqual(['', 'a_Key-9', 'fresh', 'old'])
+      for (const atOnce of [7, many, 1_000]) {
+        expect(await countUse({ store: stores[0] }, 'v1.fresh.', atOnce)).toEqual(read)
+      }
     })
 
     test('never overwrites what somebody stored since the value was read', async () => {
