@@ -29,8 +29,6 @@ export const sqliteAlone: Record<string, string> = {
   'test/conformance/suite.test.ts': others,
   'test/examples/mcp-server.test.ts': others,
   'test/flow/chromium.test.ts': 'what a browser does with the pages, whatever is behind them',
-  'test/workers/workers.test.ts':
-    'processes that share a port and a file; those that share a server are in test/replicas',
   'test/tester/gateway.test.ts': 'what a gateway finds at MCP servers, good and bad',
   'test/docs/compatibility.test.ts': written,
   'test/docs/configuration.test.ts': written,
