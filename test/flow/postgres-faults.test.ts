@@ -122,7 +122,7 @@ test('whatever breaks before a COMMIT, nobody notices', async () => {
   const { tokens, tsid } = await signIn(notes, { browser })
   const terminate = () =>
     server.run(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${new URL(url).pathname.slice(1)}'`,
+      `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '${new URL(url).pathname.slice(1)}'`,
     )
   const works = async () => {
     expect((await retrieve(notes, tsid)).status).toBe(200)
