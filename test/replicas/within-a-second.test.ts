@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { RunningGateway } from '../../src/main.ts'
 import { accountUrl, press, proofOf } from '../account/steps.ts'
 import { createBrowser } from '../support/browser.ts'
+import { askExchange } from '../support/faces.ts'
 import { adminCalls } from '../support/gateway.ts'
 import { upstreamClient } from '../support/house.ts'
 import { type Notes, notesDefinition, startNotes } from '../support/notes.ts'
@@ -45,6 +46,10 @@ type Session = Awaited<ReturnType<typeof signIn>>
 
 const admin: Notes['gateway']['admin'] = (...call) => notes.gateway.admin(...call)
 const subjectOf = ({ tokens }: Session) => `/subjects/${claimsOf(tokens.access_token).sub}`
+
+/** The other face of retrieval (RFC 8693). */
+const exchange = ({ tokens, tsid }: Session, { credential, provider }: Notes = there) =>
+  askExchange(there.gateway, { credential, provider, tsid, userToken: tokens.access_token })
 
 const endings: [string, string, (session: Session, clientId: string) => Promise<unknown>][] = [
   [
@@ -104,10 +109,12 @@ test.each(endings)('is refused at the other gateway: %s', async (_what, code, en
   const session = await signIn({ ...notes, clientId })
   const { tokens, tsid } = session
   expect((await retrieve(there, tsid)).status).toBe(200)
+  expect((await exchange(session)).status).toBe(200)
   expect(await introspect(there, tokens.access_token)).toMatchObject({ active: true })
 
   await end(session, clientId)
   expect((await retrieve(there, tsid)).body.error_code).toBe(code)
+  expect((await exchange(session)).body.error_code).toBe(code)
   expect(await introspect(there, tokens.access_token)).not.toMatchObject({ active: true })
   const refreshed = await refresh({ ...there, clientId }, tokens.refresh_token)
   expect([400, 401]).toContain(refreshed.status)
@@ -121,8 +128,11 @@ describe('what a session rests on', () => {
     session = await signIn(notes)
   })
   const asked = async (credential = notes.credential) => {
-    const { status, body } = await retrieve({ ...there, credential }, session.tsid)
-    return status === 200 ? 'released' : body.error_code
+    const asking = { ...there, credential }
+    const answers = [await retrieve(asking, session.tsid), await exchange(session, asking)]
+    const [one, other] = answers.map(({ status, body }) => (status === 200 ? 'released' : body.error_code))
+    expect(one).toBe(other)
+    return one
   }
   const github = (more: Record<string, unknown>) =>
     admin('PUT', '/providers/github', {
