@@ -4,7 +4,7 @@ import type { Target } from '../archive/target.ts'
 import { type Applied, createMigrationsTable, incompleteMark, selectMigrations } from '../migrations.ts'
 import { notEmpty } from '../sqlite/target.ts'
 import type { PostgresAddress } from './address.ts'
-import { connectTo } from './connect.ts'
+import { connectTo, ignore } from './connect.ts'
 import { asUnavailable } from './faults.ts'
 import { migrate, withoutLimit } from './migrate.ts'
 import { tables } from './tables.ts'
@@ -71,6 +71,8 @@ export async function openPostgresTarget(address: PostgresAddress): Promise<Targ
     },
     async close() {
       await client.end()
+      // A pooler would hang up on its server, and the lock be held until that found out.
+      await locked.query('ROLLBACK').catch(ignore)
       await locked.end()
     },
     explained: asUnavailable,
