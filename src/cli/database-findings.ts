@@ -1,4 +1,5 @@
 import type { DatabaseView } from '../endpoints/admin/diagnosis.ts'
+import { oldestVersion } from '../storage/postgres/fitness.ts'
 import { about, type Finding } from './finding.ts'
 
 const mebibyte = 1024 ** 2
@@ -74,6 +75,9 @@ function postgresFindings(view: Extract<DatabaseView, { kind: 'postgres' }>): Fi
     ok(
       `PostgreSQL ${view.version}, ${sizeOf(view.bytes)}; synchronous_commit ${view.synchronous_commit}, ${view.isolation}; connections ${pool.open} of ${pool.most}`,
     ),
+    ...(Number.parseInt(view.version, 10) < oldestVersion
+      ? [wrong(`version ${oldestVersion} is the oldest that will do`, 'Upgrade the server.')]
+      : []),
     ...(view.synchronous_commit === 'off'
       ? [
           wrong(

@@ -2,12 +2,20 @@ import { ConfigError } from '../config/config.ts'
 import { ArchiveError } from '../storage/archive/format.ts'
 import { WrongMasterKey } from '../storage/key-check.ts'
 import { SchemaMismatchError } from '../storage/migrations.ts'
+import { UnfitServerError } from '../storage/postgres/fitness.ts'
 import { StorageUnavailableError } from '../storage/unavailable.ts'
 import { WorkersError } from '../workers/workers-error.ts'
 import { AdminApiError } from './admin-api.ts'
 
 /** Whose messages say what to do. */
-const known = [AdminApiError, ArchiveError, WrongMasterKey, SchemaMismatchError, WorkersError]
+const known = [
+  AdminApiError,
+  ArchiveError,
+  WrongMasterKey,
+  SchemaMismatchError,
+  UnfitServerError,
+  WorkersError,
+]
 
 /** What a failed command tells: every error of the configuration, one line for what we know, else the stack. */
 export function explain(error: unknown): string {

@@ -155,7 +155,7 @@ async function lookAtDatabase({ databaseUrl: url, database: limits }: Config): P
 const reasons: Partial<Record<StorageUnavailableError['reason'], string>> = {
   unreachable: 'See that COATCHECK_DATABASE_URL names it, that it runs, and that this user may open it.',
   faulty: 'It is damaged, or no database of Coatcheck’s: restore the last backup.',
-  read_only: 'See that this user may write to its folder.',
+  read_only: 'See that this user may write to its folder; of PostgreSQL, that the URL names the primary.',
   busy: 'Another process holds it: try again when that is done.',
 }
 

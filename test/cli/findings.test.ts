@@ -76,6 +76,7 @@ test.each([
     { synchronous_commit: 'off', fsync: false },
     [/^wrong: synchronous_commit is off/, /^wrong: fsync is off/],
   ],
+  [{ version: '13.14 (Debian 13.14-1)' }, [/^wrong: version 14 is the oldest that will do/]],
   [{ read_only: true }, [/^wrong: the server takes no writes/]],
   [{ isolation: 'serializable' }, [/^note: its isolation is serializable/]],
   [{ transport: 'plain' }, [/^note: .* not encrypted/]],

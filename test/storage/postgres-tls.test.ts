@@ -1,10 +1,15 @@
-import { chownSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openSnapshot } from '../../src/storage/archive/snapshot.ts'
 import { openDatabase } from '../../src/storage/database.ts'
-import { createAuthority } from '../support/certificates.ts'
+import { postgresAddress } from '../../src/storage/postgres/address.ts'
+import { connectTo, whoIsLookedAt } from '../../src/storage/postgres/connect.ts'
+import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
+import { type Certified, createAuthority } from '../support/certificates.ts'
 import { freePort } from '../support/gateway.ts'
 import { startPostgres, type TestServer } from '../support/postgres.ts'
+import { startStandIn } from '../support/postgres-standin.ts'
 import { until } from '../support/until.ts'
 
 const [believed, other] = [createAuthority('believed'), createAuthority('other')]
@@ -93,6 +98,27 @@ test('while the file of the authority is replaced, connections go by what it was
   await close()
 })
 
+test('a server that asks for a certificate is shown the gateway’s own', async () => {
+  const [{ path: rules } = expect.unreachable()] = (await server.run(
+    `SELECT current_setting('hba_file') AS path`,
+  )) as { path: string }[]
+  const asking = 'hostssl all shown all trust clientcert=verify-full'
+  writeFileSync(rules, `${asking}\n${readFileSync(rules, 'utf8')}`)
+  await server.run('CREATE ROLE shown SUPERUSER LOGIN')
+  await server.run(`ALTER SYSTEM SET ssl_ca_file = '${ofBelieved()}'`)
+  await show('localhost')
+  const own = ({ certificate, key }: Certified) => ({
+    ...{ user: 'shown', sslmode: 'verify-full', sslrootcert: ofBelieved() },
+    ...{ sslcert: put('own.crt', certificate), sslkey: put('own.key', key) },
+  })
+  expect(await openOver(own(believed.issue('shown')))).toMatchObject({ transport: 'encrypted' })
+  for (const wrong of [believed.issue('somebody'), other.issue('shown')]) {
+    await expect(openOver(own(wrong))).rejects.toEqual(new StorageUnavailableError('unreachable'))
+  }
+  const none = { user: 'shown', sslmode: 'verify-full', sslrootcert: ofBelieved() }
+  await expect(openOver(none).catch(reasonOf)).resolves.toMatch(/requires a valid client certificate/)
+})
+
 test('a certificate for another name is believed where only the authority counts', async () => {
   await show('elsewhere.test')
   await expect(
@@ -111,4 +137,20 @@ test('of several hosts the next is asked where one is not there', async () => {
   )
   await Promise.all(Array.from({ length: 30 }, () => database.ping()))
   await database.close()
+})
+
+test('of several hosts a standby is passed over, also by who only reads; one alone was chosen', async () => {
+  const standby = await startStandIn('standby')
+  const { pathname } = new URL(await server.createDatabase())
+  const url = `postgres://postgres@127.0.0.1:${standby.port},localhost:${port}${pathname}?sslmode=disable`
+  const database = await openDatabase(url)
+  const looked = await openDatabase(url, { access: 'read' })
+  expect(await looked.condition()).toMatchObject({ readOnly: false, pendingMigrations: 0 })
+  const snapshot = await openSnapshot(url, 'shared')
+  await Promise.all([database, looked, snapshot].map(({ close }) => close()))
+  const alone = postgresAddress(`postgres://postgres@127.0.0.1:${standby.port}${pathname}`)
+  const wish = { name: 'coatcheck looks', patience: 10_000 }
+  const client = await connectTo(alone, { ...wish, server: whoIsLookedAt(alone) })
+  await client.end()
+  await standby.stop()
 })

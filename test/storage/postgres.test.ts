@@ -2,6 +2,7 @@ import { eq, sql } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { explain } from '../../src/cli/explain.ts'
 import { openDatabase } from '../../src/storage/database.ts'
 import { createStore } from '../../src/storage/store.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
@@ -306,6 +307,20 @@ test('a server that forgets answered writes is refused', async () => {
   const url = await migrated()
   await server.run(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit = off`)
   await expect(openDatabase(url)).rejects.toThrow(/synchronous_commit/)
+})
+
+test('a server older than 14 is refused, in one line, before anything is written to it', async () => {
+  const url = await server.createDatabase()
+  await server.run(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET search_path = public, pg_catalog`)
+  await run(
+    url,
+    `CREATE FUNCTION current_setting(name text) RETURNS text LANGUAGE sql AS $$
+      SELECT CASE name WHEN 'server_version_num' THEN '130014' WHEN 'server_version' THEN '13.14'
+        ELSE pg_catalog.current_setting(name) END $$`,
+  )
+  const refused = await openDatabase(url).catch((error: unknown) => error)
+  expect(explain(refused)).toBe('the PostgreSQL server is version 13.14, and 14 is the oldest that will do')
+  expect(await run(url, `SELECT 1 FROM pg_tables WHERE schemaname = 'public'`)).toEqual([])
 })
 
 test('a server that is not there is unreachable', async () => {

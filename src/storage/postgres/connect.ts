@@ -61,6 +61,13 @@ function tlsOf({ protection, files }: PostgresAddress): false | ConnectionOption
   }
 }
 
+/**
+ * Whom to ask where nothing is written: a standby, where the URL names no other host. Of several it would be there by
+ * the order of their names, and nobody would have chosen it.
+ */
+export const whoIsLookedAt = ({ hosts }: PostgresAddress): Wish['server'] =>
+  hosts.length > 1 ? 'primary' : 'any'
+
 /** A connection of its own, to the first of the hosts that has what is wanted. */
 export async function connectTo(address: PostgresAddress, wish: Wish): Promise<pg.Client> {
   let failure: unknown

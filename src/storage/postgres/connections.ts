@@ -1,4 +1,5 @@
 import pg, { type ClientConfig, type PoolClient } from 'pg'
+import { StorageUnavailableError } from '../unavailable.ts'
 import type { PostgresAddress, PostgresHost } from './address.ts'
 import { clientConfig, ignore, refuseUnwished, type Wish, within } from './connect.ts'
 import { connectionAfter, hasNoRoom, waitedInVain } from './faults.ts'
@@ -12,6 +13,9 @@ export type Held = {
   giveBack(error?: unknown): void
 }
 
+/** What somebody does who waits for a connection, for as long as they wait. */
+type Search = { isOver: boolean }
+
 /** Milliseconds for which a connection that answered is believed to answer again. */
 const trust = 500
 /** Milliseconds within which one has to show that it still does. */
@@ -23,11 +27,13 @@ export function openConnections(address: PostgresAddress, most: number, wish: Wi
   const { hosts } = address
   let turn = 0
   const hostInTurn = () => hosts[turn % hosts.length] ?? hosts[0]
-  let known = clientConfig(address, hosts[0], wish)
+  /** Whoever waits has time for each of them. */
+  const wishOfHost = { ...wish, patience: wish.patience / hosts.length }
+  let known = clientConfig(address, hosts[0], wishOfHost)
   /** With its certificates as they are now; while somebody replaces them, as they were. */
   function configOf(host: PostgresHost): ClientConfig {
     try {
-      known = clientConfig(address, host, wish)
+      known = clientConfig(address, host, wishOfHost)
     } catch {
       known = { ...known, ...host }
     }
@@ -47,7 +53,7 @@ export function openConnections(address: PostgresAddress, most: number, wish: Wi
       return new pg.Client(configOf(hostInTurn()))
     } as unknown as new () => pg.Client,
     async onConnect(client) {
-      await refuseUnwished(client, wish)
+      await refuseUnwished(client, wishOfHost)
       provenAt.set(client, performance.now())
     },
   })
@@ -60,18 +66,32 @@ export function openConnections(address: PostgresAddress, most: number, wish: Wi
     made.add(client)
   })
 
-  async function connect(): Promise<PoolClient> {
-    const until = performance.now() + wish.patience
+  async function find(search: Search): Promise<PoolClient> {
+    for (;;) {
+      const client = await connect(search)
+      if (await isAlive(client)) return client
+      client.release(true)
+    }
+  }
+
+  async function connect(search: Search): Promise<PoolClient> {
     for (let failed = 1; ; failed++) {
+      if (search.isOver) throw inVain()
+      const tried = turn
       try {
         return await pool.connect()
       } catch (error) {
-        if (hasNoRoom(error) && made.size > 0 && performance.now() < until) makeDo()
-        else if (failed < hosts.length && !waitedInVain(error)) turn++
-        else throw error
+        if (hasNoRoom(error) && made.size > 0) makeDo()
+        else if (failed >= hosts.length || waitedInVain(error)) throw error
+        // Of all who found out together one goes on to the next.
+        else if (turn === tried) turn++
       }
     }
   }
+
+  /** All that there may be are others', or there is none to be had. */
+  const inVain = () =>
+    new StorageUnavailableError(made.size < pool.options.max ? 'unreachable' : 'overloaded')
 
   /** Whoever comes next waits for one of those that are there. */
   function makeDo(): void {
@@ -105,14 +125,22 @@ export function openConnections(address: PostgresAddress, most: number, wish: Wi
 
   return {
     most,
-    /** One that was just made, or showed that it answers. Rejects with the driver's errors. */
-    async take(): Promise<Held> {
-      for (;;) {
-        const client = await connect()
-        if (await isAlive(client)) return hold(client)
-        client.release(true)
-      }
-    },
+    /**
+     * One that was just made, or showed that it answers. Rejects with the driver's errors, and at the end of patience
+     * or at `until`; what is found later goes back unused.
+     */
+    take: (until: number) =>
+      new Promise<Held>((resolve, reject) => {
+        const search = { isOver: false }
+        const end = () => {
+          search.isOver = true
+          reject(inVain())
+        }
+        const timer = setTimeout(end, Math.min(until - performance.now(), wish.patience))
+        find(search)
+          .then((client) => (search.isOver ? client.release() : resolve(hold(client))), reject)
+          .finally(() => clearTimeout(timer))
+      }),
     get waiting() {
       return pool.waitingCount
     },

@@ -7,6 +7,7 @@ import {
   readMigrations,
   selectMigrations,
 } from '../migrations.ts'
+import { refuseOld } from './fitness.ts'
 
 /** For a transaction that takes as long as it takes, whatever the session or the server would allow. */
 export const withoutLimit =
@@ -26,6 +27,7 @@ export async function migrate(
   client: ClientBase,
   known: readonly Migration[] = readMigrations('postgres'),
 ): Promise<void> {
+  await refuseOld(client)
   await client.query(`BEGIN; ${withoutLimit}; ${awake}`)
   try {
     await client.query('SELECT pg_advisory_xact_lock($1)', [migrationLock])

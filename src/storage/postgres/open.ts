@@ -11,7 +11,7 @@ import { StorageUnavailableError } from '../unavailable.ts'
 import type { PostgresAddress } from './address.ts'
 import { batchOn } from './batch.ts'
 import { conditionOf, extentOf } from './condition.ts'
-import { applicationName, type Wish } from './connect.ts'
+import { applicationName, type Wish, whoIsLookedAt } from './connect.ts'
 import { openConnections } from './connections.ts'
 import { asUnavailable } from './faults.ts'
 import { prepare } from './prepare.ts'
@@ -40,7 +40,7 @@ export async function openPostgres(
   options: PostgresOptions,
 ): Promise<Omit<Database, 'commits'>> {
   const { timeout, capacity, access, chains, observe } = options
-  const wish = wishOf(options)
+  const wish = wishOf(address, options)
   const { session } = await prepare(address, wish, options).catch(rejectUnavailable)
   const connections = openConnections(address, options.connections, { ...wish, limits: session.limits })
   const runUnit = unitsOn({
@@ -103,10 +103,13 @@ export async function openPostgres(
 }
 
 /** A lock, or a connection, is waited for half as long as for what it is wanted for. */
-function wishOf({ timeout, access }: PostgresOptions): Wish & Required<Pick<Wish, 'limits'>> {
+function wishOf(
+  address: PostgresAddress,
+  { timeout, access }: PostgresOptions,
+): Wish & Required<Pick<Wish, 'limits'>> {
   return {
     name: access === 'read' ? 'coatcheck looks' : applicationName,
-    server: access === 'read' ? 'any' : 'primary',
+    server: access === 'read' ? whoIsLookedAt(address) : 'primary',
     patience: timeout * 500,
     limits: {
       statement_timeout: timeout * 1000,

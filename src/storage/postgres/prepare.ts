@@ -5,6 +5,7 @@ import { sealedUse } from '../sealed-use.ts'
 import type { PostgresAddress } from './address.ts'
 import { connectTo, type Limits, type Wish } from './connect.ts'
 import { refusedStart } from './faults.ts'
+import { UnfitServerError } from './fitness.ts'
 import { migrate, withoutLimit } from './migrate.ts'
 
 const sealedPlaces = `SELECT table_name || '.' || column_name AS place FROM information_schema.columns WHERE table_schema = current_schema() AND column_name LIKE 'sealed\\_%'`
@@ -34,7 +35,7 @@ export async function prepare(
         (SELECT source = 'client' FROM pg_settings WHERE name = 'statement_timeout') AS "lasts"`,
     )
     if (rows[0]?.durability === 'off' && access === 'write') {
-      throw new TypeError(
+      throw new UnfitServerError(
         'the PostgreSQL server says synchronous_commit = off: it would forget answered writes',
       )
     }

@@ -10,12 +10,12 @@ import {
 } from '../migrations.ts'
 import { olderSchema } from '../sqlite/snapshot.ts'
 import type { PostgresAddress } from './address.ts'
-import { connectTo } from './connect.ts'
+import { connectTo, whoIsLookedAt } from './connect.ts'
 import { asUnavailable } from './faults.ts'
 import { migrationLock, withoutLimit } from './migrate.ts'
 import { tables } from './tables.ts'
 
-const wish = { name: 'coatcheck archive', server: 'any', patience: 10_000 } as const
+const wish = { name: 'coatcheck archive', patience: 10_000 }
 
 /** Rows read at once. */
 const page = 500
@@ -28,7 +28,7 @@ export async function openPostgresSnapshot(
   address: PostgresAddress,
   use: SnapshotUse | 'stopped',
 ): Promise<OpenSnapshot> {
-  const client = await connectTo(address, wish).catch((error) => {
+  const client = await connectTo(address, { ...wish, server: whoIsLookedAt(address) }).catch((error) => {
     throw asUnavailable(error)
   })
   const all = archiveTables(tables)

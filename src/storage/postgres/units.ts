@@ -45,7 +45,7 @@ export function unitsOn({ connections, names, patience, onGaveWay }: Units): Run
   return async (run) => {
     const until = performance.now() + patience
     for (let attempt = 1; ; attempt++) {
-      const { client, giveBack } = await connections.take()
+      const { client, giveBack } = await connections.take(until)
       const progress: Progress = { mayBeCommitted: false }
       try {
         const answer = await run(lineOver(client, names, until), progress)
@@ -54,10 +54,11 @@ export function unitsOn({ connections, names, patience, onGaveWay }: Units): Run
       } catch (error) {
         giveBack(progress.brokenBy ?? error)
         if (lostStatement(error)) names.giveUp()
-        if (performance.now() > until || !mayRepeat(error, attempt, progress)) throw error
+        const rest = Math.random() * firstPause * 2 ** (attempt - 1)
+        if (performance.now() + rest > until || !mayRepeat(error, attempt, progress)) throw error
         if (gaveWay(error)) onGaveWay()
+        await pause(rest)
       }
-      await pause(Math.random() * firstPause * 2 ** (attempt - 1))
     }
   }
 }
