@@ -67,6 +67,7 @@ const generous = {
   authorizations_per_client: 100_000,
   authorizations: 100_000,
   token_requests_per_client: 100_000,
+  token_requests_per_address: 100_000,
   token_requests_per_address: 1_000_000,
   unknown_sessions_per_resource: 100_000,
   failed_authentications_per_address: 100_000,
