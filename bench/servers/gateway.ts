@@ -109,7 +109,6 @@ const roomy = {
   authorizations_under_way: 1_000_000,
   token_requests_per_client: 1_000_000,
   token_requests_per_address: 1_000_000,
-  token_requests_per_address: 1_000_000,
   retrievals_per_resource: 10_000_000,
   introspections_per_resource: 10_000_000,
   decisions_per_resource: 10_000_000,

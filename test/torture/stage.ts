@@ -68,7 +68,6 @@ const generous = {
   authorizations: 100_000,
   token_requests_per_client: 100_000,
   token_requests_per_address: 100_000,
-  token_requests_per_address: 1_000_000,
   unknown_sessions_per_resource: 100_000,
   failed_authentications_per_address: 100_000,
   failed_authentications_per_caller: 100_000,

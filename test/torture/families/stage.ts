@@ -53,7 +53,6 @@ const settings = {
     authorizations: 100_000,
     token_requests_per_client: 100_000,
     token_requests_per_address: 100_000,
-    token_requests_per_address: 1_000_000,
     retrievals_per_resource: 1_000_000,
     visits_per_interaction: 1_000,
     callbacks_per_address: 100_000,
