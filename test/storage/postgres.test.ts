@@ -3,6 +3,7 @@ import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { explain } from '../../src/cli/explain.ts'
+import { openSnapshot } from '../../src/storage/archive/snapshot.ts'
 import { openDatabase } from '../../src/storage/database.ts'
 import { createStore } from '../../src/storage/store.ts'
 import { StorageUnavailableError } from '../../src/storage/unavailable.ts'
@@ -232,6 +233,22 @@ test('a statement whose server falls silent is given up in time, and its connect
   expect(await db.select().from(tables.subjects)).toHaveLength(2)
   await closeImpatient()
   await close()
+})
+
+test('connections of other roles are seen, also by who is no superuser', async () => {
+  const url = await server.createDatabase()
+  const role = new URL(url).pathname.slice(1)
+  await server.run(`CREATE ROLE ${role} LOGIN`)
+  onTestFinished(async () => void (await server.run(`DROP ROLE ${role}`)))
+  const other = new pg.Client({ connectionString: url, application_name: 'somebody else' })
+  await other.connect()
+  const own = url.replace('postgres@', `${role}@`)
+  await expect(openSnapshot(own, 'alone')).rejects.toThrow('the database is in use (somebody else: 1)')
+  const looked = await openDatabase(own, { access: 'read' })
+  const condition = await looked.condition()
+  expect('server' in condition && condition.server.others).toBeGreaterThan(0)
+  await looked.close()
+  await other.end()
 })
 
 /** Whoever was cut off takes a moment to leave. */

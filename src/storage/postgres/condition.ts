@@ -4,6 +4,13 @@ import type { Extent } from '../database.ts'
 import { type Applied, pendingMigrations, readMigrations, selectMigrations } from '../migrations.ts'
 import type { Connections } from './connections.ts'
 
+/**
+ * Which of `pg_stat_activity` are clients. Who is no superuser is told the kind of their own role's alone; what the
+ * server runs for itself has no role, or no database.
+ */
+export const isClient = `coalesce(backend_type, 'client backend') = 'client backend'
+  AND usename IS NOT NULL AND datname IS NOT NULL`
+
 const settings = `SELECT
   current_setting('server_version') AS "version",
   current_setting('synchronous_commit') AS "synchronousCommit",
@@ -20,7 +27,7 @@ const settings = `SELECT
     SELECT count(*) AS "open",
       count(*) FILTER (WHERE application_name NOT LIKE 'coatcheck %') AS "others",
       count(DISTINCT application_name) FILTER (WHERE application_name LIKE 'coatcheck %:%') AS "gateways"
-    FROM pg_stat_activity WHERE backend_type = 'client backend'
+    FROM pg_stat_activity WHERE ${isClient}
   ) AS activity`
 
 type Settings = Pick<

@@ -10,6 +10,7 @@ import {
 } from '../migrations.ts'
 import { olderSchema } from '../sqlite/snapshot.ts'
 import type { PostgresAddress } from './address.ts'
+import { isClient } from './condition.ts'
 import { connectTo, whoIsLookedAt } from './connect.ts'
 import { asUnavailable } from './faults.ts'
 import { migrationLock, withoutLimit } from './migrate.ts'
@@ -92,7 +93,7 @@ async function refuseOthers(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ name: string; count: number }>(
     `SELECT coalesce(nullif(application_name, ''), 'unnamed') AS name, count(*)::int AS count
     FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND ${isClient}
     GROUP BY 1 ORDER BY 1`,
   )
   if (rows.length > 0) throw inUse(rows.map(({ name, count }) => `${name}: ${count}`).join(', '))
