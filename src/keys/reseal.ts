@@ -3,6 +3,7 @@ import { auditEvent } from '../audit/event.ts'
 import type { Clock } from '../lib/clock.ts'
 import { SealError, type Sealer } from '../lib/seal.ts'
 import type { ChoreLease } from '../storage/chores.ts'
+import { renewCheck } from '../storage/key-check.ts'
 import type { ResealTurn } from '../storage/reseals.ts'
 import { placeOf, type SealedColumn, type SealedRow } from '../storage/sealed-values.ts'
 import type { Store } from '../storage/store.ts'
@@ -14,7 +15,7 @@ const batch = 100
 const mostPasses = 5
 
 type Parts = {
-  store: Pick<Store, 'reseals' | 'sealedValues'>
+  store: Pick<Store, 'keyChecks' | 'reseals' | 'sealedValues'>
   sealer: Sealer
   clock: Clock
   /** Between two batches, for whoever waits for an answer. */
@@ -90,6 +91,7 @@ export function createResealing(parts: Parts): Resealing {
 
     async goOn({ signal, ...lease }) {
       const turn = { lease, masterKeyId: sealing }
+      await renewCheck(store, sealer)
       for (let passes = 1; passes <= mostPasses; passes++) {
         const pass = await lookAtAll(turn, signal)
         if (pass.outcome === 'lost') return

@@ -31,6 +31,20 @@ export async function checkMasterKeys(
 }
 
 /**
+ * Has the check of the sealing key wrapped as everything is from now on: whoever keeps that key may be about to forget
+ * its older versions, and then no gateway would start.
+ */
+export async function renewCheck(
+  { keyChecks }: { keyChecks: Pick<Store['keyChecks'], 'list' | 'replace'> },
+  sealer: Sealer,
+): Promise<void> {
+  const [sealing = ''] = sealer.keyIds
+  const check = (await keyChecks.list()).find(({ masterKeyId }) => masterKeyId === sealing)
+  if (!check || check.sealedCheck.startsWith(await sealer.currentPrefix())) return
+  await keyChecks.replace(check, await sealer.rewrap(check.sealedCheck, place(sealing)))
+}
+
+/**
  * The ids of the keys at hand that were used here before. Writes nothing. Throws `WrongMasterKey` where a known key
  * id opens nothing, and where there are checks and none of them is of a key at hand; told how to find out, also where
  * something is sealed under a key that is not at hand.

@@ -1,6 +1,6 @@
 import { type NewAuditEvent, recordEvent } from './audit-events.ts'
 import type { Batch, Queries } from './dialect.ts'
-import { eq } from './drizzle.ts'
+import { and, eq } from './drizzle.ts'
 import type { Tables } from './schema.ts'
 
 export type KeyCheck = Tables['keyChecks']['$inferSelect']
@@ -20,6 +20,15 @@ export function keyChecks(db: Queries, tables: Tables, batch: Batch) {
 
     async create(check: KeyCheck): Promise<void> {
       await db.insert(table).values(check).onConflictDoNothing().returning()
+    },
+
+    /** Puts the same value, wrapped otherwise, in the place of what was read; not where somebody else was faster. */
+    async replace({ masterKeyId, sealedCheck }: StoredCheck, by: string): Promise<void> {
+      await db
+        .update(table)
+        .set({ sealedCheck: by })
+        .where(and(eq(table.masterKeyId, masterKeyId), eq(table.sealedCheck, sealedCheck)))
+        .returning({ masterKeyId: table.masterKeyId })
     },
 
     /** Forgets a key. `false`: it was not known. */

@@ -145,3 +145,18 @@ test('a start without the service is refused, and changes nothing', async () => 
   const session = await enter()
   expect((await session.fetch()).status).toBe(200)
 })
+
+test('once everything is resealed, the service may forget the versions before, and a gateway starts', async () => {
+  vault.control.rotate()
+  service = newService()
+  await house.gateway.admin('POST', '/master-keys/reseal', {})
+  type Told = { items: { to_reseal: number }[]; reseal: { state: string } }
+  const told = async () => await house.gateway.admin<Told>('GET', '/master-keys')
+  await expect.poll(async () => (await told()).reseal.state, { timeout: 20_000 }).toBe('finished')
+  expect((await told()).items).toMatchObject([{ to_reseal: 0 }])
+  vault.control.oldest(2)
+  service = newService()
+  await house.gateway.restart()
+  const session = await enter()
+  expect((await session.fetch()).status).toBe(200)
+})
