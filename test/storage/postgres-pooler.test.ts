@@ -150,9 +150,9 @@ describe('a connection that breaks', () => {
     await close()
   })
 
-  test('three times in a row is told', async () => {
+  test('five times in a row is told', async () => {
     const { change, seen, close } = await openWithSubject()
-    for (let times = 0; times < 3; times++) pooler.befall(/^update "subjects"/, 'cut')
+    for (let times = 0; times < 5; times++) pooler.befall(/^update "subjects"/, 'cut')
     await expect(change(1)).rejects.toEqual(new StorageUnavailableError('unreachable'))
     expect(await seen()).toBe(0)
     await close()

@@ -20,8 +20,8 @@ export type Progress = {
   brokenBy?: unknown
 }
 
-/** Attempts at what has to give way to others, and at what lost its connection: those that break together break in turn. */
-const attempts = { gaveWay: 5, broke: 3 }
+/** At what has to give way to others, and at what lost its connection: those that break together break in turn. */
+const mostAttempts = 5
 /** Milliseconds the first of them pauses for at most; each further one twice as long. */
 const firstPause = 10
 
@@ -64,8 +64,8 @@ export function unitsOn({ connections, names, patience, onGaveWay }: Units): Run
 }
 
 function mayRepeat(error: unknown, attempt: number, { mayBeCommitted }: Progress): boolean {
-  if (gaveWay(error)) return attempt < attempts.gaveWay
-  return attempt < attempts.broke && !mayBeCommitted && connectionAfter(error) === 'broken'
+  if (attempt === mostAttempts) return false
+  return gaveWay(error) || (!mayBeCommitted && connectionAfter(error) === 'broken')
 }
 
 const lineOver = (client: PoolClient, names: StatementNames, until: number): Line => ({
