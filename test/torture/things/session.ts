@@ -50,6 +50,8 @@ export async function refresh({ stage, model }: Scene, session: Session, times =
   const answers = await Promise.all(asked)
   for (const answer of answers) {
     model.answers[answer.outcome]++
+    // Who was not answered asks again while the gateway still has the answer for them (`refresh_grace`).
+    if (answer.outcome === 'unknown') session.state.isTouched = true
     if (seenByRefresh(answer) === 'ended') observe(model, session.state, 'ended', 'refreshing')
     if (answer.status !== 200) continue
     observe(model, session.state, 'live', 'refreshing')
