@@ -1,5 +1,6 @@
 import { copyFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { broken, readyAgain } from '../faults.ts'
 import { inRounds, without } from '../rounds.ts'
 import { pick, type Scenario } from '../scenario.ts'
@@ -54,6 +55,8 @@ export const fileLost: Scenario = {
 /** What the gateway says it did though nothing of it can last. */
 async function acceptedBy(stage: Stage): Promise<string[]> {
   const registered = await askRegistration(stage)
+  // What it said is said again for as long as the second lasts.
+  await setTimeout(1_100)
   const ready = await send(`${stage.address()}/readyz`)
   return [
     ...(registered.outcome === 'acknowledged' ? ['a registration was accepted'] : []),
