@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Chores } from '../../src/chores/chores.ts'
@@ -198,11 +198,20 @@ export function adminCalls(url: string, adminToken: string): TestGateway['admin'
   }
 }
 
+/**
+ * A port that nobody has. None of those the system gives away by itself (32768 and beyond, on Linux): before whoever
+ * wanted it listens, it would be another's.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  for (;;) {
+    const port = randomInt(10_100, 32_000)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!isFree) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
 }
