@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { idTokenFaults } from '../../standins/google/id-token-faults.ts'
 import { type Browser, callbackOf } from '../support/browser.ts'
-import { enter, type House, type Person, type Room, startHouse, visit } from '../support/house.ts'
+import {
+  enter,
+  type House,
+  type Person,
+  type Room,
+  startHouse,
+  upstreamClient,
+  visit,
+} from '../support/house.ts'
 import { claimsOf, newBrowser } from '../support/world.ts'
 import {
   askAtProviders,
@@ -328,13 +336,7 @@ describe('while a code is being redeemed', () => {
   test('a provider that is deleted leaves nothing behind', async () => {
     const { items } = await house.gateway.admin<{ items: unknown[] }>('GET', '/providers')
     expect(items).not.toHaveLength(0)
-    const definition = {
-      descriptor: 'github',
-      variables: { web: house.github.web, api: house.github.api },
-      client_id: 'coatcheck-at-upstream',
-      client_secret: 'upstream-secret-canary-1f6e',
-      admit: 'anyone',
-    }
+    const definition = { ...house.definitions.github, client_secret: upstreamClient.clientSecret }
     const { stop } = await meanwhile(() => house.gateway.admin('DELETE', '/providers/github'))
     const left = await listed(house, '/connections?provider=github&limit=200')
     await house.gateway.admin('PUT', '/providers/github', definition)

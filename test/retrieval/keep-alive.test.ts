@@ -161,12 +161,7 @@ test('a disabled provider is not asked', async () => {
   const before = calls()
   const { items } = await house.gateway.admin<{ items: { id: string }[] }>('GET', '/providers')
   expect(items.map(({ id }) => id)).toContain('atlassian')
-  const definition = {
-    descriptor: 'atlassian',
-    variables: { auth: house.atlassian.auth, api: house.atlassian.api },
-    client_id: 'coatcheck-at-upstream',
-    admit: 'anyone',
-  }
+  const { atlassian: definition } = house.definitions
   await house.gateway.admin('PUT', '/providers/atlassian', { ...definition, enabled: false })
   expect(await keepAlive()).toEqual({})
   await house.gateway.admin('PUT', '/providers/atlassian', { ...definition, enabled: true })

@@ -281,12 +281,7 @@ describe('a gateway that dies with the answer of a provider in its hands', () =>
     const session = await startExpired('atlassian')
     await dieBefore(session, 'atlassian', nothing)
     house.clock.advance(tooLong)
-    const definition = {
-      descriptor: 'atlassian',
-      variables: { auth: house.atlassian.auth, api: house.atlassian.api },
-      client_id: 'coatcheck-at-upstream',
-      admit: 'anyone',
-    }
+    const { atlassian: definition } = house.definitions
     await house.gateway.admin('PUT', '/providers/atlassian', { ...definition, enabled: false })
     const isThere = await leftBehind.isThere()
     await house.gateway.admin('PUT', '/providers/atlassian', definition)

@@ -44,6 +44,8 @@ export type House = {
   github: Github
   google: Google
   atlassian: Atlassian
+  /** What an administrator said of each provider, but for its secret, which stays when it is said again. */
+  definitions: Record<ProviderName, Record<string, unknown>>
   /** A person nobody has seen before; from now on every provider's browser is theirs, and they approve everything. */
   newPerson(): Person
   /** Whose account each provider finds in everybody's browser; they approve everything. */
@@ -83,18 +85,19 @@ export async function startHouse(options: TestGatewayOptions = {}): Promise<Hous
     ],
     sites: [{ id: 'site', name: 'Acme' }],
   })
-  const registered = {
-    client_id: upstreamClient.clientId,
-    client_secret: upstreamClient.clientSecret,
-    admit: 'anyone',
-  }
+  const registered = { client_id: upstreamClient.clientId, admit: 'anyone' }
   const definitions = {
-    github: { descriptor: 'github', variables: { web: github.web, api: github.api } },
-    google: { descriptor: 'google', variables: { issuer: google.issuer } },
-    atlassian: { descriptor: 'atlassian', variables: { auth: atlassian.auth, api: atlassian.api } },
+    github: { ...registered, descriptor: 'github', variables: { web: github.web, api: github.api } },
+    google: { ...registered, descriptor: 'google', variables: { issuer: google.issuer } },
+    atlassian: {
+      ...registered,
+      descriptor: 'atlassian',
+      variables: { auth: atlassian.auth, api: atlassian.api },
+    },
   }
   for (const [id, definition] of Object.entries(definitions)) {
-    await gateway.admin('PUT', `/providers/${id}`, { ...registered, ...definition })
+    const secret = { client_secret: upstreamClient.clientSecret }
+    await gateway.admin('PUT', `/providers/${id}`, { ...secret, ...definition })
   }
 
   const seat: House['seat'] = (accounts) => {
@@ -106,6 +109,7 @@ export async function startHouse(options: TestGatewayOptions = {}): Promise<Hous
   return {
     gateway,
     clock,
+    definitions,
     clientId: await registerClient(gateway),
     github,
     google,

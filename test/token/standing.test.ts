@@ -102,12 +102,7 @@ describe('disabled and enabled again', () => {
   })
 
   test('a provider the resource needs', async () => {
-    const definition = {
-      descriptor: 'github',
-      variables: { web: notes.github.web, api: notes.github.api },
-      client_id: 'coatcheck-at-upstream',
-      admit: 'anyone',
-    }
+    const { github: definition } = notes.definitions
     await admin('PUT', '/providers/github', { ...definition, enabled: false })
     await expectNothing(ended)
     await admin('PUT', '/providers/github', definition)
@@ -116,12 +111,6 @@ describe('disabled and enabled again', () => {
 })
 
 describe('a provider that is not needed', () => {
-  const google = () => ({
-    descriptor: 'google',
-    variables: { issuer: notes.google.issuer },
-    client_id: 'coatcheck-at-upstream',
-    admit: 'anyone',
-  })
   const [github] = notesDefinition.providers
 
   test.each([
@@ -130,9 +119,9 @@ describe('a provider that is not needed', () => {
   ])('%s ends no session when it is disabled', async (_why, entry) => {
     const entryOf = { provider: 'google', scopes: ['openid'], ...entry }
     await admin('PUT', '/resources/notes', { ...notesDefinition, providers: [github, entryOf] })
-    await admin('PUT', '/providers/google', { ...google(), enabled: false })
+    await admin('PUT', '/providers/google', { ...notes.definitions.google, enabled: false })
     await expectEverything()
-    await admin('PUT', '/providers/google', google())
+    await admin('PUT', '/providers/google', notes.definitions.google)
     await admin('PUT', '/resources/notes', notesDefinition)
   })
 })

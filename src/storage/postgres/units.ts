@@ -20,7 +20,7 @@ export type Progress = {
   brokenBy?: unknown
 }
 
-/** At what has to give way to others, and at what lost its connection: those that break together break in turn. */
+/** Attempts at what has to give way to others, and at what lost its connection: those that break together break in turn. */
 const mostAttempts = 5
 /** Milliseconds the first of them pauses for at most; each further one twice as long. */
 const firstPause = 10
